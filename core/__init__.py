@@ -1,0 +1,1 @@
+"""The shared summary core: write, read and index event files. Knows no framework and no server."""

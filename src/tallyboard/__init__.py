@@ -1,0 +1,72 @@
+"""tallyboard: what happened in a training run, recorded in one line and shown live in a browser.
+
+    import tallyboard as tb
+
+    with tb.SummaryWriter("runs/first") as writer:
+        writer.add_scalar("loss", 0.25, step=1)
+
+Every public name is loaded on first use, and none of them imports a framework.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tallyboard.core.data import data as data
+    from tallyboard.core.errors import CorruptRecord as CorruptRecord
+    from tallyboard.core.errors import InvalidLogdir as InvalidLogdir
+    from tallyboard.core.errors import InvalidSummary as InvalidSummary
+    from tallyboard.core.errors import MissingDependency as MissingDependency
+    from tallyboard.core.errors import TallyboardError as TallyboardError
+    from tallyboard.core.errors import TallyboardWarning as TallyboardWarning
+    from tallyboard.core.errors import UnsupportedModel as UnsupportedModel
+    from tallyboard.core.reader import read as read
+    from tallyboard.core.sink import MemorySink as MemorySink
+    from tallyboard.core.writer import SummaryWriter as SummaryWriter
+    from tallyboard.integrations import auto_log as auto_log
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "CorruptRecord": "tallyboard.core.errors",
+    "InvalidLogdir": "tallyboard.core.errors",
+    "InvalidSummary": "tallyboard.core.errors",
+    "MemorySink": "tallyboard.core.sink",
+    "MissingDependency": "tallyboard.core.errors",
+    "SummaryWriter": "tallyboard.core.writer",
+    "TallyboardError": "tallyboard.core.errors",
+    "TallyboardWarning": "tallyboard.core.errors",
+    "UnsupportedModel": "tallyboard.core.errors",
+    "auto_log": "tallyboard.integrations",
+    "data": "tallyboard.core.data",
+    "read": "tallyboard.core.reader",
+}
+
+__all__ = [  # pyright wants literals here; a test compares the list with _HOME
+    "CorruptRecord",
+    "InvalidLogdir",
+    "InvalidSummary",
+    "MemorySink",
+    "MissingDependency",
+    "SummaryWriter",
+    "TallyboardError",
+    "TallyboardWarning",
+    "UnsupportedModel",
+    "auto_log",
+    "data",
+    "read",
+]
+
+
+def __getattr__(name: str) -> object:
+    if (home := _HOME.get(name)) is None:
+        raise AttributeError(f"module 'tallyboard' has no attribute {name!r}")
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

@@ -1,0 +1,1 @@
+"""The viewer: an aiohttp server over a `Store`, and the page it serves."""
