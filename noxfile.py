@@ -1,0 +1,219 @@
+"""Every job of the project, one session each: `nox -l` lists them, `nox -s NAME` runs one in an environment it makes.
+
+    nox -s demo            train a real model and watch it learn in the browser
+    nox -s tests           everything: the Python tests, the page's, and those that want an environment of their own
+    nox -s tests -- ARGS   only pytest, with these arguments
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "virtualenv"  # pip: it honours constraints.txt and the wheels of the machine
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["tests"]
+nox.options.error_on_missing_interpreters = True
+
+ROOT = Path(__file__).parent
+CONSTRAINTS = ("-c", "constraints.txt")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PROTOBUFS = ("5.29.6", "6.33.6", "7.36.2")
+KERAS_BACKENDS = {"jax": "jax", "tensorflow": "tensorflow-cpu", "torch": "torch"}
+PROTOS = "tallyboard/core/proto"
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Train a classifier on handwritten digits while the viewer shows it; `-- --once` checks and leaves."""
+    install(session, "-e", ".[viewer]", "--group", "demo")
+    session.run("python", "examples/digits.py", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run everything a user would call the tests; arguments after -- go to pytest, which then runs alone."""
+    if not session.posargs:  # before pytest: what fails there shall not hide what fails here
+        for name in ("web", *map(keras_session, KERAS_BACKENDS), *map(protobuf_session, PROTOBUFS), "no_tensorflow"):
+            session.notify(name, posargs=[])
+    install(session, "-e", ".[viewer]", "--group", "test")
+    pytest(session, *session.posargs, CHROMIUM=chromium(session))
+
+
+@nox.session(venv_backend="none")
+def e2e(session: nox.Session) -> None:
+    """Look at the page as a person would (Playwright in Chromium); runs in the environment of `tests`."""
+    session.notify("tests", posargs=["tests/e2e", *session.posargs])
+
+
+@nox.session
+@nox.parametrize("backend", list(KERAS_BACKENDS))
+def keras(session: nox.Session, backend: str) -> None:
+    """Run the Keras adapter's tests where this backend is the only framework."""
+    install(session, "-e", ".[keras]", "--group", "pytest", KERAS_BACKENDS[backend])
+    pytest(session, "tests/integrations", "-k", "keras", *session.posargs, KERAS_BACKEND=backend)
+
+
+@nox.session
+@nox.parametrize("version", PROTOBUFS)
+def protobuf(session: nox.Session, version: str) -> None:
+    """Run the core's tests on this version of the protobuf runtime."""
+    pins = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("protobuf=")]
+    others = Path(session.create_tmp()) / "constraints.txt"
+    others.write_text("\n".join(pins))
+    session.install("-c", str(others), "-e", ".[viewer]", "--group", "pytest", f"protobuf=={version}")
+    pytest(session, "tests/core", *session.posargs)
+
+
+@nox.session
+def no_tensorflow(session: nox.Session) -> None:
+    """Run core, viewer and adapters where TensorFlow is not installed."""
+    frameworks = ("jax", "keras", "pytorch-lightning", "scikit-learn", "torch")
+    peers = ("tensorboard", "tensorboardX")
+    install(session, "-e", ".[viewer]", "--group", "pytest", *frameworks, *peers)
+    session.run("python", "-c", "import importlib.util as u; assert u.find_spec('tensorflow') is None")
+    pytest(session, "tests/core", "tests/viewer", "tests/integrations", *session.posargs)
+
+
+@nox.session
+def web(session: nox.Session) -> None:
+    """Run the page's own tests (Vitest)."""
+    page_tools(session)
+    session.run("python", "hatch_build.py", "build")
+    session.run("python", "hatch_build.py", "run", "vitest", "run", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style (ruff) and the direction of imports (import-linter)."""
+    install(session, "--group", "lint")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    with_package = {"PYTHONPATH": str(ROOT / "src")}
+    session.run("lint-imports", "--no-cache", env=with_package)
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types: pyright, strict on core and viewer, and svelte-check on the page."""
+    page_tools(session)
+    install(session, "numpy", "protobuf", "aiohttp", "nox", "--group", "types")
+    session.run("pyright", "--warnings", *session.posargs)
+    session.run("python", "hatch_build.py", "run", "svelte-check", "--fail-on-warnings")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure tallyboard and its peers side by side and print the ratios."""
+    install(session, "-e", ".", "--group", "bench")
+    scripts = session.posargs or sorted(str(path) for path in Path("benchmarks").glob("bench_*.py"))
+    for script in scripts:
+        session.run("python", script)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation into docs/_build; a warning is an error."""
+    install(session, "--group", "docs")
+    session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html", *session.posargs)
+
+
+@nox.session
+def protos(session: nox.Session) -> None:
+    """Regenerate the protobuf modules of core; `-- --check` fails if that changes a byte."""
+    session.install("--group", "protos")
+    sources = sorted(path.relative_to(ROOT / "src").as_posix() for path in (ROOT / "src" / PROTOS).glob("*.proto"))
+    out = Path(session.create_tmp()) / "protos" if "--check" in session.posargs else ROOT / "src"
+    out.mkdir(exist_ok=True)
+    # Through the link: protoc writes into the code the path it was given.
+    session.run("python", "-m", "grpc_tools.protoc", "-Isrc", f"--python_out={out}", f"--pyi_out={out}", *sources)
+    made = sorted((out / PROTOS).glob("*_pb2.py*"))
+    changed = [path.name for path in made if path.read_bytes() != (ROOT / "src" / PROTOS / path.name).read_bytes()]
+    if changed or not made:
+        session.error(f"the committed modules are not what the .proto files make: {changed}; run nox -s protos")
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build the sdist and from it the wheel, check what they hold, install the wheel where there is nothing else."""
+    install(session, "--group", "build")
+    dist = Path(session.create_tmp()) / "dist"
+    shutil.rmtree(dist, ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", str(dist))
+    session.run("python", "tests/house/distribution.py", str(dist))
+    wheel = next(dist.glob("*.whl"))
+    empty = Path(session.create_tmp()) / "empty"
+    session.run("python", "-m", "venv", "--clear", str(empty), external=True)
+    python = str(empty / "bin" / "python")
+    check = str(ROOT / "tests" / "house" / "installed.py")
+    session.chdir(session.create_tmp())  # away from the sources: only what was installed can be found
+    constraints = str(ROOT / "constraints.txt")
+    for extras, proof in (("", "core"), ("[viewer]", "viewer")):
+        session.run(python, "-m", "pip", "install", "-q", "-c", constraints, f"{wheel}{extras}", external=True)
+        session.run(python, "-I", check, proof, external=True)
+
+
+def install(session: nox.Session, *what: str) -> None:
+    """Let pip install these, at the versions of constraints.txt."""
+    session.install(*CONSTRAINTS, *what)
+
+
+def pytest(session: nox.Session, *arguments: str, **settings: str) -> None:
+    """Run pytest; its environment says which session this is, for tests/skips.txt."""
+    name = session.name.split("(")[0]
+    session.run("pytest", *arguments, env={"TALLYBOARD_SESSION": name, "PYTHONFAULTHANDLER": "1", **settings})
+
+
+def page_tools(session: nox.Session) -> None:
+    """Make `python hatch_build.py` work: with the machine's Node.js, or with one from the package index."""
+    install(session, "hatchling")
+    wanted = session.run("python", "hatch_build.py", "requires", silent=True)
+    if isinstance(wanted, str) and wanted.split():
+        install(session, *wanted.split())
+
+
+def keras_session(backend: str) -> str:
+    """The name under which nox knows the Keras session of a backend."""
+    return f"keras(backend={backend!r})"
+
+
+def protobuf_session(version: str) -> str:
+    """The name under which nox knows the session of a protobuf version."""
+    return f"protobuf(version={version!r})"
+
+
+def chromium(session: nox.Session) -> str:
+    """The path of Chromium, installed with apt first if it is missing and we may."""
+    if found := browser_path():
+        return found
+    root = [] if hasattr(os, "geteuid") and os.geteuid() == 0 else ["sudo", "-n"]
+    if not shutil.which("apt-get") or (root and not may_sudo()):
+        session.error(
+            "The tests of the page need Chromium, and it can't be installed from here. Install it "
+            "(on Debian: sudo apt-get install chromium), or run the other tests: "
+            "nox -s tests -- --ignore=tests/e2e"
+        )
+    for step in (["update"], ["install", "-y", "--no-install-recommends", "chromium", "fonts-dejavu-core"]):
+        session.run(*root, "apt-get", "-q", *step, external=True, env={"DEBIAN_FRONTEND": "noninteractive"})
+    return browser_path() or session.error(f"apt-get installed chromium, but none of {BROWSERS} is on the PATH")
+
+
+def browser_path() -> str | None:
+    """The first Chromium on the PATH."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+def may_sudo() -> bool:
+    """Whether sudo works without asking for a password."""
+    sudo = shutil.which("sudo")
+    return sudo is not None and subprocess.run([sudo, "-n", "true"], capture_output=True).returncode == 0
+
+
+if __name__ == "__main__":
+    sys.exit("This file is for nox: pip install nox, then nox -l")
