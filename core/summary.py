@@ -1,0 +1,201 @@
+"""What was measured (`Summary`) and when (`Event`): the values that every part of tallyboard passes on.
+
+The builders check a user's arguments and copy the value at once, so that later changes of an array
+change nothing that was logged. They raise `InvalidSummary`, whose text names the call, what came, what
+was wanted and the cure.
+"""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from .errors import InvalidSummary
+
+__all__ = ["DataClass", "Event", "Summary", "as_number", "as_step", "as_tag", "scalar", "text"]
+
+STEP_MIN, STEP_MAX = -(2**63), 2**63 - 1
+
+
+class DataClass(StrEnum):
+    """How a value is kept and served: one number, a small array, or bytes left on disk."""
+
+    SCALAR = "scalar"
+    TENSOR = "tensor"
+    BLOBS = "blobs"
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One measured value.
+
+    Args:
+        tag: its name, such as `train/loss`.
+        plugin: the dashboard it belongs to, as written to disk: `scalars`, `text`, ...
+        data_class: how it is kept.
+        value: a float for `scalars`; a tuple of UTF-8 byte strings for `text`.
+        description: markdown shown beside it; empty for none.
+    """
+
+    tag: str
+    plugin: str
+    data_class: DataClass
+    value: float | tuple[bytes, ...]
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A summary at a step (int64) and a wall time (seconds since 1970)."""
+
+    step: int
+    wall_time: float
+    summary: Summary
+
+
+def _kind(value: object) -> str:
+    """The type of a value for an error text, with its shape where it has one."""
+    name = type(value).__qualname__
+    module = type(value).__module__.partition(".")[0]
+    shape = getattr(value, "shape", None)
+    dtype = getattr(value, "dtype", None)
+    full = name if module == "builtins" else f"{module}.{name}"
+    if shape is None:
+        return full
+    return f"{full} of shape {tuple(shape)}" + (f" and dtype {dtype}" if dtype is not None else "")
+
+
+def as_tag(tag: object, call: str = "add_scalar") -> str:
+    """Checks a tag: a non-empty string that UTF-8 can carry.
+
+    Raises:
+        InvalidSummary: it is empty, no string, or holds lone surrogates.
+    """
+    if not isinstance(tag, str):
+        raise InvalidSummary(f"{call}: expected the tag to be a string such as 'train/loss', got {_kind(tag)}")
+    if not tag:
+        raise InvalidSummary(f"{call}: the tag is empty; give it a name such as 'train/loss'")
+    try:
+        tag.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidSummary(
+            f"{call}({tag!a}): the tag cannot be written as UTF-8 ({error.reason} at character {error.start}); "
+            "remove that character"
+        ) from None
+    return str(tag)
+
+
+def as_step(step: object, call: str = "add_scalar", tag: str = "") -> int:
+    """Checks a step: an integer of 64 bits, from any library; `None` means 0 and 3.0 means 3.
+
+    Raises:
+        InvalidSummary: it is no whole number, or does not fit int64.
+    """
+    if step is None:
+        return 0
+    try:
+        number = operator.index(step)  # type: ignore[arg-type]  # whatever has __index__: that is the test
+    except TypeError:
+        number = _whole(step, call, tag)
+    if not STEP_MIN <= number <= STEP_MAX:
+        raise InvalidSummary(f"{call}({tag!r}): the step {number} does not fit a 64-bit integer")
+    return number
+
+
+def _whole(step: object, call: str, tag: str) -> int:
+    wanted = f"{call}({tag!r}): expected the step to be an integer"
+    if isinstance(step, str | bytes):
+        raise InvalidSummary(f"{wanted}, got {_kind(step)} {step!r}; convert it with int() first")
+    try:
+        number = float(step)  # type: ignore[arg-type]  # the except clause is the check
+    except Exception:
+        raise InvalidSummary(f"{wanted}, got {_kind(step)}; pass a Python int") from None
+    if number != number or number in (float("inf"), float("-inf")) or number != int(number):
+        raise InvalidSummary(
+            f"{wanted}, got {number!r}; round it with int(), or count whole steps and pass the fraction as a scalar"
+        )
+    return int(number)
+
+
+def as_number(tag: str, value: object, call: str = "add_scalar") -> float:
+    """The one number that `value` holds, as a Python float; NaN and infinity are kept.
+
+    Takes Python and NumPy numbers and any array or tensor of one element (reading one that lives on a
+    device copies it to the host, once).
+
+    Raises:
+        InvalidSummary: it is not one real number.
+    """
+    if isinstance(value, str | bytes | bytearray):
+        raise InvalidSummary(
+            f"{call}({tag!r}): expected one number, got {_kind(value)} {value[:40]!r}; "
+            "convert it with float() first, or log text with add_text"
+        )
+    if isinstance(value, complex):
+        raise InvalidSummary(f"{call}({tag!r}): expected one real number, got complex {value!r}; log .real and .imag")
+    size = _size(value)
+    if size is not None and size != 1:
+        raise InvalidSummary(
+            f"{call}({tag!r}): expected one number, got {_kind(value)} with {size} elements; "
+            "reduce it first, for example with .mean()"
+        )
+    try:
+        return float(value.item() if size == 1 and hasattr(value, "item") else value)  # type: ignore[arg-type]
+    except Exception as error:
+        raise InvalidSummary(
+            f"{call}({tag!r}): expected one number, got {_kind(value)} ({error}); pass a float, or a tensor of one element"
+        ) from None
+
+
+def _size(value: Any) -> int | None:
+    """Number of elements of an array of any library or of a list; None for what is no array."""
+    if isinstance(value, list | tuple | dict | set):
+        return len(value)
+    shape = getattr(value, "shape", None)
+    if shape is None:
+        return None
+    try:
+        size = 1
+        for n in tuple(shape):
+            size *= int(n)
+        return size
+    except TypeError:
+        return None
+
+
+def scalar(tag: str, value: object) -> Summary:
+    """A summary of one number (see `as_number`)."""
+    name = as_tag(tag)
+    return Summary(name, "scalars", DataClass.SCALAR, as_number(name, value))
+
+
+def text(tag: str, value: object) -> Summary:
+    """A summary of one markdown string, or of a list of strings.
+
+    Raises:
+        InvalidSummary: it is neither, or cannot be written as UTF-8.
+    """
+    name = as_tag(tag, "add_text")
+    if isinstance(value, str):
+        items: list[object] = [value]
+    elif isinstance(value, list | tuple):
+        items = list(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    else:
+        raise InvalidSummary(
+            f"add_text({name!r}): expected a string or a list of strings, got {_kind(value)}; convert it with str() first"
+        )
+    return Summary(name, "text", DataClass.TENSOR, tuple(_utf8(name, item) for item in items))
+
+
+def _utf8(tag: str, item: object) -> bytes:
+    if not isinstance(item, str):
+        raise InvalidSummary(f"add_text({tag!r}): expected strings, got {_kind(item)}; convert it with str() first")
+    try:
+        return item.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidSummary(
+            f"add_text({tag!r}): the text cannot be written as UTF-8 ({error.reason} at character {error.start}); "
+            "encode it with errors='replace' first"
+        ) from None
