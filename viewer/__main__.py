@@ -1,0 +1,135 @@
+"""The command `tallyboard`, also `python -m tallyboard.viewer`: show a logdir in the browser."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import shlex
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tallyboard import __version__
+
+from .ports import PortInUse, claim
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Sequence
+
+EXIT_OK = 0
+"""Stopped by Ctrl+C or SIGTERM."""
+EXIT_USAGE = 2
+"""A bad argument; argparse uses the same."""
+EXIT_PORT_IN_USE = 3
+"""Another program has the port; stderr names the next free one."""
+EXIT_NO_AIOHTTP = 4
+"""The server's one dependency is not installed; stderr has the command."""
+
+DEFAULT_PORT = 6006
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Build the command line's parser."""
+    parser = argparse.ArgumentParser(prog=_command(), description="Show a logdir in the browser, live.")
+    parser.add_argument("positional", nargs="?", metavar="LOGDIR", help="the same as --logdir")
+    parser.add_argument("--logdir", help="directory that holds the runs; it may appear later")
+    parser.add_argument(
+        "--port",
+        type=_port,
+        default=DEFAULT_PORT,
+        help="port on localhost; 0 picks any free one (default: %(default)s)",
+    )
+    parser.add_argument("--version", action="version", version=f"tallyboard {__version__}")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the viewer until it is stopped, and return the exit code.
+
+    Args:
+        argv: arguments without the program's name; None takes the process's.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _exit_quietly)  # until the event loop takes over
+    try:
+        return _run(argv)
+    except KeyboardInterrupt:
+        return EXIT_OK
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    logdir, port = _arguments(argv)
+    try:
+        listener = claim(port)
+    except PortInUse as taken:
+        return _fail(EXIT_PORT_IN_USE, _port_in_use(taken, logdir))
+    except OSError as refused:
+        return _fail(EXIT_USAGE, f"cannot listen on port {port}: {refused.strerror}")
+    with listener:
+        try:
+            from .serving import serve  # here, so that --help and --version work without aiohttp
+        except ModuleNotFoundError as missing:
+            if missing.name != "aiohttp":
+                raise
+            return _fail(EXIT_NO_AIOHTTP, "the viewer needs aiohttp:\n    pip install 'tallyboard[viewer]'")
+        logging.basicConfig(level=logging.WARNING, format="tallyboard: %(message)s")
+        asyncio.run(serve(listener, logdir, lambda: _announce(listener, logdir)))
+    return EXIT_OK
+
+
+def _arguments(argv: Sequence[str] | None) -> tuple[str, int]:
+    parser = make_parser()
+    given = parser.parse_args(argv)
+    if given.logdir is not None and given.positional is not None:
+        parser.error("give the logdir once, as --logdir or by itself")
+    logdir: str | None = given.logdir if given.logdir is not None else given.positional
+    if not logdir:
+        parser.error(f"a logdir is needed, for example: {_command()} --logdir runs")
+    path = Path(logdir)
+    if "\0" in logdir or (path.exists() and not path.is_dir()):
+        parser.error(f"the logdir {logdir!r} is not a directory; give the directory that holds it")
+    return logdir, given.port
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: an integer from 0 to 65535")
+    return int(text)
+
+
+def _port_in_use(taken: PortInUse, logdir: str) -> str:
+    again = f"{_command()} --logdir {shlex.quote(logdir)} --port {taken.next_free}"
+    if not taken.next_free:
+        return f"port {taken.port} is in use, and no port above it is free; pick any other:\n    {again}"
+    return f"port {taken.port} is in use. The next free port is {taken.next_free}:\n    {again}"
+
+
+def _announce(listener: socket.socket, logdir: str) -> None:
+    url = f"http://localhost:{listener.getsockname()[1]}/"
+    print(f"tallyboard {__version__} at {url} (logdir: {_on_one_line(logdir)}, Ctrl+C to stop)", flush=True)
+
+
+def _on_one_line(path: str) -> str:
+    """Escape what a terminal or a line reader would stumble over: line ends, and bytes that are not UTF-8."""
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in path)
+
+
+def _fail(code: int, message: str) -> int:
+    print(f"tallyboard: {message}", file=sys.stderr, flush=True)
+    return code
+
+
+def _command() -> str:
+    return "python -m tallyboard.viewer" if Path(sys.argv[0]).name == "__main__.py" else "tallyboard"
+
+
+def _exit_quietly(*_: object) -> None:
+    raise SystemExit(EXIT_OK)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,58 @@
+"""The application: safety around the routes found in `routes/`, and the page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from . import assets
+from . import routes as api
+from .context import CONTEXT, Context
+from .live import Hub
+from .safety import MAX_BODY, add_headers, guard
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+    from pathlib import Path
+
+    from tallyboard.core.store import Store
+
+
+def make_app(
+    store: Store,
+    *,
+    logdir: str,
+    title: str = "tallyboard",
+    static: Path = assets.STATIC,
+    keep_alive: float = 15.0,
+) -> web.Application:
+    """Build the viewer's application.
+
+    Args:
+        store: what to show; somebody else keeps it up to date.
+        logdir: its directory as the user typed it.
+        title: the page's title.
+        static: directory of the built page.
+        keep_alive: seconds of silence after which an event stream sends a comment.
+    """
+    app = web.Application(middlewares=[guard], client_max_size=MAX_BODY)
+    app[CONTEXT] = Context(store, Hub(store, keep_alive=keep_alive), logdir, title)
+    app[assets.STATIC_DIR] = static.resolve()
+    for table in api.found():
+        app.add_routes(table)
+    app.add_routes(assets.routes)
+    app.on_response_prepare.append(add_headers)
+    app.cleanup_ctx.append(_hub_is_open)
+    app.on_shutdown.append(_end_streams)
+    return app
+
+
+async def _hub_is_open(app: web.Application) -> AsyncGenerator[None]:
+    app[CONTEXT].hub.open()
+    yield
+    app[CONTEXT].hub.close()
+
+
+async def _end_streams(app: web.Application) -> None:
+    app[CONTEXT].hub.close()

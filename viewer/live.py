@@ -1,0 +1,129 @@
+"""News of the store as server-sent events.
+
+The store publishes in its reader's thread, as often as it likes. A stream keeps one number, the version its
+client has been told of, and asks the store what changed since only when the client has taken the previous
+event. So a client that reads slowly gets fewer and larger-grained events, and never costs memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING, Any
+
+from .responses import dump_json
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+
+    from tallyboard.core.store import Store
+
+KEEP_ALIVE = b": keep-alive\n\n"
+
+
+class Hub:
+    """Wakes every open stream when the store has published.
+
+    Args:
+        store: whose news to tell.
+        gap: least seconds between two change events of one stream.
+        keep_alive: seconds of silence after which a comment is sent.
+    """
+
+    def __init__(self, store: Store, *, gap: float = 0.1, keep_alive: float = 15.0) -> None:
+        self._store = store
+        self._gap = gap
+        self._keep_alive = keep_alive
+        self._streams: set[asyncio.Event] = set()
+        self._closed = False
+        self._lock = threading.Lock()
+        self._wake_is_due = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._unsubscribe: Callable[[], None] | None = None
+
+    @property
+    def streams(self) -> int:
+        """How many streams are open."""
+        return len(self._streams)
+
+    def open(self) -> None:
+        """Start listening to the store, in the running event loop."""
+        self._loop = asyncio.get_running_loop()
+        self._unsubscribe = self._store.subscribe(self._published)
+
+    def close(self) -> None:
+        """Stop listening and end every stream."""
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+        with self._lock:
+            self._closed = True
+        self._wake()
+
+    def _published(self, _version: int) -> None:
+        """Runs in the reader's thread: at most one wake-up is ever waiting in the loop."""
+        with self._lock:
+            if self._closed or self._wake_is_due or self._loop is None:
+                return
+            self._wake_is_due = True
+            try:
+                self._loop.call_soon_threadsafe(self._wake)
+            except RuntimeError:  # the loop was closed without close(): nobody is left to be told
+                self._closed = True
+
+    def _wake(self) -> None:
+        with self._lock:
+            self._wake_is_due = False
+        for news in self._streams:
+            news.set()
+
+    async def events(self, since: int | None = None, *, boot: str = "") -> AsyncGenerator[bytes]:
+        """Yield encoded events: a hello, then changes and keep-alives, until the hub closes.
+
+        Args:
+            since: the version the client knows; it is told first what it missed, or that everything may have
+                changed when this store never had that version. None: the client begins with the hello's
+                version.
+            boot: put before the version in each event's id.
+        """
+        news = asyncio.Event()
+        self._streams.add(news)
+        try:
+            version = self._store.version
+            yield _event("hello", f"{boot}-{version}", {"version": version, "state": self._store.state})
+            sent = version if since is None else since
+            if sent != version:
+                news.set()
+            while not self._closed:
+                if not await self._hears(news):
+                    yield KEEP_ALIVE
+                    continue
+                news.clear()
+                change = self._change(sent)
+                if self._closed or change is None:
+                    continue
+                sent = change["version"]
+                yield _event("change", f"{boot}-{sent}", change)
+                await asyncio.sleep(self._gap)
+        finally:
+            self._streams.discard(news)
+
+    async def _hears(self, news: asyncio.Event) -> bool:
+        try:
+            async with asyncio.timeout(self._keep_alive):
+                await news.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _change(self, sent: int) -> dict[str, Any] | None:
+        version = self._store.version
+        if sent == version:
+            return None
+        if not 0 <= sent < version:
+            return {"version": version, "structure": True, "series": None}
+        changes = self._store.changes(sent)
+        return {"version": changes.version, "structure": changes.structure, "series": changes.series}
+
+
+def _event(name: str, number: str, data: dict[str, Any]) -> bytes:
+    return b"event: %b\nid: %b\ndata: %b\n\n" % (name.encode(), number.encode(), dump_json(data))
