@@ -91,7 +91,9 @@ def web(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style (ruff) and the direction of imports (import-linter)."""
+    """Check style (ruff) and the direction of imports (import-linter), then the docs and the generated code."""
+    session.notify("docs", posargs=[])
+    session.notify("protos", posargs=["--check"])
     install(session, "--group", "lint")
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")

@@ -1,0 +1,85 @@
+"""The rule every test runs under: in CI a skip is a failure, unless tests/skips.txt lists it with its reason.
+
+CI is where the environment variable CI is set (to anything but an empty text, 0 or false). Elsewhere a skip is a
+skip. The session's name comes from TALLYBOARD_SESSION, which the noxfile sets.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+LIST = Path(__file__).with_name("skips.txt")
+
+
+class AllowedSkip(NamedTuple):
+    """One line of tests/skips.txt: in which nox session which tests may be skipped, and why."""
+
+    session: str
+    pattern: str
+    reason: str
+
+
+def read_allowed(text: str) -> list[AllowedSkip]:
+    """Parse tests/skips.txt: `session | node id with wildcards | reason`, # starts a comment line."""
+    entries: list[AllowedSkip] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        fields = [field.strip() for field in line.split("|", 2)]
+        if len(fields) != 3 or not all(fields):
+            raise pytest.UsageError(f"tests/skips.txt, line {number}: wanted `session | node id | reason`, got {line!r}")
+        entries.append(AllowedSkip(*fields))
+    return entries
+
+
+class SkipRule:
+    """Turns skips that nobody listed into failures, and tells at the end which listed ones were used."""
+
+    def __init__(self, allowed: list[AllowedSkip], session: str) -> None:
+        self.allowed = [entry for entry in allowed if fnmatchcase(session, entry.session)]
+        self.used: dict[AllowedSkip, int] = {}
+
+    def judge(self, report: pytest.TestReport | pytest.CollectReport) -> None:
+        """Count the skip if it is listed, else make it a failure that quotes the skip's own reason."""
+        if not report.skipped or hasattr(report, "wasxfail"):
+            return
+        for entry in self.allowed:
+            if fnmatchcase(report.nodeid, entry.pattern):
+                self.used[entry] = self.used.get(entry, 0) + 1
+                return
+        why = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
+        report.outcome = "failed"
+        report.longrepr = f"{report.nodeid} was skipped in CI, and tests/skips.txt does not list it.\n{why}"
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        self.judge(report)
+        return report
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_make_collect_report(self) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        report = yield
+        self.judge(report)
+        return report
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        terminalreporter.section("skips that tests/skips.txt allows here")
+        for entry in self.allowed:
+            count = self.used.get(entry, 0)
+            terminalreporter.line(f"{entry.pattern}: {entry.reason} ({count} skipped)")
+        if not self.allowed:
+            terminalreporter.line("none")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if os.environ.get("CI", "").lower() not in ("", "0", "false"):
+        session = os.environ.get("TALLYBOARD_SESSION", "tests")
+        rule = SkipRule(read_allowed(LIST.read_text(encoding="utf-8")), session)
+        config.pluginmanager.register(rule, "skip-rule")
