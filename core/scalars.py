@@ -390,7 +390,7 @@ class ScalarDecoder:
         self._corrupt: list[I64] = []
         for low in range(0, count, self.CHUNK):
             part = length[low : low + self.CHUNK]
-            for size in np.unique(part):
+            for size in _distinct(part):
                 rows = np.flatnonzero(part == size) + low
                 if not 13 <= size <= self.LENGTH_MAX:
                     self._rest.append(rows)
@@ -465,6 +465,11 @@ class ScalarDecoder:
         if places.dtype == "<f8":
             out.wide[rows] = True
         return misfit
+
+
+def _distinct(lengths: I64) -> I64:
+    """The values that occur; sorting is needed only where some are large."""
+    return np.flatnonzero(np.bincount(lengths)) if lengths.max() < 1 << 16 else np.unique(lengths)
 
 
 def _steps(column: Any, place: tuple[int, int] | None, count: int) -> I64:
