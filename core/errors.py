@@ -82,4 +82,3 @@ def warn_once(key: Hashable, message: str) -> None:
         _warned.add(key)
     with contextlib.suppress(TallyboardWarning):
         warnings.warn(message, TallyboardWarning, stacklevel=3)
-

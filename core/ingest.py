@@ -162,7 +162,9 @@ class Ingest:
             if number is not None:
                 scalars.append((value.tag, *number))
             elif plugin == "scalars":
-                self._store.warn(run, "odd_scalar", f"a value of the scalar {value.tag!r} is not one number; it was skipped")
+                self._store.warn(
+                    run, "odd_scalar", f"a value of the scalar {value.tag!r} is not one number; it was skipped"
+                )
             else:
                 self._store.offer_blob(run, value.tag, plugin, event.step, event.wall_time, ref)
         return scalars
@@ -173,7 +175,9 @@ class Ingest:
             at = int(batch.frames.offset[row]) + batch.origins[segment]
             name = batch.paths[segment].replace("\\", "/").rpartition("/")[2]
             self._store.warn(
-                batch.runs[segment], "corrupt_record", f"{name}: the checksum of the record at offset {at} fails; it was skipped"
+                batch.runs[segment],
+                "corrupt_record",
+                f"{name}: the checksum of the record at offset {at} fails; it was skipped",
             )
 
 

@@ -112,7 +112,9 @@ class LogdirReader:
     def _start_over(self, run: str) -> list[_File]:
         """A file was cut or replaced: what was read of its run no longer stands on disk."""
         self._forget(run, keep_files=True)
-        self.store.warn(run, "file_replaced", "an event file was cut or replaced while being read; the run was read anew")
+        self.store.warn(
+            run, "file_replaced", "an event file was cut or replaced while being read; the run was read anew"
+        )
         files = sorted((file for file in self._files.values() if file.run == run), key=lambda file: file.path)
         for file in files:
             file.read, file.gap_end, file.wanted, file.settled = 0, -1, 0, -1
@@ -163,7 +165,7 @@ class LogdirReader:
     def _fill(
         self, buffer: NDArray[np.uint8], parts: list[tuple[_File, int]]
     ) -> tuple[list[_File], list[int], list[int], set[str]]:
-        """Reads the parts one behind the other. Returns the files read, where each starts and ends, and those cut meanwhile."""
+        """Reads the parts one behind the other. Returns the files, starts, ends, and the files cut meanwhile."""
         view = memoryview(buffer)
         files: list[_File] = []
         starts: list[int] = []
@@ -193,7 +195,9 @@ class LogdirReader:
         if begin != file.gap_end:
             name = os.path.basename(file.path)
             self.store.warn(
-                file.run, "corrupt_region", f"{name}: damaged bytes from offset {begin} on were skipped; records around them are kept"
+                file.run,
+                "corrupt_region",
+                f"{name}: damaged bytes from offset {begin} on were skipped; records around them are kept",
             )
         file.gap_end = end
 

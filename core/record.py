@@ -24,7 +24,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Frames", "Gap", "byte_table", "checksums_hold", "crc32c", "frame", "mask", "masked_crc", "pair_table", "scan"]
+__all__ = [
+    "Frames",
+    "Gap",
+    "byte_table",
+    "checksums_hold",
+    "crc32c",
+    "frame",
+    "mask",
+    "masked_crc",
+    "pair_table",
+    "scan",
+]
 
 U8 = NDArray[np.uint8]
 U32 = NDArray[np.uint32]
@@ -221,7 +232,7 @@ def scan(buffer: U8, starts: list[int], ends: list[int], lane_bytes: int = 30_00
     lengths = _words(buffer, "<u8")[offsets].view(np.int64)
     if good_lane.all():
         return Frames(offsets, lengths, lane_segment[lane_of], stop[last], [])
-    return _repair(buffer, offsets, lane_start, lane_segment, limit, stop, counts, good_lane, ends)
+    return _repair(buffer, offsets, lane_start, lane_segment, stop, counts, good_lane, ends)
 
 
 def _lanes(buffer: U8, starts: list[int], ends: list[int], lane_bytes: int) -> tuple[I64, I64]:
@@ -251,7 +262,7 @@ def _next_headers(buffer: U8, guesses: I64, end: int, window: int = 256) -> I64:
 
 
 def _lockstep(buffer: U8, start: I64, limit: I64) -> tuple[I64, I64, I64]:
-    """Walks every lane to its limit. Returns all record offsets by lane, their number per lane, and where each stopped."""
+    """Walks every lane to its limit. Returns all record offsets by lane, how many each has, and where it stopped."""
     length_at = _words(buffer, "<u8")
     lanes = len(start)
     stop = start.copy()
@@ -287,7 +298,6 @@ def _repair(
     offsets: I64,
     lane_start: I64,
     lane_segment: I64,
-    limit: I64,
     stop: I64,
     counts: I64,
     good: NDArray[np.bool_],

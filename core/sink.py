@@ -379,10 +379,12 @@ class AsyncSink:
         _pump.dismiss(self)
         if unsaved or self.lost:
             self.lost += unsaved
-            warn_once((id(self), "closed"), f"{self._name()}: closed with {self.lost} events lost, which could not be written")
+            warn_once(
+                (id(self), "closed"), f"{self._name()}: closed with {self.lost} events lost, which could not be written"
+            )
 
     def _after_fork(self) -> None:
-        """In a forked child: what waits is the parent's, which writes it; locks may be held by threads that are gone."""
+        """In a forked child: what waits is the parent's, which writes it; who held a lock may be gone."""
         self._lock = threading.RLock()
         self.rows.clear()
         self._backlog.clear()

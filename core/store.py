@@ -75,7 +75,7 @@ class Warned:
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """A run: its name relative to the logdir (`.` for the logdir itself) and the span of its events in seconds since 1970."""
+    """A run: its name relative to the logdir, `.` for the logdir itself, and its first and last second since 1970."""
 
     name: str
     first_wall_time: float | None
@@ -295,9 +295,7 @@ class Store:
     def runs(self) -> list[RunInfo]:
         """Every run, in natural order of names (run2 before run10)."""
         with self._lock:
-            infos = [
-                RunInfo(name, run.first, run.last, tuple(run.warned.values())) for name, run in self._runs.items()
-            ]
+            infos = [RunInfo(name, run.first, run.last, tuple(run.warned.values())) for name, run in self._runs.items()]
         return sorted(infos, key=lambda info: natural(info.name))
 
     def tags(self) -> dict[str, dict[str, dict[str, int]]]:

@@ -145,7 +145,8 @@ def as_number(tag: str, value: object, call: str = "add_scalar") -> float:
         return float(value.item() if size == 1 and hasattr(value, "item") else value)  # type: ignore[arg-type]
     except Exception as error:
         raise InvalidSummary(
-            f"{call}({tag!r}): expected one number, got {_kind(value)} ({error}); pass a float, or a tensor of one element"
+            f"{call}({tag!r}): expected one number, got {_kind(value)} ({error}); "
+            "pass a float, or a tensor of one element"
         ) from None
 
 
@@ -184,7 +185,8 @@ def text(tag: str, value: object) -> Summary:
         items = list(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
     else:
         raise InvalidSummary(
-            f"add_text({name!r}): expected a string or a list of strings, got {_kind(value)}; convert it with str() first"
+            f"add_text({name!r}): expected a string or a list of strings, got {_kind(value)}; "
+            "convert it with str() first"
         )
     return Summary(name, "text", DataClass.TENSOR, tuple(_utf8(name, item) for item in items))
 
