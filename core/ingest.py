@@ -97,9 +97,9 @@ class Ingest:
         order, bounds = _grouped(points.series, None if ordered else points.row)
         step, wall_time, value = points.step[order], points.wall_time[order], points.value[order]
         wide = points.wide[order] if points.wide.any() else None
-        series = points.series[order[bounds]].tolist()
-        ends = np.append(bounds[1:], len(order)).tolist()
-        for key, a, b in zip(series, bounds.tolist(), ends, strict=True):
+        series: list[int] = points.series[order[bounds]].tolist()
+        starts: list[int] = bounds.tolist()
+        for key, a, b in zip(series, starts, [*starts[1:], len(order)], strict=True):
             run, tag = runs[key >> 32], self._names[key & 0xFFFFFFFF]
             self._store.offer_scalars(
                 run, tag, step[a:b], wall_time[a:b], value[a:b], bool(wide is not None and wide[a:b].any())
@@ -124,11 +124,8 @@ class Ingest:
         sound = checksums_hold(batch.buffer, offsets, lengths)
         self._count_corrupt(batch, rows[~sound])
         found: list[tuple[int, int, int, float, float, bool]] = []
-        segments = frames.segment[rows].tolist()
-        places = zip(rows.tolist(), offsets.tolist(), lengths.tolist(), segments, sound.tolist(), strict=True)
-        for row, offset, length, segment, holds in places:
-            if not holds:
-                continue
+        places = np.stack([rows, offsets, lengths, frames.segment[rows]], 1)[sound]
+        for row, offset, length, segment in places.tolist():
             start = offset + HEADER
             try:
                 event = decode_event(batch.buffer[start : start + length].tobytes())
@@ -141,9 +138,15 @@ class Ingest:
                 found.append((row, series, event.step, event.wall_time, number, wide))
         if not found:
             return None
-        columns = list(zip(*found, strict=True))
-        dtypes = (np.int64, np.int64, np.int64, np.float64, np.float64, np.bool_)
-        return _Points(*(np.array(column, dtype) for column, dtype in zip(columns, dtypes, strict=True)))
+        rows_, series_, step, wall_time, value, wide = zip(*found, strict=True)
+        return _Points(
+            np.array(rows_, np.int64),
+            np.array(series_, np.int64),
+            np.array(step, np.int64),
+            np.array(wall_time, np.float64),
+            np.array(value, np.float64),
+            np.array(wide, np.bool_),
+        )
 
     def _one_event(self, event: object, run: str, ref: BlobRef) -> list[tuple[str, float, bool]]:
         """The scalars of an event; its other values are offered as references."""

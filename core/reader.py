@@ -166,7 +166,7 @@ class LogdirReader:
         self, buffer: NDArray[np.uint8], parts: list[tuple[_File, int]]
     ) -> tuple[list[_File], list[int], list[int], set[str]]:
         """Reads the parts one behind the other. Returns the files, starts, ends, and the files cut meanwhile."""
-        view = memoryview(buffer)
+        view = buffer.data
         files: list[_File] = []
         starts: list[int] = []
         ends: list[int] = []

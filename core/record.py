@@ -340,9 +340,9 @@ def _walk(buffer: U8, at: int, end: int, good_at: dict[int, int]) -> tuple[I64, 
     offsets: list[int] = []
     gaps: list[tuple[int, int]] = []
     start = at
-    unpack = struct.Struct("<QI").unpack_from
+    unpack, view = struct.Struct("<QI").unpack_from, buffer.data
     while end - at >= HEADER:
-        length, check = unpack(buffer, at)
+        length, check = unpack(view, at)
         if length > LENGTH_MAX or masked_crc(buffer[at : at + 8].tobytes()) != check:
             found = _resync(buffer, at + 1, end)
             gaps.append((at, found))

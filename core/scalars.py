@@ -235,7 +235,7 @@ def _find_value(data: bytes, at: int, end: int) -> tuple[tuple[int, int], int, s
             return None
     if tag is None or value is None or (plugin != b"scalars" and (tensor or plugin)):
         return None
-    return tag, *value
+    return tag, value[0], value[1]
 
 
 def _plugin(data: bytes, at: int, end: int) -> bytes:

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from .errors import InvalidLogdir, warn_once
@@ -85,7 +85,7 @@ class TeeSink:
     def __init__(self, *sinks: Sink) -> None:
         self._sinks = sinks
 
-    def _each(self, call: Any) -> None:
+    def _each(self, call: Callable[[Sink], None]) -> None:
         failure: Exception | None = None
         for sink in self._sinks:
             try:

@@ -153,7 +153,7 @@ def as_number(tag: str, value: object, call: str = "add_scalar") -> float:
 def _size(value: Any) -> int | None:
     """Number of elements of an array of any library or of a list; None for what is no array."""
     if isinstance(value, list | tuple | dict | set):
-        return len(value)
+        return len(value)  # pyright: ignore[reportUnknownArgumentType]
     shape = getattr(value, "shape", None)
     if shape is None:
         return None

@@ -98,7 +98,7 @@ def encode_event(event: Event) -> bytes:
 def _fill(value: pb.Summary.Value, summary: Summary) -> None:
     from .proto import event_pb2 as pb
 
-    if isinstance(summary.value, float):
+    if not isinstance(summary.value, tuple):
         value.simple_value = struct.unpack("<f", to_float32(summary.value))[0]
         value.metadata.data_class = pb.DATA_CLASS_SCALAR
         return
