@@ -1,0 +1,197 @@
+"""Adapters, one file or folder for each framework, and `auto_log`, which finds the right one.
+
+An adapter is a module named after its framework's top package that has
+
+    attach(model, writer, **options) -> detach
+
+`detach()` leaves the model as it was; a `detach.log(values)` takes what `Handle.log` is given. A module may
+also have `rank() -> int`, the place of this process in a distributed training (all but rank 0 then write
+nothing), and `ATTACH_HINT`, the sentence for a framework that is watched through an object of its own and not
+through `auto_log`. Packages elsewhere join in by an entry point of the group `tallyboard.adapters`, whose name is
+the framework's top package and whose object is such a module.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import pkgutil
+from collections.abc import Callable, Mapping
+from importlib.metadata import entry_points
+from types import ModuleType, TracebackType
+from typing import Any
+
+from tallyboard.core.errors import TallyboardError, UnsupportedModel
+from tallyboard.core.summary import Event
+from tallyboard.core.writer import SummaryWriter
+
+__all__ = ["Handle", "auto_log"]
+
+_ALIASES = {"lightning_fabric": "lightning", "pytorch_lightning": "lightning", "tf_keras": "keras"}
+_GROUP = "tallyboard.adapters"
+
+
+class Handle:
+    """What `auto_log` returns: the way to stop. As a context manager it detaches at the end of the block.
+
+    It need not be kept: logging goes on without it, to the end of the program or of the model.
+    """
+
+    def __init__(self, writer: SummaryWriter, detach: Callable[[], None], *, owns_writer: bool) -> None:
+        self._writer = writer
+        self._detach: Callable[[], None] | None = detach
+        self._owns_writer = owns_writer
+
+    @property
+    def writer(self) -> SummaryWriter:
+        """Where the values go; open to everything else that belongs to the same run."""
+        return self._writer
+
+    def log(self, **values: object) -> None:
+        """Logs values of your own beside the found ones, at the training step they belong to.
+
+        Args:
+            values: one number each (or a tensor of one element, which is read later and waits for no device).
+                `loss=` takes the place of the loss that was found.
+
+        Raises:
+            InvalidSummary: a value is not one number.
+            TallyboardError: the handle is detached, or its adapter takes no values.
+        """
+        if self._detach is None:
+            raise TallyboardError(
+                "handle.log: this handle is detached; log before detach(), or through a SummaryWriter"
+            )
+        log: Callable[[Mapping[str, object]], None] | None = getattr(self._detach, "log", None)
+        if log is None:
+            raise TallyboardError("handle.log: this adapter takes no values; use handle.writer.add_scalar")
+        log(values)
+
+    def detach(self) -> None:
+        """Stops: writes what is still on its way and leaves the model as it was. A second call does nothing.
+
+        Closes the writer if `auto_log` made it; one that was passed in stays open.
+        """
+        detach, self._detach = self._detach, None
+        if detach is None:
+            return
+        detach()
+        if self._owns_writer:
+            self._writer.close()
+
+    def __enter__(self) -> Handle:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.detach()
+
+    def __repr__(self) -> str:
+        return f"<auto_log handle, {'attached' if self._detach else 'detached'}, writing to {self._writer!r}>"
+
+
+class _Nowhere:
+    """The sink of the processes that write nothing."""
+
+    def write(self, event: Event, /) -> None:
+        pass
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def auto_log(
+    model: object,
+    logdir: str | os.PathLike[str] | None = None,
+    *,
+    writer: SummaryWriter | None = None,
+    optimizer: object = None,
+    **options: Any,
+) -> Handle:
+    """Watches a model and logs its training, until `detach()` or the end of the program.
+
+        handle = tb.auto_log(model)          # before the training loop, and the loop stays as it is
+
+    The most specific framework among the model's classes decides which adapter watches it; what that logs is
+    in its documentation (`tallyboard.integrations.torch` for a `torch.nn.Module`).
+
+    Args:
+        model: the model.
+        logdir: the run's directory; by default a new one below `runs`, as `SummaryWriter` names it.
+        writer: a writer to use instead; it is not closed.
+        optimizer: the optimizer, or several, where the adapter cannot find them.
+        options: further options of the adapter.
+
+    Raises:
+        UnsupportedModel: no adapter for this object, or one that is used in another way, which the text names.
+        TypeError: both `logdir` and `writer`, or an option that the adapter does not have.
+    """
+    if logdir is not None and writer is not None:
+        raise TypeError("auto_log: both logdir and writer were given; the writer has a directory already, keep one")
+    adapter = _adapter_for(model)
+    if optimizer is not None:
+        options["optimizer"] = optimizer
+    _check_options(adapter, options)
+    owns_writer = writer is None
+    if getattr(adapter, "rank", int)() > 0:
+        writer, owns_writer = SummaryWriter(sink=_Nowhere()), True
+    elif writer is None:
+        writer = SummaryWriter(logdir)
+    try:
+        detach = adapter.attach(model, writer, **options)
+    except BaseException:
+        if owns_writer:
+            writer.close()
+        raise
+    return Handle(writer, detach, owns_writer=owns_writer)
+
+
+def _adapter_for(model: object) -> ModuleType:
+    """The adapter of the most specific class of `model` that has one; imports nothing before a match."""
+    packages = [cls.__module__.partition(".")[0] for cls in type(model).__mro__]
+    names = [_ALIASES.get(name, name) for name in dict.fromkeys(packages) if name != "builtins"]
+    for name in names:
+        module = _find(name)
+        if module is None:
+            continue
+        if hasattr(module, "attach"):
+            return module
+        if hint := getattr(module, "ATTACH_HINT", None):
+            raise UnsupportedModel(f"auto_log does not take a {_described(model)}: {hint}")
+    there_are = ", ".join(sorted(module.name for module in pkgutil.iter_modules(__path__)))
+    looked_for = f"looked for adapters named {', '.join(names)}" if names else "it belongs to no framework"
+    cure = "pass an instance of it, not the class" if isinstance(model, type) else "pass the model itself"
+    raise UnsupportedModel(
+        f"auto_log: no adapter for {_described(model)}; {looked_for}, there are {there_are}. "
+        f"{cure[0].upper()}{cure[1:]}, or log with tb.SummaryWriter"
+    )
+
+
+def _find(name: str) -> ModuleType | None:
+    if any(name == module.name for module in pkgutil.iter_modules(__path__)):
+        return importlib.import_module(f"{__name__}.{name}")
+    for entry_point in entry_points(group=_GROUP, name=name):
+        return entry_point.load()
+    return None
+
+
+def _check_options(adapter: ModuleType, options: Mapping[str, object]) -> None:
+    parameters = inspect.signature(adapter.attach).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return
+    known = [name for name, parameter in parameters.items() if parameter.kind is parameter.KEYWORD_ONLY]
+    if unknown := sorted(set(options) - set(known)):
+        raise TypeError(
+            f"auto_log: {adapter.__name__} has no option {', '.join(unknown)}; "
+            f"it has {', '.join(known) if known else 'none'}"
+        )
+
+
+def _described(model: object) -> str:
+    kind = model if isinstance(model, type) else type(model)
+    return f"{'the class ' if isinstance(model, type) else ''}{kind.__module__}.{kind.__qualname__}"

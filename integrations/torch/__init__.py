@@ -1,0 +1,106 @@
+"""PyTorch: what `tb.auto_log(model)` logs of a training loop that it does not change.
+
+    handle = tb.auto_log(model, "runs/first")
+    for x, y in tb.data(loader):
+        ...                                 # forward, loss.backward(), optimizer.step(): as ever
+
+A step is one `optimizer.step()` that was carried out; the first is step 1. At each:
+
+=====================  ==========================================================================================
+`train/loss`           the number whose `backward()` ran. Several backward passes for one step are summed, as their
+                       gradients are: with `(loss / n).backward()` n times that is the mean. Gradients that were
+                       zeroed unused take their loss with them; with a closure (LBFGS) it is the first evaluation
+`train/lr`             the learning rate of the step; `train/lr/group0`, ... where there are several groups
+`time/step_ms`         milliseconds between the ends of this step and the one before, on the host's clock (from the
+                       second step on, like the next two)
+`time/data_wait_ms`    how much of it went into waiting for data: exactly, when the loop runs over `tb.data(loader)`;
+                       else the time from the end of a step or backward pass to the next call of the model, which
+                       is all that the loop does in between
+`time/data_wait_share` the same, as a part (0 to 1) of the step's time
+=====================  ==========================================================================================
+
+A second optimizer of the same model counts its own steps, as `train/loss/optimizer1` and `train/lr/optimizer1`.
+Values are written one step late with their own step and time, so that nothing waits for a device: copies are
+started without waiting and read when they are done. `handle.log(loss=...)` replaces the loss that was found: it
+goes to the step under way, which begins with a forward pass that records gradients, or else to the latest one.
+
+Found are losses through `Tensor.backward` (not `torch.autograd.backward`) and optimizers that hold a parameter of
+the model or are given as `optimizer=`. A loss scaled by `torch.amp.GradScaler` is logged unscaled, and a step that
+the scaler skips is none. While anything is watched, `Tensor.backward` and `GradScaler.scale` are wrapped; the
+original functions are back after the last `detach()`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from tallyboard.core.errors import UnsupportedModel
+from tallyboard.core.summary import as_step
+from tallyboard.core.writer import SummaryWriter
+
+from . import hooks
+from .watch import Watch
+
+__all__ = ["attach", "rank"]
+
+
+def attach(
+    model: object,
+    writer: SummaryWriter,
+    *,
+    optimizer: Optimizer | Iterable[Optimizer] | None = None,
+    start_step: int = 0,
+) -> Callable[[], None]:
+    """Logs the training of a module to `writer`, as described above, until the result is called.
+
+    The model is not kept alive, and the result need not be kept. It also has `log(values)`, which
+    `Handle.log` calls.
+
+    Args:
+        model: a `torch.nn.Module`.
+        writer: gets the values; it is not closed.
+        optimizer: the optimizers whose steps count; by default those that hold a parameter of the model.
+        start_step: steps made before, by a run that is being resumed; the first one logged is the next.
+
+    Raises:
+        UnsupportedModel: `model` is no module.
+        TypeError: `optimizer` is none.
+        InvalidSummary: `start_step` is no integer.
+    """
+    if not isinstance(model, nn.Module):
+        raise UnsupportedModel(f"auto_log expected a torch.nn.Module, got {type(model).__qualname__}; pass the model")
+    optimizers = None if optimizer is None else [_unwrapped(one) for one in _listed(optimizer)]
+    while hooks.orphans:
+        hooks.orphans.pop()()
+    return Watch(model, writer, optimizers, as_step(start_step, "auto_log", "start_step"))
+
+
+def rank() -> int:
+    """The place of this process in a distributed training; 0 outside of one."""
+    distributed = torch.distributed
+    if distributed.is_available() and distributed.is_initialized():
+        return distributed.get_rank()
+    text = os.environ.get("RANK", "0")  # set by torchrun, before a process group exists
+    return int(text) if text.isdigit() else 0
+
+
+def _listed(optimizer: Any) -> list[Any]:
+    return list(optimizer) if isinstance(optimizer, list | tuple | set) else [optimizer]
+
+
+def _unwrapped(optimizer: Any) -> Optimizer:
+    """The optimizer that really steps: Accelerate and Fabric hand out wrappers, which have it as `.optimizer`."""
+    inner = optimizer
+    while isinstance(getattr(inner, "optimizer", None), Optimizer):
+        inner = inner.optimizer
+    if not isinstance(inner, Optimizer):
+        raise TypeError(
+            f"auto_log(optimizer=...): expected a torch.optim.Optimizer, got {type(optimizer).__qualname__}"
+        )
+    return inner

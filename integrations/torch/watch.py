@@ -1,0 +1,345 @@
+"""One watched model: makes steps of what the hooks report, and writes them when their numbers have come."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import functools
+import itertools
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from tallyboard.core.data import Data, current
+from tallyboard.core.errors import warn_once
+from tallyboard.core.summary import as_number
+from tallyboard.core.writer import SummaryWriter
+
+from . import hooks
+from .late import Late, Number, read, recording_a_graph
+from .parameters import Parameters
+
+__all__ = ["Watch"]
+
+MAX_BACKWARDS = 4096  # without a step, after which their losses are dropped: nobody accumulates that many
+MAX_WAITING = 64  # steps of other optimizers that wait for the first one's next step
+
+
+@dataclass(slots=True)
+class _Slot:
+    """The place of one optimizer among those of a model, and the steps made in it."""
+
+    optimizer: weakref.ref[Optimizer]
+    suffix: str
+    steps: int
+
+
+@dataclass(slots=True)
+class _Step:
+    """A step that was made, on its way to the writer. Its number is not known before `skipped` is."""
+
+    slot: _Slot
+    wall_time: float
+    losses: list[Late]
+    others: dict[str, Number]
+    skipped: Late | None
+    given: dict[str, Number] = field(default_factory=dict)
+
+    def ready(self) -> bool:
+        """Whether all its numbers have come."""
+        values = itertools.chain(self.losses, self.others.values(), self.given.values(), (self.skipped,))
+        return all(value.ready() for value in values if isinstance(value, Late))
+
+
+class _RootForward:
+    """The hook on the model, called when a forward pass begins.
+
+    In its place a copy or a pickle of the model gets a function of the standard library that does nothing: the
+    copy is not watched, and loads where tallyboard is not installed.
+    """
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+
+    def __call__(self, module: nn.Module, *_: object) -> None:
+        if not torch.compiler.is_compiling():  # traced into the compiled model, where Python's clock has no place
+            self._watch.forward_begins(module)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return getattr, (contextlib.nullcontext(), "__exit__")
+
+
+def _guarded(hook: Callable[..., Any]) -> Callable[..., Any]:
+    """A hook of a `Watch` from which no exception reaches the training; the first one is told in a warning."""
+
+    @functools.wraps(hook)
+    def run(self: Watch, *args: Any) -> Any:
+        try:
+            return hook(self, *args)
+        except Exception as error:  # whatever it is, training goes on
+            warn_once(
+                ("auto_log", self.number),
+                f"auto_log: a value could not be logged ({type(error).__name__}: {error}). "
+                "Training goes on; further failures are not reported.",
+            )
+            return None
+
+    return run
+
+
+_numbers = itertools.count()
+
+
+class Watch:
+    """One watched model. Its methods are called by the hooks of hooks.py, in the thread that trains."""
+
+    def __init__(
+        self, model: nn.Module, writer: SummaryWriter, optimizers: list[Optimizer] | None, start_step: int
+    ) -> None:
+        self.number = next(_numbers)
+        self._model = weakref.ref(model, self._model_gone)
+        self._writer = writer
+        self._start_step = start_step
+        self._given_optimizers = None if optimizers is None else [weakref.ref(one) for one in optimizers]
+        self._slots: list[_Slot] = []
+        self._slot_of: weakref.WeakKeyDictionary[Optimizer, _Slot] = weakref.WeakKeyDictionary()
+        self._owned: weakref.WeakKeyDictionary[Optimizer, tuple[bool, int]] = weakref.WeakKeyDictionary()
+        self._inner: weakref.WeakSet[Optimizer] = weakref.WeakSet()  # stepped by another optimizer's step
+        self._parameters: Parameters | None = None  # looked up at the first backward: layers may still be added
+        self._queue: deque[_Step] = deque()
+        # of the step under way
+        self._losses: list[Late] = []
+        self._probe: tuple[Callable[[], Tensor | None], int] | None = None  # a parameter, its gradient's version
+        self._stepping: weakref.ref[Optimizer] | None = None
+        self._evaluated = self._evaluated_again = False  # the closure of the step being made
+        self._values: dict[str, Number] = {}  # from log()
+        self._carried: dict[str, Number] = {}  # from log(), for a step that was skipped
+        self._under_way = True
+        # of its time
+        self._ended: float | None = None
+        self._idle_since: float | None = None
+        self._idle = 0.0
+        self._forwards = 0
+        self._loops: weakref.WeakKeyDictionary[Data[object], tuple[int, float]] = weakref.WeakKeyDictionary()
+        self._wait_of_loop()
+        self._hook = model.register_forward_pre_hook(_RootForward(self))
+        self._attached = True
+        hooks.join(self)
+        atexit.register(self)  # runs before the writer's own end, which was registered before it
+
+    # ---- what the hooks report
+
+    @_guarded
+    def forward_begins(self, module: nn.Module) -> None:
+        if module is not self._model():  # a replica of DataParallel shares the hook
+            return
+        self._forwards += 1
+        if self._idle_since is not None:
+            self._idle += time.perf_counter() - self._idle_since
+            self._idle_since = None
+        if torch.is_grad_enabled():
+            self._under_way = True
+
+    @_guarded
+    def backward_begins(self, loss: Tensor, inputs: Any) -> Callable[[], Tensor | None] | None:
+        """For a loss of this model, a weak reference to a parameter that gets a gradient; else None."""
+        if loss.numel() != 1 or loss.is_meta or recording_a_graph():
+            return None
+        if self._parameters is None:
+            self._parameters = Parameters(self._model())
+        reached = self._parameters.reached_by(loss, inputs)
+        if reached is None:
+            return None
+        anew = self._gradients_were_dropped()
+        if self._stepping is not None:
+            self._evaluated_again = self._evaluated_again or (self._evaluated and anew)
+            if self._evaluated_again:
+                return None
+        if anew:
+            self._losses.clear()
+        return reached
+
+    @_guarded
+    def backward_ends(self, loss: Tensor, reached: Callable[[], Tensor | None]) -> None:
+        parameter = reached()
+        gradient = None if parameter is None else parameter.grad
+        self._probe = None if gradient is None else (reached, gradient._version)
+        self._losses.append(Late(hooks.unscaled.get(loss, loss)))
+        self._under_way = True
+        if self._stepping is None:
+            self._idle_since = time.perf_counter()
+        else:
+            self._evaluated = True
+        if len(self._losses) > MAX_BACKWARDS:
+            self._losses.clear()
+            raise RuntimeError(f"{MAX_BACKWARDS} backward passes without a step of an optimizer; pass optimizer=")
+
+    def _gradients_were_dropped(self) -> bool:
+        """Whether the gradients of the losses so far were set to None or written over since the last backward."""
+        if self._probe is None:
+            return self._evaluated
+        reached, version = self._probe
+        parameter = reached()
+        return parameter is None or parameter.grad is None or parameter.grad._version != version
+
+    @_guarded
+    def step_begins(self, optimizer: Optimizer) -> None:
+        outer = None if self._stepping is None else self._stepping()
+        if outer is optimizer:  # its step before this one ended in an exception
+            self._inner.clear()
+        elif outer is not None and self._owns(optimizer):
+            self._inner.add(optimizer)
+            return
+        if self._owns(optimizer):
+            self._stepping = weakref.ref(optimizer)
+            self._evaluated = self._evaluated_again = False
+
+    @_guarded
+    def step_ends(self, optimizer: Optimizer) -> None:
+        if optimizer in self._inner or not self._owns(optimizer):
+            return
+        losses, self._losses = self._losses, []
+        self._stepping = self._probe = None
+        self._evaluated = self._evaluated_again = self._under_way = False
+        if recording_a_graph():
+            return
+        slot = self._slot(optimizer)
+        skipped = getattr(optimizer, "found_inf", None)  # lent by GradScaler to optimizers that skip by themselves
+        skipped = Late(skipped) if isinstance(skipped, Tensor) else None
+        step = _Step(slot, time.time(), losses, self._rates(optimizer, slot), skipped)
+        if slot is self._slots[0]:
+            step.others.update(self._times())
+            step.given, self._values = self._values, {}
+        self._queue.append(step)
+        if slot is self._slots[0] or len(self._queue) > MAX_WAITING:
+            self._write_queue(keep=1)
+        self._idle_since = time.perf_counter()  # what was done here is no waiting for data
+
+    # ---- whose optimizer it is
+
+    def _owns(self, optimizer: Optimizer) -> bool:
+        if self._given_optimizers is not None:
+            return any(ref() is optimizer for ref in self._given_optimizers)
+        groups = optimizer.param_groups
+        size = sum(len(group["params"]) for group in groups)
+        owned, size_then = self._owned.get(optimizer, (False, -1))
+        if not owned and size != size_then:
+            self._parameters = Parameters(self._model())
+            owned = any(parameter in self._parameters for group in groups for parameter in group["params"])
+            self._owned[optimizer] = (owned, size)
+        return owned
+
+    def _slot(self, optimizer: Optimizer) -> _Slot:
+        """The slot of an optimizer: that of one which is gone, if there is such, so that its counting goes on."""
+        if (slot := self._slot_of.get(optimizer)) is not None:
+            return slot
+        slot = next((slot for slot in self._slots if slot.optimizer() is None), None)
+        if slot is None:
+            suffix = f"/optimizer{len(self._slots)}" if self._slots else ""
+            slot = _Slot(weakref.ref(optimizer), suffix, self._start_step)
+            self._slots.append(slot)
+        slot.optimizer = weakref.ref(optimizer)
+        self._slot_of[optimizer] = slot
+        return slot
+
+    # ---- what is logged
+
+    def _rates(self, optimizer: Optimizer, slot: _Slot) -> dict[str, Number]:
+        several = len(optimizer.param_groups) > 1
+        rates: dict[str, Number] = {}
+        for index, group in enumerate(optimizer.param_groups):
+            rate = group.get("lr")
+            if rate is not None:
+                tag = f"train/lr{slot.suffix}/group{index}" if several else f"train/lr{slot.suffix}"
+                rates[tag] = Late(rate) if isinstance(rate, Tensor) else float(rate)
+        return rates
+
+    def _times(self) -> dict[str, Number]:
+        now = time.perf_counter()
+        ended, self._ended = self._ended, now
+        wait: float | None = self._idle if self._forwards else None
+        self._idle, self._forwards = 0.0, 0
+        exact = self._wait_of_loop()
+        wait = wait if exact is None else exact
+        if ended is None:
+            return {}
+        seconds = now - ended
+        times: dict[str, Number] = {"time/step_ms": 1000 * seconds}
+        if wait is not None:
+            times["time/data_wait_ms"] = 1000 * wait
+            times["time/data_wait_share"] = min(wait / seconds, 1.0) if seconds else 0.0
+        return times
+
+    def _wait_of_loop(self) -> float | None:
+        """Seconds that the measured loop waited since the last call; None if it handed out nothing since then."""
+        loop = current()
+        if loop is None:
+            return None
+        batches, waited = self._loops.get(loop, (0, 0.0))
+        self._loops[loop] = (loop.batches, loop.wait_seconds)
+        return loop.wait_seconds - waited if loop.batches != batches else None
+
+    def log(self, values: Mapping[str, object]) -> None:
+        """Takes values of the user's for the step under way, or for the latest one if none is."""
+        captured: dict[str, Number] = {}
+        for name, value in values.items():
+            tag = name if "/" in name else f"train/{name}"
+            single = isinstance(value, Tensor) and value.numel() == 1 and not value.is_complex() and not value.is_meta
+            captured[tag] = Late(value) if single else as_number(tag, value, "handle.log")
+        latest = None if self._under_way else next((s for s in reversed(self._queue) if s.slot is self._slots[0]), None)
+        (self._values if latest is None else latest.given).update(captured)
+
+    def _write_queue(self, *, keep: int, wait: bool = False) -> None:
+        while len(self._queue) > keep and (wait or self._queue[0].ready()):
+            self._write(self._queue.popleft())
+
+    def _write(self, step: _Step) -> None:
+        self._carried.update(step.given)
+        if step.skipped is not None and step.skipped.read():
+            return
+        slot = step.slot
+        slot.steps += 1
+        values: dict[str, Number] = {}
+        if step.losses:
+            values[f"train/loss{slot.suffix}"] = sum(loss.read() for loss in step.losses)
+        values.update(step.others)
+        if slot is self._slots[0]:
+            values.update(self._carried)
+            self._carried = {}
+        for tag, value in values.items():
+            self._writer.add_scalar(tag, read(value), slot.steps, step.wall_time)
+
+    # ---- the end
+
+    def __call__(self) -> None:
+        """Detaches: writes what is on its way, and leaves the model and torch as they were."""
+        if not self._attached:
+            return
+        self._attached = False
+        atexit.unregister(self)
+        self._hook.remove()
+        hooks.leave(self)
+        with contextlib.suppress(ValueError):
+            hooks.orphans.remove(self)
+        self._finish()
+
+    @_guarded
+    def _finish(self) -> None:
+        self._write_queue(keep=0, wait=True)
+        steps = self._slots[0].steps if self._slots else self._start_step
+        for tag, value in {**self._carried, **self._values}.items():  # of a step that never came
+            self._writer.add_scalar(tag, read(value), steps + 1)
+        if self._losses and not self._slots:
+            raise RuntimeError("losses were found but no step of an optimizer of this model; pass optimizer=")
+
+    def _model_gone(self, _: object) -> None:
+        """Called while the model is being collected, perhaps inside the writer: it is not safe to write here."""
+        hooks.leave(self)
+        hooks.orphans.append(self)
