@@ -126,7 +126,8 @@ class Page:
             errors="replace",
         )
         if done.returncode:
-            raise PageError(f"{done.stdout or ''}\nfailed in viewer/web with exit code {done.returncode}: node {' '.join(command)}")
+            said, line = done.stdout or "", " ".join(command)
+            raise PageError(f"{said}\nfailed in viewer/web with exit code {done.returncode}: node {line}")
 
 
 class CustomBuildHook(BuildHookInterface[Any]):
@@ -136,7 +137,7 @@ class CustomBuildHook(BuildHookInterface[Any]):
         """What the isolated build environment gets beside hatchling: Node.js, only when it will be used."""
         return [NODE_WHEEL] if Page(self.root).is_stale() and system_node() is None else []
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002: hatchling's signature
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
         """Build the page if its sources changed; a failure ends the installation with one clear last line."""
         page = Page(self.root)
         if not page.is_stale():

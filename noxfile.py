@@ -1,8 +1,7 @@
 """Every job of the project, one session each: `nox -l` lists them, `nox -s NAME` runs one in an environment it makes.
 
-    nox -s demo            train a real model and watch it learn in the browser
-    nox -s tests           everything: the Python tests, the page's, and those that want an environment of their own
-    nox -s tests -- ARGS   only pytest, with these arguments
+`nox -s demo` trains a real model and shows it learn in the browser; `nox -s tests` runs everything: the Python tests,
+the page's, and those that want an environment of their own; `nox -s tests -- ARGS` runs only pytest, with ARGS.
 """
 
 from __future__ import annotations
@@ -105,7 +104,7 @@ def lint(session: nox.Session) -> None:
 def types(session: nox.Session) -> None:
     """Check types: pyright, strict on core and viewer, and svelte-check on the page."""
     page_tools(session)
-    install(session, "numpy", "protobuf", "aiohttp", "nox", "--group", "types")
+    install(session, "--group", "types")
     session.run("pyright", "--warnings", *session.posargs)
     session.run("python", "hatch_build.py", "run", "svelte-check", "--fail-on-warnings")
 

@@ -33,7 +33,9 @@ def read_allowed(text: str) -> list[AllowedSkip]:
             continue
         fields = [field.strip() for field in line.split("|", 2)]
         if len(fields) != 3 or not all(fields):
-            raise pytest.UsageError(f"tests/skips.txt, line {number}: wanted `session | node id | reason`, got {line!r}")
+            raise pytest.UsageError(
+                f"tests/skips.txt, line {number}: wanted `session | node id | reason`, got {line!r}"
+            )
         entries.append(AllowedSkip(*fields))
     return entries
 

@@ -43,7 +43,7 @@ def test_layers_hold() -> None:
 
 
 def test_core_needs_only_numpy_and_protobuf() -> None:
-    """core imports the standard library, numpy, google.protobuf and itself, nothing else, not even inside a function."""
+    """core imports the standard library, numpy, google.protobuf and itself; nothing else, not even in a function."""
     strangers = {
         f"{path.relative_to(ROOT)}: {name}"
         for path in modules("core")

@@ -106,9 +106,13 @@ def test_sdist_brings_its_page(hook: ModuleType, built: Path) -> None:
 
 
 def test_packages_are_installed_only_when_they_differ(hook: ModuleType, built: Path) -> None:
-    """node_modules is left alone while it holds the versions of the lock file; packages for other machines may lack."""
+    """node_modules is left alone while it holds the lock file's versions; packages for other machines may lack."""
     web = built / "viewer" / "web"
-    lock = {"": {}, "node_modules/vite": {"version": "8.0.0"}, "node_modules/bin-win": {"version": "1", "optional": True}}
+    lock = {
+        "": {},
+        "node_modules/vite": {"version": "8.0.0"},
+        "node_modules/bin-win": {"version": "1", "optional": True},
+    }
     (web / "package-lock.json").write_text(json.dumps({"packages": lock}))
     page = hook.Page(built)
     assert not page.is_installed()

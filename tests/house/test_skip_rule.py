@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 CONFTEST = Path(__file__).parents[1] / "conftest.py"
-SUITE = '''
+SUITE = """
 import pytest
 
 def test_passes():
@@ -27,7 +27,7 @@ def test_leaves():
 @pytest.mark.xfail(reason="known")
 def test_known():
     raise AssertionError
-'''
+"""
 
 
 def run_suite(folder: Path, skips: str, source: str = SUITE, **settings: str) -> subprocess.CompletedProcess[str]:
