@@ -1,0 +1,67 @@
+import { ALL, type Selection } from "./selection";
+
+export const AXES = ["step", "relative", "wall"] as const;
+export type Axis = (typeof AXES)[number];
+
+export const DEFAULT_SMOOTHING = 0.6;
+export const MAX_SMOOTHING = 0.99;
+
+/** What an address holds: everything a person set, and nothing of the data. */
+export interface Saved {
+  dash: string;
+  runs: string;
+  tags: string;
+  smoothing: number;
+  axis: Axis;
+  selection: Selection;
+  folded: readonly string[];
+  wide: readonly string[];
+}
+
+export const FRESH: Saved = {
+  dash: "scalars",
+  runs: "",
+  tags: "",
+  smoothing: DEFAULT_SMOOTHING,
+  axis: "step",
+  selection: ALL,
+  folded: [],
+  wide: [],
+};
+
+/** The part after "#", without it; what has its usual value is left out. */
+export function encode(state: Saved): string {
+  const params = new URLSearchParams();
+  if (state.dash !== FRESH.dash) params.set("dash", state.dash);
+  if (state.runs) params.set("runs", state.runs);
+  if (state.tags) params.set("tags", state.tags);
+  if (state.smoothing !== FRESH.smoothing) params.set("smoothing", String(state.smoothing));
+  if (state.axis !== FRESH.axis) params.set("x", state.axis);
+  const { mode, names } = state.selection;
+  const key = mode === "only" ? "only" : "off";
+  for (const name of [...names].sort()) params.append(key, name);
+  // No run is named "", so an empty "only" can stand for "none of them".
+  if (mode === "only" && names.size === 0) params.set("only", "");
+  for (const group of [...state.folded].sort()) params.append("fold", group);
+  for (const tag of [...state.wide].sort()) params.append("wide", tag);
+  return params.toString();
+}
+
+/** Reads any text at all: what cannot be understood keeps its usual value. */
+export function decode(hash: string): Saved {
+  const params = new URLSearchParams(hash.replace(/^#/, ""));
+  const smoothing = Number.parseFloat(params.get("smoothing") ?? "");
+  const axis = AXES.find((name) => name === params.get("x"));
+  const only = params.has("only");
+  const names = params.getAll(only ? "only" : "off").filter((name) => name !== "");
+  return {
+    dash: params.get("dash") || FRESH.dash,
+    runs: params.get("runs") ?? "",
+    tags: params.get("tags") ?? "",
+    smoothing: Number.isFinite(smoothing) ? Math.min(MAX_SMOOTHING, Math.max(0, smoothing)) : FRESH.smoothing,
+    axis: axis ?? FRESH.axis,
+    selection: { mode: only ? "only" : "except", names: new Set(names) },
+    folded: params.getAll("fold"),
+    wide: params.getAll("wide"),
+  };
+}

@@ -1,0 +1,102 @@
+import { HUES } from "../chart/palette";
+import type { Board } from "../data/board.svelte";
+import { drawnHues, lastingHues } from "../data/hues";
+import { Filter } from "./filter.svelte";
+import { isOn, soloed, tick, tickAll, type Selection } from "./selection";
+import { decode, encode, MAX_SMOOTHING, type Axis, type Saved } from "./url";
+
+function toggled(set: readonly string[], name: string): string[] {
+  return set.includes(name) ? set.filter((other) => other !== name) : [...set, name];
+}
+
+/** What a person chose to see of a board; the address holds the same. */
+export class View {
+  #board: Board;
+  readonly runFilter = new Filter();
+  readonly tagFilter = new Filter();
+  dash = $state("");
+  smoothing = $state(0);
+  axis = $state<Axis>("step");
+  selection = $state.raw<Selection>({ mode: "except", names: new Set() });
+  folded = $state.raw<readonly string[]>([]);
+  wide = $state.raw<readonly string[]>([]);
+  /** Goes up when all zooms are to be given up. */
+  resets = $state(0);
+  /** The run under the pointer in the run list: charts bring it to the front. */
+  pointed = $state<string | null>(null);
+
+  /** Names of the runs that the filter lets through. */
+  readonly matching = $derived.by(() => this.#board.names.filter((name) => this.runFilter.matches(name)));
+  /** Names of the runs to draw: let through and ticked. */
+  readonly drawn = $derived.by(() => new Set(this.matching.filter((name) => isOn(this.selection, name))));
+  readonly #lasting = $derived.by(() => lastingHues(this.#board.arrivals, HUES.length));
+  readonly hues = $derived.by(() =>
+    drawnHues(
+      this.#lasting,
+      this.#board.arrivals.filter((name) => this.drawn.has(name)),
+      HUES.length,
+    ),
+  );
+
+  constructor(board: Board, hash: string) {
+    this.#board = board;
+    this.restore(hash);
+  }
+
+  restore(hash: string): void {
+    const saved = decode(hash);
+    this.dash = saved.dash;
+    this.runFilter.set(saved.runs);
+    this.tagFilter.set(saved.tags);
+    this.smoothing = saved.smoothing;
+    this.axis = saved.axis;
+    this.selection = saved.selection;
+    this.folded = saved.folded;
+    this.wide = saved.wide;
+  }
+
+  get hash(): string {
+    const saved: Saved = {
+      dash: this.dash,
+      runs: this.runFilter.text,
+      tags: this.tagFilter.text,
+      smoothing: this.smoothing,
+      axis: this.axis,
+      selection: this.selection,
+      folded: this.folded,
+      wide: this.wide,
+    };
+    return encode(saved);
+  }
+
+  isOn(run: string): boolean {
+    return isOn(this.selection, run);
+  }
+
+  tick(run: string, on: boolean): void {
+    this.selection = tick(this.selection, [run], on);
+  }
+
+  /** Ticks or unticks all runs that the filter lets through. */
+  tickMatching(on: boolean): void {
+    const everything = this.matching.length === this.#board.names.length;
+    this.selection = tickAll(this.selection, this.matching, on, everything);
+  }
+
+  solo(run: string): void {
+    this.selection = soloed(this.selection, run, this.#board.names);
+  }
+
+  smooth(weight: number): void {
+    const hundredths = Math.round(weight * 100) / 100;
+    this.smoothing = Math.min(MAX_SMOOTHING, Math.max(0, hundredths));
+  }
+
+  fold(group: string): void {
+    this.folded = toggled(this.folded, group);
+  }
+
+  widen(tag: string): void {
+    this.wide = toggled(this.wide, tag);
+  }
+}

@@ -1,0 +1,118 @@
+import type { Scale } from "./scale";
+
+/** A polyline in pixels, x and y by turns; NaN lifts the pen. Reused, so that drawing allocates nothing. */
+export class Path {
+  xy = new Float32Array(4096);
+  length = 0;
+
+  clear(): void {
+    this.length = 0;
+  }
+
+  push(x: number, y: number): void {
+    if (this.length + 2 > this.xy.length) {
+      const bigger = new Float32Array(this.xy.length * 2);
+      bigger.set(this.xy);
+      this.xy = bigger;
+    }
+    this.xy[this.length++] = x;
+    this.xy[this.length++] = y;
+  }
+
+  lift(): void {
+    if (this.length > 0 && !Number.isNaN(this.xy[this.length - 1])) this.push(NaN, NaN);
+  }
+}
+
+/** Farther out than any canvas; beyond it a rasteriser's own numbers overflow. */
+const FAR = 1e5;
+
+function near(pixel: number): number {
+  return pixel > FAR ? FAR : pixel < -FAR ? -FAR : pixel;
+}
+
+/**
+ * Writes points `from`..`to` as a path with at most two points per column of `cell` pixels:
+ * its lowest and its highest, in the order in which they came. No extreme is lost, whatever
+ * the number of points. Values that are not finite lift the pen.
+ */
+export function decimate(
+  x: Float64Array,
+  y: Float64Array,
+  origin: number,
+  from: number,
+  to: number,
+  sx: Scale,
+  sy: Scale,
+  cell: number,
+  out: Path,
+): void {
+  let column = NaN;
+  let low = 0;
+  let high = 0;
+  const place = (i: number): void => {
+    out.push(near(sx.r0 + (x[i] - origin - sx.d0) * sx.k), near(sy.r0 + (y[i] - sy.d0) * sy.k));
+  };
+  const flush = (): void => {
+    if (Number.isNaN(column)) return;
+    place(Math.min(low, high));
+    if (low !== high) place(Math.max(low, high));
+  };
+  for (let i = from; i < to; i++) {
+    const value = y[i];
+    if (value - value !== 0) {
+      flush();
+      out.lift();
+      column = NaN;
+      continue;
+    }
+    const at = Math.floor((sx.r0 + (x[i] - origin - sx.d0) * sx.k) / cell);
+    if (at !== column) {
+      flush();
+      column = at;
+      low = high = i;
+    } else {
+      if (value < y[low]) low = i;
+      if (value >= y[high]) high = i;
+    }
+  }
+  flush();
+}
+
+export type Oddity = "nan" | "up" | "down";
+
+export interface Mark {
+  kind: Oddity;
+  x: number;
+  /** Where the line was before, or NaN if nothing came before. */
+  y: number;
+}
+
+/** Where values are not finite, at most one mark of a kind per `gap` pixels. */
+export function oddities(
+  x: Float64Array,
+  y: Float64Array,
+  origin: number,
+  from: number,
+  to: number,
+  sx: Scale,
+  sy: Scale,
+  gap: number,
+): Mark[] {
+  const marks: Mark[] = [];
+  const last: Record<Oddity, number> = { nan: -Infinity, up: -Infinity, down: -Infinity };
+  let before = NaN;
+  for (let i = from; i < to; i++) {
+    const value = y[i];
+    if (value - value === 0) {
+      before = value;
+      continue;
+    }
+    const kind = value === Infinity ? "up" : value === -Infinity ? "down" : "nan";
+    const px = sx.r0 + (x[i] - origin - sx.d0) * sx.k;
+    if (Math.abs(px - last[kind]) < gap) continue;
+    last[kind] = px;
+    marks.push({ kind, x: px, y: near(sy.r0 + (before - sy.d0) * sy.k) });
+  }
+  return marks;
+}

@@ -1,0 +1,67 @@
+import { lowerBound } from "./scale";
+import type { Range, Trace } from "./trace";
+
+/** The indices of a trace that a view of x needs: those inside and one more on each side. */
+export function inside(trace: Trace, x: Range): [from: number, to: number] {
+  if (!trace.rising) return [0, trace.n];
+  const from = lowerBound(trace.x, trace.n, x.lo + trace.origin);
+  let to = from;
+  // Equal x at the upper edge still belongs inside.
+  to = lowerBound(trace.x, trace.n, x.hi + trace.origin);
+  while (to < trace.n && trace.x[to] - trace.origin <= x.hi) to++;
+  return [Math.max(0, from - 1), Math.min(trace.n, to + 1)];
+}
+
+function padded(lo: number, hi: number, share: number): Range {
+  if (!(lo <= hi)) return { lo: 0, hi: 1 };
+  if (lo === hi) {
+    const room = lo === 0 ? 1 : Math.abs(lo) * 0.1;
+    return { lo: lo - room, hi: hi + room };
+  }
+  const room = (hi - lo) * share;
+  return { lo: lo - room, hi: hi + room };
+}
+
+/** From the first to the last x of all traces; a single x gets `room` on both sides. */
+export function extentX(traces: readonly Trace[], room: number): Range {
+  let lo = Infinity;
+  let hi = -Infinity;
+  for (const trace of traces) {
+    if (trace.n === 0) continue;
+    if (trace.rising) {
+      lo = Math.min(lo, trace.x[0] - trace.origin);
+      hi = Math.max(hi, trace.x[trace.n - 1] - trace.origin);
+      continue;
+    }
+    for (let i = 0; i < trace.n; i++) {
+      const x = trace.x[i] - trace.origin;
+      if (x < lo) lo = x;
+      if (x > hi) hi = x;
+    }
+  }
+  if (!(lo <= hi)) return { lo: 0, hi: 1 };
+  return lo === hi ? { lo: lo - room, hi: hi + room } : { lo, hi };
+}
+
+/** The finite values, raw and smoothed, that stand within `x`, with a little room around. */
+export function extentY(traces: readonly Trace[], x: Range): Range {
+  let lo = Infinity;
+  let hi = -Infinity;
+  const scan = (values: Float64Array, xs: Float64Array, origin: number, from: number, to: number): void => {
+    for (let i = from; i < to; i++) {
+      const value = values[i];
+      // Comparisons with NaN are false, so only infinities need a test of their own.
+      if (!(value < lo || value > hi) || value === Infinity || value === -Infinity) continue;
+      const at = xs[i] - origin;
+      if (at < x.lo || at > x.hi) continue;
+      if (value < lo) lo = value;
+      if (value > hi) hi = value;
+    }
+  };
+  for (const trace of traces) {
+    const [from, to] = inside(trace, x);
+    scan(trace.raw, trace.x, trace.origin, from, to);
+    if (trace.line !== trace.raw) scan(trace.line, trace.x, trace.origin, from, to);
+  }
+  return padded(lo, hi, 0.05);
+}

@@ -1,0 +1,248 @@
+import { drawLine, drawOddities, dot } from "./draw";
+import { extentX, extentY } from "./extent";
+import { hitsAt, type Hit } from "./hover";
+import type { Ink } from "./ink";
+import { linear, toData, toPixel, type Scale } from "./scale";
+import { numberTicks, relativeTicks, stepTicks, wallTicks, type Ticks } from "./ticks";
+import type { Range, Trace } from "./trace";
+
+export type AxisKind = "step" | "relative" | "wall";
+
+/** A part of the plane to show. Without x that is all of it; without y, what fits x. */
+export interface Zoom {
+  x: Range | null;
+  y: Range | null;
+}
+
+/** A rectangle being dragged, in pixels; null stands for the whole of that direction. */
+export interface Drag {
+  x: Range | null;
+  y: Range | null;
+}
+
+const TOP = 8;
+const RIGHT = 12;
+const BOTTOM = 22;
+const LABEL_PX = 11;
+const RAW_ALPHA = 0.26;
+const BACK_ALPHA = 0.18;
+
+const XTICKS = { step: stepTicks, relative: relativeTicks, wall: wallTicks };
+
+function context(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
+  const pen = canvas.getContext("2d");
+  if (!pen) throw new Error("this browser has no 2D canvas");
+  return pen;
+}
+
+/** One line chart on two canvases: the lines, and what follows the pointer above them. */
+export class Plot {
+  traces: readonly Trace[] = [];
+  axis: AxisKind = "step";
+  zoom: Zoom | null = null;
+  /** Name of the trace that stands out, if any. */
+  front: string | null = null;
+  #base: HTMLCanvasElement;
+  #over: HTMLCanvasElement;
+  #ink: Ink;
+  #width = 0;
+  #height = 0;
+  #ratio = 1;
+  #sx: Scale = linear(0, 1, 0, 1);
+  #sy: Scale = linear(0, 1, 1, 0);
+
+  constructor(base: HTMLCanvasElement, over: HTMLCanvasElement, ink: Ink) {
+    this.#base = base;
+    this.#over = over;
+    this.#ink = ink;
+  }
+
+  set ink(ink: Ink) {
+    this.#ink = ink;
+  }
+
+  get scales(): { x: Scale; y: Scale } {
+    return { x: this.#sx, y: this.#sy };
+  }
+
+  resize(width: number, height: number, ratio: number): void {
+    this.#width = width;
+    this.#height = height;
+    this.#ratio = ratio;
+    for (const canvas of [this.#base, this.#over]) {
+      canvas.width = Math.round(width * ratio);
+      canvas.height = Math.round(height * ratio);
+    }
+  }
+
+  draw(): void {
+    const pen = context(this.#base);
+    pen.setTransform(this.#ratio, 0, 0, this.#ratio, 0, 0);
+    pen.clearRect(0, 0, this.#width, this.#height);
+    pen.font = `${LABEL_PX}px ui-sans-serif, system-ui, sans-serif`;
+    const x = this.zoom?.x ?? extentX(this.traces, this.axis === "step" ? 1 : 0.5);
+    const y = this.zoom?.y ?? extentY(this.traces, x);
+    const bottom = this.#height - BOTTOM;
+    const yTicks = numberTicks(y, Math.max(2, (bottom - TOP) / 38));
+    const left = this.#leftMargin(pen, yTicks);
+    this.#sx = linear(x.lo, x.hi, left, this.#width - RIGHT);
+    this.#sy = linear(y.lo, y.hi, bottom, TOP);
+    this.#drawAxes(pen, yTicks);
+    pen.save();
+    pen.beginPath();
+    pen.rect(left, TOP - 4, this.#width - RIGHT - left + 4, bottom - TOP + 5);
+    pen.clip();
+    this.#drawTraces(pen);
+    pen.restore();
+  }
+
+  // In steps, so that a label that grows by a digit does not shake the whole chart.
+  #leftMargin(pen: CanvasRenderingContext2D, ticks: Ticks): number {
+    const widest = Math.max(0, ...ticks.labels.map((label) => pen.measureText(label).width));
+    return Math.max(36, Math.ceil((widest + 10) / 6) * 6);
+  }
+
+  #drawAxes(pen: CanvasRenderingContext2D, yTicks: Ticks): void {
+    const { r0: left, r1: right } = this.#sx;
+    const { r0: bottom } = this.#sy;
+    // Half a device pixel off the grid's lines: a hairline then fills one row and not two.
+    const crisp = (pixel: number): number => (Math.round(pixel * this.#ratio - 0.5) + 0.5) / this.#ratio;
+    pen.lineWidth = 1 / this.#ratio;
+    pen.strokeStyle = this.#ink.grid;
+    pen.fillStyle = this.#ink.label;
+    pen.textAlign = "right";
+    pen.beginPath();
+    yTicks.values.forEach((value, i) => {
+      const at = crisp(toPixel(this.#sy, value));
+      pen.moveTo(left, at);
+      pen.lineTo(right, at);
+      pen.fillText(yTicks.labels[i], left - 7, at + LABEL_PX * 0.36);
+    });
+    pen.stroke();
+    this.#drawXAxis(pen, crisp, bottom);
+  }
+
+  #drawXAxis(pen: CanvasRenderingContext2D, crisp: (pixel: number) => number, bottom: number): void {
+    const { r0: left, r1: right, d0, d1 } = this.#sx;
+    const room = this.axis === "step" ? 62 : 84;
+    const ticks = XTICKS[this.axis]({ lo: d0, hi: d1 }, Math.max(1, (right - left) / room));
+    pen.textAlign = "center";
+    pen.strokeStyle = this.#ink.axis;
+    pen.beginPath();
+    const floor = crisp(bottom);
+    pen.moveTo(left, floor);
+    pen.lineTo(right, floor);
+    let free = -Infinity;
+    ticks.values.forEach((value, i) => {
+      const at = crisp(toPixel(this.#sx, value));
+      const label = ticks.labels[i];
+      const half = pen.measureText(label).width / 2;
+      pen.moveTo(at, floor);
+      pen.lineTo(at, floor + 3);
+      const centre = Math.min(this.#width - half - 1, Math.max(half + 1, at));
+      if (centre - half < free) return;
+      free = centre + half + 8;
+      pen.fillText(label, centre, bottom + 15);
+    });
+    pen.stroke();
+  }
+
+  #drawTraces(pen: CanvasRenderingContext2D): void {
+    // A line wider than one device pixel costs a rasteriser ten times as much.
+    const width = Math.max(1, Math.floor(this.#ratio)) / this.#ratio;
+    const cell = 1 / this.#ratio;
+    const front = this.traces.find((trace) => trace.name === this.front);
+    const alpha = front ? BACK_ALPHA : 1;
+    pen.lineJoin = "round";
+    for (const trace of this.traces) {
+      if (trace === front || trace.line === trace.raw) continue;
+      drawLine(pen, trace, trace.raw, this.#sx, this.#sy, { width, cell, alpha: RAW_ALPHA * alpha });
+    }
+    for (const trace of this.traces) {
+      if (trace === front) continue;
+      drawLine(pen, trace, trace.line, this.#sx, this.#sy, { width, cell, alpha });
+      drawOddities(pen, trace, this.#sx, this.#sy);
+    }
+    if (!front) return;
+    if (front.line !== front.raw) drawLine(pen, front, front.raw, this.#sx, this.#sy, { width, cell, alpha: 2 * RAW_ALPHA });
+    drawLine(pen, front, front.line, this.#sx, this.#sy, { width: 2 * width, cell, alpha: 1 });
+    drawOddities(pen, front, this.#sx, this.#sy);
+  }
+
+  hits(px: number, py: number): Hit[] {
+    return hitsAt(this.traces, this.#sx, this.#sy, px, py);
+  }
+
+  /** Redraws what lies above the lines: a dragged rectangle, or the crosshair of some hits. */
+  drawOver(hits: readonly Hit[], drag: Drag | null): void {
+    const pen = context(this.#over);
+    pen.setTransform(this.#ratio, 0, 0, this.#ratio, 0, 0);
+    pen.clearRect(0, 0, this.#width, this.#height);
+    if (drag) this.#drawDrag(pen, drag);
+    else if (hits.length > 0) this.#drawCrosshair(pen, hits);
+  }
+
+  #drawDrag(pen: CanvasRenderingContext2D, { x, y }: Drag): void {
+    const across = x ?? { lo: this.#sx.r0, hi: this.#sx.r1 };
+    const down = y ?? { lo: this.#sy.r1, hi: this.#sy.r0 };
+    const box = [across.lo, down.lo, across.hi - across.lo, down.hi - down.lo] as const;
+    pen.fillStyle = this.#ink.accent;
+    pen.globalAlpha = 0.14;
+    pen.fillRect(...box);
+    pen.globalAlpha = 0.8;
+    pen.strokeStyle = this.#ink.accent;
+    pen.lineWidth = 1;
+    pen.strokeRect(...box);
+    pen.globalAlpha = 1;
+  }
+
+  #drawCrosshair(pen: CanvasRenderingContext2D, hits: readonly Hit[]): void {
+    const { r0: bottom, r1: top } = this.#sy;
+    const at = Math.round(hits[0].px * this.#ratio - 0.5) / this.#ratio + 0.5 / this.#ratio;
+    pen.strokeStyle = this.#ink.label;
+    pen.lineWidth = 1 / this.#ratio;
+    pen.beginPath();
+    pen.moveTo(at, top - 4);
+    pen.lineTo(at, bottom);
+    pen.stroke();
+    // Farthest first: the nearest one's dot must not lie under another.
+    for (const hit of hits.slice(0, 200).reverse()) {
+      if (!(hit.py >= top - 4 && hit.py <= bottom + 1)) continue;
+      const nearest = hit === hits[0];
+      pen.fillStyle = this.#ink.panel;
+      dot(pen, hit.px, hit.py, nearest ? 5 : 3.5);
+      pen.fillStyle = hit.trace.colour;
+      dot(pen, hit.px, hit.py, nearest ? 3.5 : 2.25);
+    }
+  }
+
+  /** The zoom that a dragged rectangle asks for, or null where numbers are too coarse for it. */
+  zoomOf(drag: Drag): Zoom | null {
+    const { x: sx, y: sy } = this.scales;
+    // A direction that was not dragged stays as it is zoomed now.
+    const x = drag.x ? { lo: toData(sx, drag.x.lo), hi: toData(sx, drag.x.hi) } : (this.zoom?.x ?? null);
+    const y = drag.y ? { lo: toData(sy, drag.y.hi), hi: toData(sy, drag.y.lo) } : null;
+    const deep = (range: Range | null): boolean =>
+      !range || range.hi - range.lo > Math.max(Math.abs(range.lo), Math.abs(range.hi)) * 1e-12;
+    return deep(x) && deep(y) ? { x, y } : null;
+  }
+}
+
+const CLICK_PX = 5;
+const TALL_PX = 28;
+
+/**
+ * The rectangle between two places, or null when it is too small to be meant. A flat one
+ * takes x alone, a steep one y alone, any other both.
+ */
+export function dragBetween(a: { x: number; y: number }, b: { x: number; y: number }, scales: { x: Scale; y: Scale }): Drag | null {
+  const clip = (value: number, p: number, q: number): number => Math.min(Math.max(p, q), Math.max(Math.min(p, q), value));
+  const xs = [clip(a.x, scales.x.r0, scales.x.r1), clip(b.x, scales.x.r0, scales.x.r1)].sort((p, q) => p - q);
+  const ys = [clip(a.y, scales.y.r0, scales.y.r1), clip(b.y, scales.y.r0, scales.y.r1)].sort((p, q) => p - q);
+  const wide = xs[1] - xs[0];
+  const tall = ys[1] - ys[0];
+  if (Math.max(wide, tall) < CLICK_PX) return null;
+  const takesY = tall >= TALL_PX && tall > 0.3 * wide;
+  const takesX = !takesY || wide >= CLICK_PX;
+  return { x: takesX ? { lo: xs[0], hi: xs[1] } : null, y: takesY ? { lo: ys[0], hi: ys[1] } : null };
+}

@@ -1,0 +1,21 @@
+/** One line to draw. Of each array only the first `n` numbers count. */
+export interface Trace {
+  name: string;
+  colour: string;
+  n: number;
+  /** Where a point stands, once `origin` is taken off. */
+  x: Float64Array;
+  origin: number;
+  /** Whether x never goes back. */
+  rising: boolean;
+  step: Float64Array;
+  wall: Float64Array;
+  raw: Float64Array;
+  /** What is drawn as the line: the smoothed values, or `raw` itself. */
+  line: Float64Array;
+}
+
+export interface Range {
+  lo: number;
+  hi: number;
+}

@@ -1,0 +1,68 @@
+import { decodeFrame, type Tail } from "./wire";
+
+export interface RunWarning {
+  kind: string;
+  count: number;
+  message: string;
+}
+
+export interface Run {
+  name: string;
+  first_wall_time: number | null;
+  last_wall_time: number | null;
+  warnings: RunWarning[];
+}
+
+export type LogdirState = "waiting" | "loading" | "ready";
+
+/** What GET api/runs answers. */
+export interface Index {
+  version: number;
+  logdir: string;
+  state: LogdirState;
+  title: string;
+  runs: Run[];
+  series: { scalars?: Record<string, [run: number, points: number][]> };
+}
+
+export interface Wanted {
+  run: string;
+  tag: string;
+  since: number;
+}
+
+/** The server answered, and said no. */
+export class Refused extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+async function checked(response: Response): Promise<Response> {
+  if (response.ok) return response;
+  let reason = response.statusText;
+  try {
+    reason = ((await response.json()) as { error?: string }).error ?? reason;
+  } catch {
+    // Not our server's kind of answer; its status line has to do.
+  }
+  throw new Refused(response.status, reason);
+}
+
+/** `fresh` passes the browser's cache by: versions mean nothing across a server's restart. */
+export async function fetchIndex(fresh: boolean): Promise<Index> {
+  const response = await fetch("./api/runs", { cache: fresh ? "no-store" : "no-cache" });
+  return (await checked(response)).json() as Promise<Index>;
+}
+
+export async function fetchScalars(series: readonly Wanted[]): Promise<Tail[]> {
+  const response = await fetch("./api/scalars", {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ series }),
+  });
+  return decodeFrame(await (await checked(response)).arrayBuffer());
+}

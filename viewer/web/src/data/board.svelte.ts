@@ -1,0 +1,93 @@
+import { fetchIndex, fetchScalars, type Index, type LogdirState } from "./api";
+import { Live, type Change, type Link } from "./live";
+import { naturally } from "./order";
+import { SeriesCache } from "./series";
+
+const NOTHING: Index = { version: -1, logdir: "", state: "loading", title: "tallyboard", runs: [], series: {} };
+/** Least time between two fetches of the index, and how many times its own cost it may take. */
+const INDEX_PAUSE_MS = 100;
+const INDEX_SHARE = 3;
+
+/** What the server has: the index as reactive state, the numbers in plain typed arrays. */
+export class Board {
+  #index = $state.raw<Index>(NOTHING);
+  link = $state<Link>("connecting");
+  problem = $state<string | null>(null);
+  readonly series = new SeriesCache(fetchScalars, (problem) => (this.problem = problem));
+  readonly live: Live;
+
+  /** "starting" until the server has answered once. */
+  readonly phase = $derived<LogdirState | "starting">(this.#index === NOTHING ? "starting" : this.#index.state);
+  readonly title = $derived(this.#index.title);
+  readonly logdir = $derived(this.#index.logdir);
+  readonly runs = $derived(this.#index.runs);
+  readonly names = $derived(this.runs.map((run) => run.name));
+  /** Names in the order in which the runs started: a new run changes nothing for the others. */
+  readonly arrivals = $derived(
+    [...this.runs]
+      .sort((a, b) => (a.first_wall_time ?? Infinity) - (b.first_wall_time ?? Infinity) || naturally(a.name, b.name))
+      .map((run) => run.name),
+  );
+  /** The scalar tags and which runs have them. */
+  readonly scalars = $derived(
+    new Map(
+      Object.entries(this.#index.series.scalars ?? {}).map(([tag, runs]) => [tag, runs.map(([run]) => this.runs[run].name)]),
+    ),
+  );
+
+  #version = -1;
+  #fetching = false;
+  #again = false;
+
+  constructor() {
+    this.live = new Live({
+      begin: () => this.#begin(),
+      open: (since) => new EventSource(`./api/live?since=${since}`),
+      onChange: (change) => this.#change(change),
+      onLink: (link) => (this.link = link),
+    });
+  }
+
+  start(): void {
+    this.live.start();
+  }
+
+  async #begin(): Promise<number> {
+    const index = await fetchIndex(true);
+    this.#version = index.version;
+    this.#take(index);
+    this.series.doubtAll();
+    return index.version;
+  }
+
+  #take(index: Index): void {
+    this.series.noteIndex(index, index.version < this.#version);
+    this.#version = Math.max(this.#version, index.version);
+    this.#index = index;
+  }
+
+  #change(change: Change): void {
+    this.#version = Math.max(this.#version, change.version);
+    for (const [run, tag, total] of change.series ?? []) this.series.note(run, tag, total);
+    if (change.structure || change.series === null) void this.#refresh();
+  }
+
+  async #refresh(): Promise<void> {
+    this.#again = true;
+    if (this.#fetching) return;
+    this.#fetching = true;
+    while (this.#again) {
+      this.#again = false;
+      const start = performance.now();
+      try {
+        this.#take(await fetchIndex(false));
+      } catch {
+        // The live connection to the same server breaks too, and begins anew with an index.
+        break;
+      }
+      const pause = Math.max(INDEX_PAUSE_MS, (performance.now() - start) * INDEX_SHARE);
+      await new Promise((done) => setTimeout(done, pause));
+    }
+    this.#fetching = false;
+  }
+}

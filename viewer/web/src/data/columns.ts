@@ -1,0 +1,63 @@
+import type { Tail } from "./wire";
+
+function grown(array: Float64Array<ArrayBuffer>, capacity: number): Float64Array<ArrayBuffer> {
+  const bigger = new Float64Array(capacity);
+  bigger.set(array);
+  return bigger;
+}
+
+/** The points of one series: typed arrays that grow; only the first `n` of each are points. */
+export class Columns {
+  n = 0;
+  step = new Float64Array(0);
+  wall = new Float64Array(0);
+  value = new Float64Array(0);
+  /** Whether the steps, and the wall times, never go back: then they can be searched. */
+  stepRises = true;
+  wallRises = true;
+  /** Goes up when points were taken away or changed, and not when they were added. */
+  edition = 0;
+
+  clear(): void {
+    if (this.n === 0) return;
+    this.n = 0;
+    this.stepRises = this.wallRises = true;
+    this.edition++;
+  }
+
+  /** Adds the points of `tail` from its index `from` on. */
+  append(tail: Tail, from = 0): void {
+    const more = tail.step.length - from;
+    if (more <= 0) return;
+    this.#reserve(this.n + more);
+    this.step.set(tail.step.subarray(from), this.n);
+    this.wall.set(tail.wall.subarray(from), this.n);
+    this.value.set(tail.value.subarray(from), this.n);
+    const start = Math.max(1, this.n);
+    this.n += more;
+    for (let i = start; i < this.n; i++) {
+      if (this.step[i] < this.step[i - 1]) this.stepRises = false;
+      if (this.wall[i] < this.wall[i - 1]) this.wallRises = false;
+    }
+  }
+
+  /** Whether the first point of `tail` is the last one held. */
+  meets(tail: Tail): boolean {
+    const last = this.n - 1;
+    return (
+      last >= 0 &&
+      tail.step.length > 0 &&
+      tail.step[0] === this.step[last] &&
+      tail.wall[0] === this.wall[last] &&
+      Object.is(tail.value[0], this.value[last])
+    );
+  }
+
+  #reserve(needed: number): void {
+    if (needed <= this.step.length) return;
+    const capacity = Math.max(needed, Math.ceil(this.step.length * 1.5), 64);
+    this.step = grown(this.step, capacity);
+    this.wall = grown(this.wall, capacity);
+    this.value = grown(this.value, capacity);
+  }
+}

@@ -1,0 +1,32 @@
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+import { defineConfig } from "vitest/config";
+import { blockingScript } from "./build/blocking-script.ts";
+import { budget } from "./build/budget.ts";
+import { licences } from "./build/licences.ts";
+
+export default defineConfig({
+  base: "./",
+  plugins: [
+    svelte(),
+    blockingScript("src/app/theme-first.js"),
+    licences("THIRD_PARTY_LICENSES.txt"),
+    budget({ kilobytes: 80, entries: ["src/app/main.ts", "src/dash/scalars/index.ts"] }),
+  ],
+  build: {
+    outDir: "../static",
+    emptyOutDir: true,
+    target: "es2022",
+    // A data: address would be refused by the server's Content-Security-Policy.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+  },
+  // Vitest would otherwise resolve Svelte's server build, which cannot mount.
+  resolve: process.env["VITEST"] ? { conditions: ["browser"] } : {},
+  test: {
+    include: ["tests/**/*.test.ts"],
+    environment: "jsdom",
+    testTimeout: 30_000,
+    // Wall-clock ticks are asserted in a zone that has daylight saving.
+    env: { TZ: "Europe/Berlin" },
+  },
+});
