@@ -77,7 +77,7 @@ class Frame:
         room: list[bytes | memoryview] = [self.head]
         held = len(self.head)
         for column in self.columns:
-            data = memoryview(column.view(np.uint8))
+            data = column.view(np.uint8).data
             for start in range(0, len(data), size):
                 part = data[start : start + size]
                 if held + len(part) > size:
@@ -106,7 +106,7 @@ def encode_frame(parts: Iterable[Part]) -> Frame:
             "since": part.since,
             "n": len(part.value),
             "total": part.total,
-            "step": {"at": columns.place_steps(part.step), "type": "f8"},
+            "step": {"at": columns.place(part.step.astype("<f8")), "type": "f8"},
             "wall": {"at": columns.place(part.wall_time), "type": "f8"},
             "value": {"at": columns.place(part.value), "type": f"f{part.value.dtype.itemsize}"},
         }
@@ -127,18 +127,6 @@ class _Columns:
     _alike: dict[tuple[int, int, bytes], list[tuple[Column, int]]] = field(
         default_factory=dict[tuple[int, int, bytes], list[tuple[Column, int]]]
     )
-    _steps: dict[tuple[int, int, int], tuple[NDArray[np.int64], int]] = field(
-        default_factory=dict[tuple[int, int, int], tuple[NDArray[np.int64], int]]
-    )
-
-    def place_steps(self, step: NDArray[np.int64]) -> int:
-        """Like `place`, converting once what several series share as one array."""
-        where = (step.__array_interface__["data"][0], len(step), step.strides[0])
-        if (known := self._steps.get(where)) is not None:
-            return known[1]
-        at = self.place(step.astype("<f8"))
-        self._steps[where] = (step, at)  # holding the array keeps its address its own
-        return at
 
     def place(self, column: Column) -> int:
         """Return where `column` starts, adding its bytes unless a column placed before has the same."""
@@ -146,13 +134,13 @@ class _Columns:
             return 0
         column = np.ascontiguousarray(column, dtype=f"<f{column.dtype.itemsize}")
         bits = column.view(f"u{column.dtype.itemsize}")
-        # A few sampled numbers tell most columns apart; what is left is compared whole, as bits because NaN
-        # != NaN.
+        # A few sampled numbers tell most columns apart; what is left is compared whole, as bits:
+        # NaN equals nothing.
         sample = bits[:: len(bits) // 8 + 1].tobytes() + bits[-1:].tobytes()
         look = (column.dtype.itemsize, len(column), sample)
         alike = self._alike.setdefault(look, [])
         for known, at in alike:
-            if known is column or np.array_equal(known.view(bits.dtype), bits):
+            if np.array_equal(known.view(bits.dtype), bits):
                 return at
         at = self.size
         self.stored.append(column)

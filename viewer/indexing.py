@@ -41,9 +41,7 @@ class Indexing:
         clock: seconds, monotonic.
     """
 
-    def __init__(
-        self, open_reader: Callable[[], Poller], *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, open_reader: Callable[[], Poller], *, clock: Callable[[], float] = time.monotonic) -> None:
         self._open_reader = open_reader
         self._clock = clock
         self._stopping = threading.Event()
@@ -73,7 +71,7 @@ class Indexing:
                 reader = reader or self._open_reader()
                 reader.poll()
                 failed_in_a_row = 0
-            except Exception as raised:  # noqa: BLE001 - whatever a file does, polling goes on
+            except Exception as raised:  # whatever a file does, polling goes on
                 failed_in_a_row += 1
                 self._note(raised)
             self.polls += 1

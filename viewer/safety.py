@@ -43,7 +43,6 @@ HEADERS = {
 
 _LOCAL = re.compile(r"(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?", re.IGNORECASE)
 _READ_ONLY = ("GET", "HEAD")
-_PREPARED = "tallyboard.prepared"
 
 _log = logging.getLogger("tallyboard.viewer")
 
@@ -81,9 +80,9 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         return _explain(request, raised)
     except ConnectionError:
         raise  # the client went away; there is nobody to tell
-    except Exception:  # noqa: BLE001 - the client is told one sentence, the log the rest
+    except Exception:  # the client is told one sentence, the log the rest
         _log.exception("%s %r failed", request.method, request.path)
-        if request.get(_PREPARED) and request.transport is not None:
+        if request.writer.output_size and request.transport is not None:
             # A status line now would land inside the body already under way: a cut connection is the honest
             # end.
             request.transport.abort()
@@ -103,7 +102,6 @@ def _explain(request: web.Request, raised: web.HTTPException) -> web.StreamRespo
     return error(raised.status, f"{raised.reason}.")
 
 
-async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
     """Put the security headers on every answer, streams included (an `on_response_prepare` signal)."""
-    request[_PREPARED] = True
     response.headers.update(HEADERS)

@@ -42,8 +42,7 @@ def describe(context: Context, version: int, state: str) -> bytes:
                 "first_wall_time": _finite(run.first_wall_time),
                 "last_wall_time": _finite(run.last_wall_time),
                 "warnings": [
-                    {"kind": warned.kind, "count": warned.count, "message": warned.message}
-                    for warned in run.warnings
+                    {"kind": warned.kind, "count": warned.count, "message": warned.message} for warned in run.warnings
                 ],
             }
             for run in runs

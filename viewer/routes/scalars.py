@@ -113,9 +113,7 @@ def collect(store: Store, wanted: list[Wanted]) -> list[Part]:
         end = min(total, since + room)
         room -= end - since
         cut = slice(since, end)
-        parts.append(
-            Part(want.run, want.tag, since, total, series.step[cut], series.wall_time[cut], series.value[cut])
-        )
+        parts.append(Part(want.run, want.tag, since, total, series.step[cut], series.wall_time[cut], series.value[cut]))
     return parts
 
 

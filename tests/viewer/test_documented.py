@@ -1,0 +1,59 @@
+"""docs/viewer.md names every route, flag, exit code, header field and limit there is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from tallyboard.core.store import Store
+from tallyboard.viewer import __main__ as cli
+from tallyboard.viewer.app import make_app
+from tallyboard.viewer.routes import scalars
+from tallyboard.viewer.safety import MAX_BODY
+
+DOCS = (Path(__file__).parents[2] / "docs" / "viewer.md").read_text(encoding="utf-8")
+
+ROUTES = sorted(
+    f"{route.method} {route.resource.canonical}"
+    for route in make_app(Store(), logdir="runs").router.routes()
+    if isinstance(route, web.AbstractRoute) and route.resource is not None and route.method != "HEAD"
+)
+FLAGS = sorted(flag for action in cli.make_parser()._actions for flag in action.option_strings if flag != "-h")
+EXIT_CODES = {name: value for name, value in vars(cli).items() if name.startswith("EXIT_")}
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_every_route_is_documented(route: str) -> None:
+    """A route that docs/viewer.md does not name, with its method, does not ship."""
+    assert f"`{route}`" in DOCS
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+def test_every_flag_is_documented(flag: str) -> None:
+    """A flag has a row in the table of arguments."""
+    assert re.search(rf"^\| `{flag}( [A-Z]+)?` \| ", DOCS, re.MULTILINE)
+
+
+def test_every_exit_code_is_documented() -> None:
+    """The table of exit codes holds each code once, and no other."""
+    table = DOCS.split("| exit code | meaning |")[1].split("\n\n")[0]
+
+    assert sorted(map(int, re.findall(r"^\| (\d+) \| ", table, re.MULTILINE))) == sorted(EXIT_CODES.values())
+
+
+def test_nothing_is_documented_that_is_not_there() -> None:
+    """A route or flag that was removed leaves the document too."""
+    assert sorted(set(re.findall(r"`((?:GET|POST) /[^`]*)`", DOCS))) == ROUTES
+    assert sorted(set(re.findall(r"^\| `(--\w+)", DOCS, re.MULTILINE))) == FLAGS
+
+
+def test_the_limits_are_those_of_the_code() -> None:
+    """The numbers in the text are the numbers in force."""
+    assert f"at most {scalars.MOST_SERIES:,} entries" in DOCS
+    assert f"One answer holds {scalars.MOST_POINTS:,} points" in DOCS
+    assert MAX_BODY == 1 << 20
+    assert "A request's body may have 1 MiB" in DOCS
+    assert f"port on localhost, {cli.DEFAULT_PORT} unless given" in DOCS

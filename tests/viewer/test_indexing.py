@@ -1,0 +1,171 @@
+"""The thread that reads: it goes on whatever happens, rests as it should, and ends when asked."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tallyboard.viewer import indexing
+from tallyboard.viewer.indexing import LONGEST_PAUSE, SHORTEST_PAUSE, Indexing
+
+
+class Script:
+    """A reader whose polls do what the test says, one after the other; the last goes on for ever."""
+
+    def __init__(self, *polls: Callable[[], Any]) -> None:
+        self.polls = list(polls)
+        self.polled = 0
+        self.closed = False
+
+    def poll(self) -> bool:
+        self.polled += 1
+        return bool((self.polls.pop(0) if len(self.polls) > 1 else self.polls[0])())
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def fail(text: str) -> Callable[[], Any]:
+    def poll() -> None:
+        raise OSError(text)
+
+    return poll
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(indexing, "SHORTEST_PAUSE", 0.001)
+    monkeypatch.setattr(indexing, "LONGEST_PAUSE", 0.01)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_poll_that_fails_is_tried_again(until: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """An error is logged and counted, and the polling goes on; the same error again is not logged again."""
+    caplog.set_level(logging.INFO, "tallyboard.viewer")
+    reader = Script(fail("disk on fire"), fail("disk on fire"), fail("disk gone"), lambda: True)
+    thread = Indexing(lambda: reader)
+    thread.start()
+
+    until(lambda: reader.polled > 6)
+    assert thread.failures == 3
+    assert thread.stop(5.0)
+    assert reader.closed
+    assert [record.getMessage() for record in caplog.records] == [
+        "reading the logdir failed (failure 1), trying again: disk on fire",
+        "reading the logdir failed (failure 3), trying again: disk gone",
+    ]
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_reader_that_cannot_be_opened_is_tried_again(until: Any) -> None:
+    """Also when making the reader is what fails."""
+    reader = Script(lambda: True)
+    attempts: list[int] = []
+
+    def open_reader() -> Script:
+        attempts.append(1)
+        if len(attempts) < 3:
+            raise PermissionError("not yours")
+        return reader
+
+    thread = Indexing(open_reader)
+    thread.start()
+    until(lambda: reader.polled > 2)
+    assert (len(attempts), thread.failures) == (3, 2)
+    assert thread.stop(5.0)
+
+
+def pauses(*took: float, failed: tuple[bool, ...] = ()) -> list[float]:
+    """The pauses after polls that took so long, in a thread that is really run, with time in the test's hands."""
+    now = [0.0]
+    waited: list[float] = []
+    done = threading.Event()
+
+    def poll(seconds: float, fails: bool) -> Callable[[], Any]:
+        def run() -> None:
+            now[0] += seconds
+            if fails:
+                raise OSError("no")
+
+        return run
+
+    fails = failed or (False,) * len(took)
+    reader = Script(*(poll(seconds, bad) for seconds, bad in zip(took, fails, strict=True)))
+    thread = Indexing(lambda: reader, clock=lambda: now[0])
+
+    class Stopping:
+        def is_set(self) -> bool:
+            return done.is_set()
+
+        def set(self) -> None:
+            done.set()
+
+        def wait(self, seconds: float) -> None:
+            waited.append(round(seconds, 6))
+            if len(waited) == len(took):
+                done.set()
+
+    thread._stopping = Stopping()  # type: ignore[assignment]
+    thread.start()
+    assert done.wait(20)
+    assert thread.stop(20)
+    return waited
+
+
+def test_a_quick_logdir_is_polled_five_times_a_second() -> None:
+    """Looking costs nothing to speak of, so the pause is the shortest."""
+    assert pauses(0.001, 0.001, 0.03) == [SHORTEST_PAUSE] * 3
+
+
+def test_a_slow_look_is_followed_by_a_long_rest() -> None:
+    """A logdir that takes long to look through is looked at less: five times the look, up to the longest pause."""
+    assert pauses(*[0.4] * 8)[-1] == 2.0
+    assert pauses(*[30.0] * 8)[-1] == LONGEST_PAUSE
+
+
+def test_a_long_first_pass_does_not_put_off_the_next_look() -> None:
+    """Reading gigabytes at first says nothing of what looking costs."""
+    assert pauses(120.0, 0.01, 0.01)[0] == SHORTEST_PAUSE
+
+
+def test_one_long_read_does_not_put_off_the_next_look() -> None:
+    """A burst of new data is read in one long poll; the next look comes as soon as ever."""
+    assert pauses(0.01, 0.01, 0.01, 60.0, 0.01) == [SHORTEST_PAUSE] * 5
+
+
+def test_failures_are_tried_ever_more_slowly() -> None:
+    """A disk that is gone for good is not asked five times a second, and never given up."""
+    waits = pauses(*[0.0] * 12, failed=(True,) * 11 + (False,))
+
+    assert waits[:5] == [0.2, 0.4, 0.8, 1.6, 3.2]
+    assert waits[5:11] == [LONGEST_PAUSE] * 6
+    assert waits[11] == SHORTEST_PAUSE
+
+
+def test_stop_wakes_a_resting_thread(until: Any) -> None:
+    """Ending does not wait for the pause to pass, nor for a thread never started."""
+    reader = Script(lambda: True)
+    thread = Indexing(lambda: reader)
+    assert thread.stop(0.0)
+
+    thread = Indexing(lambda: reader)
+    thread.start()
+    until(lambda: thread.polls > 0)
+    assert thread.stop(5.0)
+
+
+def test_stop_does_not_wait_for_a_poll_that_hangs(until: Any) -> None:
+    """A network drive that hangs does not hold up the end of the program."""
+    hang = threading.Event()
+    reader = Script(lambda: hang.wait(20))
+    thread = Indexing(lambda: reader)
+    thread.start()
+    until(lambda: reader.polled == 1)
+
+    assert not thread.stop(0.01)
+    hang.set()
+    assert thread.stop(5.0)

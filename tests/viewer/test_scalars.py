@@ -1,0 +1,171 @@
+"""POST /api/scalars: the points asked for, no more, and a clear sentence for everything else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tallyboard.viewer.routes import scalars
+
+Put = Callable[..., None]
+
+
+def test_it_sends_all_points(put: Put, served: Any, decode_frame: Any) -> None:
+    """Steps, wall times and values arrive as they were published, NaN and infinities too."""
+    put("a", "loss", [0.25, np.nan, np.inf, -np.inf], steps=[-1, 10, 10, 2**53], walls=[1.5, 2.5, 3.5, 1.7e9])
+
+    answer = served.scalars(("a", "loss", 0))
+    (series,) = decode_frame(answer.body)
+
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/octet-stream")
+    assert (series["run"], series["tag"], series["since"], series["n"], series["total"]) == ("a", "loss", 0, 4, 4)
+    assert list(series["step"]) == [-1, 10, 10, 2**53]
+    assert list(series["wall"]) == [1.5, 2.5, 3.5, 1.7e9]
+    np.testing.assert_array_equal(series["value"], np.array([0.25, np.nan, np.inf, -np.inf], np.float32))
+    assert series["value"].dtype == np.float32
+
+
+def test_values_written_wide_arrive_wide(put: Put, served: Any, decode_frame: Any) -> None:
+    """A float64 in the file is a float64 on the page."""
+    put("a", "loss", [0.1], wide=True)
+
+    (series,) = decode_frame(served.scalars(("a", "loss", 0)).body)
+    assert (series["value"].dtype, series["value"][0]) == (np.float64, 0.1)
+
+
+def test_since_asks_for_the_tail(put: Put, served: Any, decode_frame: Any) -> None:
+    """A client that has k points asks from k on, and gets nothing when there is nothing new."""
+    put("a", "loss", [0.0, 1.0, 2.0, 3.0])
+
+    tail, none = decode_frame(served.scalars(("a", "loss", 3), ("a", "loss", 4)).body)
+    assert (tail["since"], tail["n"], tail["total"], list(tail["value"])) == (3, 1, 4, [3.0])
+    assert (none["since"], none["n"], none["total"]) == (4, 0, 4)
+
+
+def test_since_beyond_the_end_starts_over(put: Put, served: Any, decode_frame: Any) -> None:
+    """The client knew a longer series: a shorter one took its place, and is sent whole."""
+    put("a", "loss", [0.0, 1.0])
+
+    (series,) = decode_frame(served.scalars(("a", "loss", 3)).body)
+    assert (series["since"], series["n"], series["total"], list(series["value"])) == (0, 2, 2, [0.0, 1.0])
+
+
+def test_an_unknown_series_has_no_points(put: Put, served: Any, decode_frame: Any) -> None:
+    """Asking for what is not there is no error, and the rest is answered in the order asked."""
+    put("a", "loss", [1.0])
+
+    read = decode_frame(served.scalars(("b", "loss", 5), ("a", "loss", 0), ("a", "x", 0), ("a", "loss", 0)).body)
+    assert [(s["run"], s["tag"], s["since"], s["n"], s["total"]) for s in read] == [
+        ("b", "loss", 0, 0, 0),
+        ("a", "loss", 0, 1, 1),
+        ("a", "x", 0, 0, 0),
+        ("a", "loss", 0, 1, 1),
+    ]
+
+
+def test_points_not_yet_published_are_not_sent(store: Any, put: Put, served: Any, decode_frame: Any) -> None:
+    """A batch half offered is not there."""
+    put("a", "loss", [1.0])
+    one = np.ones(1)
+    store.offer_scalars("a", "loss", one.astype(np.int64), one, one)
+
+    (series,) = decode_frame(served.scalars(("a", "loss", 0)).body)
+    assert (series["n"], series["total"]) == (1, 1)
+
+
+def test_a_large_answer_arrives_whole(put: Put, served: Any, decode_frame: Any) -> None:
+    """An answer sent in pieces has its length announced and every value in place."""
+    values = np.random.default_rng(1).normal(size=(20, 50_000)).astype(np.float32)
+    for number, row in enumerate(values):
+        put(f"run{number}", "loss", row, walls=np.arange(50_000) + number)
+
+    answer = served.scalars(*((f"run{number}", "loss", 0) for number in range(20)))
+    read = decode_frame(answer.body)
+
+    assert int(answer.headers["content-length"]) == len(answer.body) > 10_000_000
+    np.testing.assert_array_equal(np.array([series["value"] for series in read]), values)
+    assert {series["at"]["step"] for series in read} == {0}
+    assert [series["wall"][-1] for series in read] == [49_999.0 + number for number in range(20)]
+
+
+def test_many_series_in_one_request(put: Put, served: Any, decode_frame: Any) -> None:
+    """5,000 series are answered in one frame."""
+    for number in range(50):
+        put("a", f"tag{number}", [float(number)])
+
+    read = decode_frame(served.scalars(*(("a", f"tag{n % 50}", 0) for n in range(5000))).body)
+    assert [series["value"][0] for series in read] == [float(n % 50) for n in range(5000)]
+
+
+def test_too_many_series_are_refused(served: Any) -> None:
+    """One more than 5,000 is 413, with both numbers in the sentence."""
+    answer = served.scalars(*(("a", "b", 0) for _ in range(5001)))
+
+    assert answer.status == 413
+    assert answer.json() == {"error": "At most 5,000 series fit in one request; this one names 5,001."}
+
+
+def test_an_answer_has_room_for_so_many_points(
+    put: Put, served: Any, decode_frame: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What does not fit is cut, says so, and is had by asking again from there."""
+    monkeypatch.setattr(scalars, "MOST_POINTS", 5)
+    put("a", "loss", [0.0, 1.0, 2.0])
+    put("b", "loss", [10.0, 11.0, 12.0])
+
+    first = decode_frame(served.scalars(("a", "loss", 0), ("b", "loss", 0)).body)
+    assert [(s["since"], s["n"], s["total"]) for s in first] == [(0, 3, 3), (0, 2, 3)]
+    (rest,) = decode_frame(served.scalars(("b", "loss", 2)).body)
+    assert (rest["since"], list(rest["value"])) == (2, [12.0])
+
+
+NO_OBJECT = 'The request\'s body must be an object with a list "series".'
+NO_NAME = 'series[0] needs "run" and "tag", both text.'
+NO_SINCE = 'series[1] has a "since" that is not an integer of 0 or more.'
+GOOD = {"run": "a", "tag": "b"}
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        (b"", "The request's body is not JSON."),
+        (b"{", "The request's body is not JSON."),
+        (b"\xff\xfe\x00", "The request's body is not JSON."),
+        (b"[" * 100_000, "The request's body is not JSON."),
+        (b'{"series": [' + b"9" * 5000 + b"]}", "The request's body is not JSON."),
+        ([], NO_OBJECT),
+        (None, NO_OBJECT),
+        ("series", NO_OBJECT),
+        ({}, NO_OBJECT),
+        ({"series": {}}, NO_OBJECT),
+        ({"series": "ab"}, NO_OBJECT),
+        ({"series": [1]}, 'series[0] must be an object with "run", "tag" and "since".'),
+        ({"series": [["a", "b", 0]]}, 'series[0] must be an object with "run", "tag" and "since".'),
+        ({"series": [{}]}, NO_NAME),
+        ({"series": [{"run": "a"}]}, NO_NAME),
+        ({"series": [{"run": 1, "tag": "b"}]}, NO_NAME),
+        ({"series": [{"run": "a", "tag": None}]}, NO_NAME),
+        ({"series": [GOOD, {**GOOD, "since": -1}]}, NO_SINCE),
+        ({"series": [GOOD, {**GOOD, "since": 1.0}]}, NO_SINCE),
+        ({"series": [GOOD, {**GOOD, "since": "1"}]}, NO_SINCE),
+        ({"series": [GOOD, {**GOOD, "since": True}]}, NO_SINCE),
+        ({"series": [GOOD, {**GOOD, "since": None}]}, NO_SINCE),
+    ],
+)
+def test_a_malformed_body_is_400(served: Any, body: Any, sentence: str) -> None:
+    """Every wrong shape is answered with what was wanted and where it was missing."""
+    answer = served.post("/api/scalars", body if isinstance(body, bytes) else json.dumps(body).encode())
+
+    assert (answer.status, answer.json()) == (400, {"error": sentence})
+
+
+def test_since_may_be_left_out_and_be_huge(put: Put, served: Any, decode_frame: Any) -> None:
+    """No since is 0; a since no series can reach starts over."""
+    put("a", "b", [1.0])
+    body = json.dumps({"series": [GOOD, {**GOOD, "since": 10**30}]}).encode()
+
+    assert [s["n"] for s in decode_frame(served.post("/api/scalars", body).body)] == [1, 1]
