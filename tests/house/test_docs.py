@@ -1,0 +1,120 @@
+"""The documents say what is there, and nothing that is not: names, commands, sessions, links, and every example."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import tallyboard
+
+ROOT = Path(__file__).parents[2]
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", ROOT / "CHANGELOG.md", *DOCS]
+COMMANDS = [*PAGES, ROOT / ".ci" / "run", ROOT / ".github" / "workflows" / "ci.yml"]
+WITH_CODE = [page for page in PAGES if "```python\n" in page.read_text(encoding="utf-8")]
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def sessions() -> dict[str, str]:
+    """Name and docstring of every nox session, read from the source: nox is not installed here."""
+    found: dict[str, str] = {}
+    for node in ast.parse((ROOT / "noxfile.py").read_text()).body:
+        if isinstance(node, ast.FunctionDef) and any("nox.session" in ast.unparse(d) for d in node.decorator_list):
+            found[node.name] = ast.get_docstring(node) or ""
+    return found
+
+
+def all_docs() -> str:
+    return "\n".join(page.read_text(encoding="utf-8") for page in DOCS)
+
+
+@pytest.mark.parametrize("name", tallyboard.__all__)
+def test_public_name_is_documented(name: str) -> None:
+    """Every public name stands in docs/ as code, with its prefix."""
+    assert re.search(rf"`(tb|tallyboard)\.{name}\b", all_docs()), name
+
+
+def test_writer_is_documented_whole() -> None:
+    """Every public method and argument of SummaryWriter stands in docs/writing.md."""
+    text = (ROOT / "docs" / "writing.md").read_text()
+    methods = [name for name in vars(tallyboard.SummaryWriter) if not name.startswith("_")]
+    parameters = tallyboard.SummaryWriter.__init__.__annotations__.keys() - {"return"}
+    assert [name for name in [*methods, *sorted(parameters)] if f"`{name}" not in text] == []
+
+
+def test_command_line_is_documented_whole() -> None:
+    """Every option that `tallyboard --help` knows stands in docs/viewer.md, and no other."""
+    command = [sys.executable, "-m", "tallyboard.viewer", "--help"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "COLUMNS": "100"}
+    told = subprocess.run(command, env=env, capture_output=True, text=True, check=True, timeout=60).stdout
+    text = (ROOT / "docs" / "viewer.md").read_text()
+    options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", told))
+    assert options
+    assert options == set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text))
+
+
+def test_sessions_are_documented() -> None:
+    """Every nox session stands in the table of docs/development.md, and the table names no other."""
+    text = (ROOT / "docs" / "development.md").read_text().partition("## Sessions")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)) == set(sessions())
+    assert all(sessions().values())
+
+
+@pytest.mark.parametrize("page", COMMANDS, ids=name_of)
+def test_nox_commands_exist(page: Path) -> None:
+    """Whatever is written as `nox -s NAME ...` names sessions that exist."""
+    commands = re.findall(r"nox(?: --?[a-z-]+)*? -s ((?:\w+ ?)+)", page.read_text(encoding="utf-8"))
+    named = {name for command in commands for name in command.split()} - {"NAME"}
+    assert named <= set(sessions())
+
+
+def test_the_two_commands_of_the_readme() -> None:
+    """The README gives the two commands that a stranger needs."""
+    text = (ROOT / "README.md").read_text()
+    assert "pip install nox" in text
+    assert "nox -s demo" in text
+    assert "nox -s tests" in text
+
+
+def test_examples_are_listed() -> None:
+    """Every example stands in the docs, and every example they name is there."""
+    there = {f"examples/{path.name}" for path in (ROOT / "examples").glob("*.py")}
+    assert set(re.findall(r"examples/\w+\.py", all_docs())) == there
+
+
+def test_extras_are_listed() -> None:
+    """Every extra stands in the table of docs/quickstart.md."""
+    pyproject = (ROOT / "pyproject.toml").read_text().partition("[project.optional-dependencies]")[2].partition("\n[")[0]
+    extras = set(re.findall(r"^(\w+) = ", pyproject, re.MULTILINE))
+    listed = set(re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "quickstart.md").read_text(), re.MULTILINE))
+    assert listed == extras
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Every relative link and image of a document leads to a file."""
+    links = re.findall(r"\]\((?!https?://|#)([^)#]+)[^)]*\)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", WITH_CODE, ids=name_of)
+def test_python_in_documents_runs(page: Path, tmp_path: Path) -> None:
+    """The Python blocks of a page run as they stand, one after the other in an empty folder, without a warning."""
+    blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    program = tmp_path / "page.py"
+    program.write_text("\n".join(blocks), encoding="utf-8")
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "KERAS_BACKEND": "jax"}
+    ours = ["-W", "error::UserWarning:tallyboard"]
+    command = [sys.executable, *ours, str(program)]
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=170)
+    assert done.returncode == 0, done.stderr
+    assert "TallyboardWarning" not in done.stderr
