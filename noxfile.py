@@ -144,16 +144,16 @@ def protos(session: nox.Session) -> None:
 def build(session: nox.Session) -> None:
     """Build the sdist and from it the wheel, check what they hold, install the wheel where there is nothing else."""
     install(session, "--group", "build")
-    dist = Path(session.create_tmp()) / "dist"
+    room = Path(session.create_tmp()).resolve()
+    dist, empty = room / "dist", room / "empty"
     shutil.rmtree(dist, ignore_errors=True)
     session.run("python", "-m", "build", "--outdir", str(dist))
     session.run("python", "tests/house/distribution.py", str(dist))
     wheel = next(dist.glob("*.whl"))
-    empty = Path(session.create_tmp()) / "empty"
     session.run("python", "-m", "venv", "--clear", str(empty), external=True)
     python = str(empty / "bin" / "python")
     check = str(ROOT / "tests" / "house" / "installed.py")
-    session.chdir(session.create_tmp())  # away from the sources: only what was installed can be found
+    session.chdir(room)  # away from the sources: only what was installed can be found
     constraints = str(ROOT / "constraints.txt")
     for extras, proof in (("", "core"), ("[viewer]", "viewer")):
         session.run(python, "-m", "pip", "install", "-q", "-c", constraints, f"{wheel}{extras}", external=True)
