@@ -5,10 +5,10 @@ An adapter is a module named after its framework's top package that has
     attach(model, writer, **options) -> detach
 
 `detach()` leaves the model as it was; a `detach.log(values)` takes what `Handle.log` is given. A module may
-also have `rank() -> int`, the place of this process in a distributed training (all but rank 0 then write
-nothing), and `ATTACH_HINT`, the sentence for a framework that is watched through an object of its own and not
-through `auto_log`. Packages elsewhere join in by an entry point of the group `tallyboard.adapters`, whose name is
-the framework's top package and whose object is such a module.
+also have `rank() -> int`, the place of this process in a distributed training; all but rank 0 then write nothing.
+One without `attach` is for a framework that is watched through an object of its own; `ATTACH_HINT` says how, in
+the error that `auto_log` raises. Packages elsewhere join in by an entry point of the group `tallyboard.adapters`,
+whose name is the framework's top package and whose object is such a module.
 """
 
 from __future__ import annotations
@@ -138,7 +138,8 @@ def auto_log(
         options["optimizer"] = optimizer
     _check_options(adapter, options)
     owns_writer = writer is None
-    if getattr(adapter, "rank", int)() > 0:
+    rank = getattr(adapter, "rank", None)
+    if rank is not None and rank() > 0:
         writer, owns_writer = SummaryWriter(sink=_Nowhere()), True
     elif writer is None:
         writer = SummaryWriter(logdir)
@@ -161,8 +162,8 @@ def _adapter_for(model: object) -> ModuleType:
             continue
         if hasattr(module, "attach"):
             return module
-        if hint := getattr(module, "ATTACH_HINT", None):
-            raise UnsupportedModel(f"auto_log does not take a {_described(model)}: {hint}")
+        hint = getattr(module, "ATTACH_HINT", f"use {', or '.join(module.__all__)}, of {module.__name__}")
+        raise UnsupportedModel(f"auto_log does not take a {_described(model)}: {hint}")
     there_are = ", ".join(sorted(module.name for module in pkgutil.iter_modules(__path__)))
     looked_for = f"looked for adapters named {', '.join(names)}" if names else "it belongs to no framework"
     cure = "pass an instance of it, not the class" if isinstance(model, type) else "pass the model itself"
