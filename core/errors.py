@@ -17,7 +17,7 @@ thread) only warns: training outlives its log.
 
 from __future__ import annotations
 
-import contextlib
+import sys
 import threading
 import warnings
 from typing import TYPE_CHECKING
@@ -73,12 +73,13 @@ def warn_once(key: Hashable, message: str) -> None:
     """Warns with `message`, the first time `key` is seen in this process.
 
     Never raises, not even where warnings are errors: it is called where an exception would stop a
-    training run or end a background thread. The text then goes to `threading.excepthook`'s place,
-    standard error.
+    training run or end a background thread. The text then goes to standard error.
     """
     with _warned_lock:
         if key in _warned:
             return
         _warned.add(key)
-    with contextlib.suppress(TallyboardWarning):
+    try:
         warnings.warn(message, TallyboardWarning, stacklevel=3)
+    except TallyboardWarning as error:
+        sys.stderr.write(f"TallyboardWarning: {error}\n")

@@ -124,8 +124,8 @@ class Ingest:
         sound = checksums_hold(batch.buffer, offsets, lengths)
         self._count_corrupt(batch, rows[~sound])
         found: list[tuple[int, int, int, float, float, bool]] = []
-        places = np.stack([rows, offsets, lengths, frames.segment[rows]], 1)[sound]
-        for row, offset, length, segment in places.tolist():
+        places: list[list[int]] = np.stack([rows, offsets, lengths, frames.segment[rows]], 1)[sound].tolist()
+        for row, offset, length, segment in places:
             start = offset + HEADER
             try:
                 event = decode_event(batch.buffer[start : start + length].tobytes())

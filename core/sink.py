@@ -8,6 +8,7 @@ scalars as columns, which is how a million of them cost a second and not a minut
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import socket
 import sys
@@ -257,6 +258,7 @@ class AsyncSink:
         self.inner = inner
         self.interval = interval
         self.lost = 0
+        self._serial = next(_serials)  # what its warnings are counted by; an id() comes back after its object is gone
         # One list for the sink's whole life, four cells a row: list.extend and slice deletion are atomic,
         # so callers need no lock, and no row can go to a list that nobody reads any more.
         self.rows: list[Any] = []
@@ -343,12 +345,14 @@ class AsyncSink:
 
     def _lose(self, count: int, why: str) -> None:
         self.lost += count
-        warn_once((id(self), "lost"), f"{self._name()}: {count} events were dropped, because {why}; training goes on")
+        warn_once(
+            (self._serial, "lost"), f"{self._name()}: {count} events were dropped, because {why}; training goes on"
+        )
 
     def _warn(self, error: Exception) -> None:
         advice = "free some space" if getattr(error, "errno", None) == errno.ENOSPC else "look at the directory"
         warn_once(
-            (id(self), type(error), getattr(error, "errno", None)),
+            (self._serial, type(error), getattr(error, "errno", None)),
             f"{self._name()}: writing failed ({type(error).__name__}: {error}); {advice}. "
             "Training goes on, and what was logged is kept and tried again while it fits in memory.",
         )
@@ -380,7 +384,8 @@ class AsyncSink:
         if unsaved or self.lost:
             self.lost += unsaved
             warn_once(
-                (id(self), "closed"), f"{self._name()}: closed with {self.lost} events lost, which could not be written"
+                (self._serial, "closed"),
+                f"{self._name()}: closed with {self.lost} events lost, which could not be written",
             )
 
     def _after_fork(self) -> None:
@@ -437,6 +442,7 @@ class _Pump:
             sink._after_fork()  # pyright: ignore[reportPrivateUsage]
 
 
+_serials = itertools.count()
 _pump = _Pump()
 _file_sinks: weakref.WeakSet[FileSink] = weakref.WeakSet()
 

@@ -348,14 +348,16 @@ class Store:
         return Changes(version, any(publication.structure for publication in recent), series)
 
 
-_DIGITS = re.compile(r"(\d+)")
+_NUMBER = re.compile(r"(0\.\d+|\d+)")
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:
-    """A sort key that puts run2 before run10."""
-    return [_number(part) if part.isdecimal() else (1, 0, part) for part in _DIGITS.split(name)]
+    """A sort key that puts run2 before run10, and lr=0.01 before lr=0.1."""
+    return [_number(part) if i % 2 else (1, 0, part) for i, part in enumerate(_NUMBER.split(name))]
 
 
 def _number(digits: str) -> tuple[int, int, str]:
-    significant = digits.lstrip("0")  # compared by length, then letter by letter: int() refuses thousands of digits
+    if digits.startswith("0."):
+        return 0, 0, digits[2:]  # below one: digit by digit
+    significant = digits.lstrip("0")  # by length, then digit by digit: int() refuses thousands of digits
     return 0, len(significant), significant

@@ -77,7 +77,7 @@ class SummaryWriter:
                 inner.open()
             except OSError as error:
                 warn_once(
-                    (self.log_dir, error.errno),
+                    (os.path.abspath(self.log_dir), error.errno),
                     f"{self.log_dir}: the event file cannot be made ({type(error).__name__}: {error}). "
                     "Training goes on, and what is logged is kept and tried again while it fits in memory.",
                 )
@@ -115,12 +115,13 @@ class SummaryWriter:
             raise InvalidSummary(f"add_scalar({tag!r}): both global_step and step were given; keep one of them")
         if (
             type(scalar_value) is float
+            and walltime is None
             and type(global_step) is int
             and type(tag) is str
             and tag in self._tags
             and STEP_MIN <= global_step <= STEP_MAX
         ):
-            self._extend((tag, scalar_value, global_step, _now() if walltime is None else walltime))
+            self._extend((tag, scalar_value, global_step, _now()))
             if len(self._rows) >= _WAKE:
                 self._sink.relieve()
             return

@@ -7,6 +7,7 @@ skip. The session's name comes from TALLYBOARD_SESSION, which the noxfile sets.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Generator
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -80,7 +81,34 @@ class SkipRule:
             terminalreporter.line("none")
 
 
+class OwnWarnings:
+    """Fails the session for each TallyboardWarning that no test expected.
+
+    `warn_once` swallows the exception that an "error" filter makes of a warning, as it must in a training run, so
+    the filter alone would let a warning pass unseen.
+    """
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def pytest_warning_recorded(self, warning_message: warnings.WarningMessage, nodeid: str) -> None:
+        if warning_message.category.__name__ == "TallyboardWarning":
+            self.seen.append(f"{nodeid or 'outside the tests'}: {warning_message.message}")
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self.seen and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self.seen:
+            terminalreporter.section("warnings of tallyboard that no test expected: failures", red=True)
+            for line in self.seen:
+                terminalreporter.line(line)
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(OwnWarnings(), "own-warnings")
     if os.environ.get("CI", "").lower() not in ("", "0", "false"):
         session = os.environ.get("TALLYBOARD_SESSION", "tests")
         rule = SkipRule(read_allowed(LIST.read_text(encoding="utf-8")), session)
