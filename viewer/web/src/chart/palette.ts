@@ -6,7 +6,7 @@
 export const HUES = [
   { name: "blue", dark: "#3a7ef9", light: "#234cbe" },
   { name: "orange", dark: "#db7201", light: "#b65b15" },
-  { name: "green", dark: "#44f4a4", light: "#279d73" },
+  { name: "green", dark: "#3be398", light: "#279d73" },
   { name: "purple", dark: "#a163b7", light: "#804fea" },
   { name: "yellow", dark: "#ead32a", light: "#ae8a27" },
   { name: "pink", dark: "#f576bd", light: "#892462" },

@@ -83,7 +83,7 @@ export class Plot {
     const x = this.zoom?.x ?? extentX(this.traces, this.axis === "step" ? 1 : 0.5);
     const y = this.zoom?.y ?? extentY(this.traces, x);
     const bottom = this.#height - BOTTOM;
-    const yTicks = numberTicks(y, Math.max(2, (bottom - TOP) / 38));
+    const yTicks = numberTicks(y, Math.max(2, (bottom - TOP) / 32));
     const left = this.#leftMargin(pen, yTicks);
     this.#sx = linear(x.lo, x.hi, left, this.#width - RIGHT);
     this.#sy = linear(y.lo, y.hi, bottom, TOP);
@@ -124,7 +124,7 @@ export class Plot {
 
   #drawXAxis(pen: CanvasRenderingContext2D, crisp: (pixel: number) => number, bottom: number): void {
     const { r0: left, r1: right, d0, d1 } = this.#sx;
-    const room = this.axis === "step" ? 62 : 84;
+    const room = this.axis === "step" ? 48 : this.axis === "relative" ? 64 : 72;
     const ticks = XTICKS[this.axis]({ lo: d0, hi: d1 }, Math.max(1, (right - left) / room));
     pen.textAlign = "center";
     pen.strokeStyle = this.#ink.axis;

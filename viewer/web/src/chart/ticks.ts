@@ -133,22 +133,25 @@ function wallLabel(seconds: number, step: number): string {
 function midnights(range: Range, days: number): number[] {
   const values: number[] = [];
   const start = new Date(range.lo * 1000);
-  const date = new Date(start.getFullYear(), days >= 28 ? 0 : start.getMonth(), 1);
+  const years = Math.floor(days / 366);
+  const months = years > 0 ? 0 : Math.floor(days / 30);
+  const year = start.getFullYear() - (years > 1 ? start.getFullYear() % years : 0);
+  const date = new Date(year, years + months > 0 ? 0 : start.getMonth(), 1);
   while (date.getTime() <= range.hi * 1000 && values.length < 1000) {
-    const fits = days >= 28 || (date.getDate() - 1) % days === 0;
+    const fits = years + months > 0 || (date.getDate() - 1) % days === 0;
     // The last days of a month would stand too near to the first of the next.
-    const crowded = days > 1 && days < 28 && date.getDate() + days / 2 > 31;
+    const crowded = days > 1 && years + months === 0 && date.getDate() + days / 2 > 31;
     if (date.getTime() >= range.lo * 1000 && fits && !crowded) values.push(date.getTime() / 1000);
-    if (days >= 365) date.setFullYear(date.getFullYear() + Math.round(days / 365));
-    else if (days >= 28) date.setMonth(date.getMonth() + Math.round(days / 30));
+    if (years > 0) date.setFullYear(date.getFullYear() + years);
+    else if (months > 0) date.setMonth(date.getMonth() + months);
     else date.setDate(date.getDate() + 1);
   }
   return values;
 }
 
 function daySteps(rough: number): number {
-  const steps = [1, 2, 5, 10, 30, 90, 180, 365, 730, 1825, 3650];
-  return steps.find((days) => days >= rough / DAY) ?? 36500;
+  const steps = [1, 2, 5, 10, 31, 92, 184, 366, 732, 1830, 3660];
+  return steps.find((days) => days >= rough / DAY) ?? 36600;
 }
 
 /** Ticks of seconds since 1970, in the browser's own time zone. */

@@ -1,6 +1,7 @@
 import { fetchIndex, fetchScalars, type Index, type LogdirState } from "./api";
 import { Live, type Change, type Link } from "./live";
-import { naturally } from "./order";
+import { sharedPrefix } from "./names";
+import { naturally, sortNaturally } from "./order";
 import { SeriesCache } from "./series";
 
 const NOTHING: Index = { version: -1, logdir: "", state: "loading", title: "tallyboard", runs: [], series: {} };
@@ -21,7 +22,9 @@ export class Board {
   readonly title = $derived(this.#index.title);
   readonly logdir = $derived(this.#index.logdir);
   readonly runs = $derived(this.#index.runs);
-  readonly names = $derived(this.runs.map((run) => run.name));
+  readonly names = $derived(sortNaturally(this.runs.map((run) => run.name)));
+  /** Characters at the front that all names share, for labels to leave out. */
+  readonly prefix = $derived(sharedPrefix(this.names));
   /** Names in the order in which the runs started: a new run changes nothing for the others. */
   readonly arrivals = $derived(
     [...this.runs]

@@ -153,9 +153,11 @@ export class SeriesCache {
     const before = columns.n;
     const edition = columns.edition;
     held.doubtful = false;
-    // An answer without a point would be asked for again for ever; its total is the truth.
-    held.total = tail.step.length > 0 ? Math.max(tail.total, tail.since + tail.step.length) : 0;
-    if (tail.since === 0) {
+    held.total = tail.total;
+    if (tail.step.length === 0 && tail.total > 0) {
+      // No room for it in this answer. Waiting for its next news beats asking for ever.
+      held.total = before;
+    } else if (tail.since === 0) {
       if (asked > 0 || before > 0) columns.clear();
       columns.append(tail);
     } else if (tail.since === before - 1 && columns.meets(tail)) {

@@ -1,4 +1,4 @@
-import { naturally } from "../../data/order";
+import { naturally, sortNaturally } from "../../data/order";
 
 export interface Group {
   name: string;
@@ -36,6 +36,6 @@ export function groupTags(tags: Iterable<string>): Group[] {
     else groups.set(name, [tag]);
   }
   return [...groups]
-    .map(([name, members]) => ({ name, tags: members.sort(naturally) }))
+    .map(([name, members]) => ({ name, tags: sortNaturally(members) }))
     .sort((a, b) => naturally(a.name, b.name));
 }

@@ -1,0 +1,205 @@
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { Refused, type Index, type Wanted } from "../src/data/api";
+import { SeriesCache } from "../src/data/series";
+import type { Tail } from "../src/data/wire";
+
+/** A server in memory: series are lists of values; steps and times follow from their index. */
+class Server {
+  series = new Map<string, number[]>();
+  asked: Wanted[][] = [];
+  failure: Error | null = null;
+
+  answer = (wanted: readonly Wanted[]): Promise<Tail[]> => {
+    this.asked.push([...wanted]);
+    if (this.failure) return Promise.reject(this.failure);
+    return Promise.resolve(
+      wanted.map(({ run, tag, since }) => {
+        const values = this.series.get(`${run} ${tag}`) ?? [];
+        const from = since <= values.length ? since : 0;
+        const value = Float64Array.from(values.slice(from));
+        const step = value.map((_, i) => from + i);
+        return { run, tag, since: from, total: values.length, step, wall: step, value };
+      }),
+    );
+  };
+
+  index(version = 1): Index {
+    const runs = [...new Set([...this.series.keys()].map((key) => key.split(" ")[0]))];
+    const scalars: Record<string, [number, number][]> = {};
+    for (const [key, values] of this.series) {
+      const [run, tag] = key.split(" ");
+      (scalars[tag] ??= []).push([runs.indexOf(run), values.length]);
+    }
+    const described = runs.map((name) => ({ name, first_wall_time: 0, last_wall_time: 0, warnings: [] }));
+    return { version, logdir: "runs", state: "ready", title: "tallyboard", runs: described, series: { scalars } };
+  }
+}
+
+/** Watches one series and resolves whenever points of it came. */
+function watched(cache: SeriesCache, tag: string, runs: string[]): { next: () => Promise<void>; owner: object } {
+  let wake = (): void => {};
+  const owner = {};
+  cache.watch(owner, tag, runs, () => wake());
+  return { owner, next: () => new Promise((resolve) => (wake = resolve)) };
+}
+
+function values(cache: SeriesCache, tag: string, run: string): number[] {
+  const columns = cache.get(tag, run);
+  return columns ? [...columns.value.subarray(0, columns.n)] : [];
+}
+
+afterEach(() => vi.useRealTimers());
+
+describe("the points of series", () => {
+  test("are fetched only for what a card shows, all of a card in one request", async () => {
+    const server = new Server();
+    server.series.set("a loss", [3, 2]).set("b loss", [5]).set("a other", [1]);
+    const cache = new SeriesCache(server.answer);
+    cache.noteIndex(server.index(), false);
+    const { next } = watched(cache, "loss", ["a", "b"]);
+    await next();
+    expect(server.asked).toEqual([
+      [
+        { run: "a", tag: "loss", since: 0 },
+        { run: "b", tag: "loss", since: 0 },
+      ],
+    ]);
+    expect(values(cache, "loss", "a")).toEqual([3, 2]);
+    expect(values(cache, "loss", "b")).toEqual([5]);
+  });
+
+  test("grow by their tail, asked for from the last point held", async () => {
+    const server = new Server();
+    const points = [1, 2, 3];
+    server.series.set("a loss", points);
+    const cache = new SeriesCache(server.answer);
+    cache.noteIndex(server.index(), false);
+    const { next } = watched(cache, "loss", ["a"]);
+    await next();
+    points.push(4, 5);
+    cache.note("a", "loss", 5);
+    await next();
+    expect(server.asked.at(-1)).toEqual([{ run: "a", tag: "loss", since: 2 }]);
+    expect(values(cache, "loss", "a")).toEqual([1, 2, 3, 4, 5]);
+    expect(cache.get("loss", "a")?.edition).toBe(0);
+  });
+
+  test("grow also behind a NaN", async () => {
+    const server = new Server();
+    const points = [1, NaN];
+    server.series.set("a loss", points);
+    const cache = new SeriesCache(server.answer);
+    cache.noteIndex(server.index(), false);
+    const { next } = watched(cache, "loss", ["a"]);
+    await next();
+    points.push(2);
+    cache.note("a", "loss", 3);
+    await next();
+    expect(values(cache, "loss", "a")).toEqual([1, NaN, 2]);
+    expect(server.asked.length).toBe(2);
+  });
+
+  test("are fetched anew when the series was rewritten, longer or shorter than before", async () => {
+    const server = new Server();
+    server.series.set("a loss", [1, 2, 3]);
+    const cache = new SeriesCache(server.answer);
+    cache.noteIndex(server.index(), false);
+    const { next } = watched(cache, "loss", ["a"]);
+    await next();
+    server.series.set("a loss", [9, 8, 7, 6]);
+    cache.note("a", "loss", 4);
+    await next();
+    if (values(cache, "loss", "a").length === 0) await next();
+    expect(values(cache, "loss", "a")).toEqual([9, 8, 7, 6]);
+    server.series.set("a loss", [5]);
+    cache.note("a", "loss", 1);
+    await next();
+    expect(values(cache, "loss", "a")).toEqual([5]);
+  });
+
+  test("go when the server has them no more", async () => {
+    const server = new Server();
+    server.series.set("a loss", [1, 2]).set("b loss", [1]);
+    const cache = new SeriesCache(server.answer);
+    cache.noteIndex(server.index(), false);
+    const { next } = watched(cache, "loss", ["a", "b"]);
+    await next();
+    server.series.delete("a loss");
+    cache.noteIndex(server.index(2), false);
+    await next();
+    expect(values(cache, "loss", "a")).toEqual([]);
+    expect(values(cache, "loss", "b")).toEqual([1]);
+  });
+
+  test("are looked at again after a lost connection, though their number is the same", async () => {
+    const server = new Server();
+    server.series.set("a loss", [1, 2]);
+    const cache = new SeriesCache(server.answer);
+    cache.noteIndex(server.index(), false);
+    const { next } = watched(cache, "loss", ["a"]);
+    await next();
+    server.series.set("a loss", [7, 8]);
+    cache.doubtAll();
+    await next();
+    if (values(cache, "loss", "a").length === 0) await next();
+    expect(values(cache, "loss", "a")).toEqual([7, 8]);
+  });
+
+  test("are not asked for again by an index that is older than the news", async () => {
+    const server = new Server();
+    server.series.set("a loss", [1, 2]);
+    const old = server.index();
+    server.series.set("a loss", [1, 2, 3]);
+    const cache = new SeriesCache(server.answer);
+    cache.noteIndex(server.index(2), false);
+    const { next } = watched(cache, "loss", ["a"]);
+    await next();
+    cache.noteIndex(old, true);
+    await Promise.resolve();
+    await Promise.resolve();
+    expect(server.asked.length).toBe(1);
+  });
+
+  test("that nobody watches any more are not fetched", async () => {
+    const server = new Server();
+    server.series.set("a loss", [1]).set("a other", [1]);
+    const cache = new SeriesCache(server.answer);
+    cache.noteIndex(server.index(), false);
+    const { owner } = watched(cache, "loss", ["a"]);
+    cache.unwatch(owner);
+    const { next } = watched(cache, "other", ["a"]);
+    await next();
+    expect(server.asked.flat().map(({ tag }) => tag)).toEqual(["other"]);
+  });
+
+  test("come in several requests when there are many, none of them unbounded", async () => {
+    const server = new Server();
+    const runs = Array.from({ length: 3 }, (_, i) => `r${i}`);
+    for (const run of runs) server.series.set(`${run} loss`, Array<number>(250_000).fill(1));
+    const cache = new SeriesCache(server.answer);
+    cache.noteIndex(server.index(), false);
+    const { next } = watched(cache, "loss", runs);
+    await next();
+    await next();
+    expect(server.asked.map((request) => request.length)).toEqual([2, 1]);
+  });
+
+  test("are tried again after a refusal, which is told until it is over", async () => {
+    vi.useFakeTimers();
+    const server = new Server();
+    server.series.set("a loss", [1]);
+    server.failure = new Refused(500, "The disk is on fire.");
+    const problems: (string | null)[] = [];
+    const cache = new SeriesCache(server.answer, (problem) => problems.push(problem));
+    cache.noteIndex(server.index(), false);
+    const { next } = watched(cache, "loss", ["a"]);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(problems).toEqual(["The disk is on fire."]);
+    server.failure = null;
+    const came = next();
+    await vi.advanceTimersByTimeAsync(500);
+    await came;
+    expect(problems).toEqual(["The disk is on fire.", null]);
+    expect(values(cache, "loss", "a")).toEqual([1]);
+  });
+});
