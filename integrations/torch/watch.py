@@ -129,7 +129,9 @@ class Watch:
         self._forwards = 0
         self._loops: weakref.WeakKeyDictionary[Data[object], tuple[int, float]] = weakref.WeakKeyDictionary()
         self._wait_of_loop()
-        self._hook = model.register_forward_pre_hook(_RootForward(self))
+        self._hook = contextlib.ExitStack()
+        with contextlib.suppress(RuntimeError):  # scripted modules take none: their waiting is seen with tb.data only
+            self._hook.callback(model.register_forward_pre_hook(_RootForward(self)).remove)
         self._attached = True
         hooks.join(self)
         atexit.register(self)  # runs before the writer's own end, which was registered before it
@@ -324,7 +326,7 @@ class Watch:
             return
         self._attached = False
         atexit.unregister(self)
-        self._hook.remove()
+        self._hook.close()
         hooks.leave(self)
         with contextlib.suppress(ValueError):
             hooks.orphans.remove(self)
