@@ -64,7 +64,7 @@ class _Recorder:
         writer_options: further arguments of `SummaryWriter`, such as `filename_suffix`.
 
     Raises:
-        InvalidLogdir: `save_dir` is an address and not a local path.
+        InvalidLogdir: `save_dir` is a file, or an address and no local path.
         TypeError: an argument that `SummaryWriter` does not have.
     """
 
@@ -99,6 +99,8 @@ class _Recorder:
             raise InvalidLogdir(
                 f"save_dir={self._save_dir!r}: only local directories are supported; log there and copy"
             )
+        if os.path.exists(place := _expanded(self._save_dir)) and not os.path.isdir(place):
+            raise InvalidLogdir(f"save_dir={self._save_dir!r} is a file; give the name of a directory")
         self._name = name or ""
         self._version = version
         self._default_hp_metric = default_hp_metric

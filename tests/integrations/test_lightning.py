@@ -1,0 +1,505 @@
+"""`TallyboardLogger` beside Lightning's own TensorBoardLogger: the same trainings, the same files' content."""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import math
+import multiprocessing
+import os
+import pickle
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+pl = pytest.importorskip("pytorch_lightning")
+
+from lightning_utilities.core.rank_zero import rank_zero_only  # noqa: E402 - comes with Lightning
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # noqa: E402
+
+import tallyboard as tb  # noqa: E402
+from tallyboard.integrations import lightning as adapter  # noqa: E402
+from tallyboard.integrations.lightning import TallyboardLogger, TensorBoardLogger  # noqa: E402
+
+Scalars = dict[str, list[tuple[int, float]]]
+LoggerMaker = Callable[[Path], Any]
+
+
+class Classifier(pl.LightningModule):
+    """A tiny model that logs in every way: per step, per epoch, in validation, grouped, a dict."""
+
+    def __init__(self, width: int = 8, lr: float = 0.05) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        self.net = nn.Sequential(nn.Linear(4, width), nn.ReLU(), nn.Dropout(0.2), nn.Linear(width, 3))
+
+    def training_step(self, batch: Tensor, index: int) -> Tensor:
+        loss = nn.functional.cross_entropy(self.net(batch), torch.arange(len(batch)) % 3)
+        self.log("train/loss", loss, on_step=True, on_epoch=True)
+        self.log_dict({"confidence": self.net(batch).softmax(1).amax(), "zero": 0.0})
+        return loss
+
+    def validation_step(self, batch: Tensor, index: int) -> None:
+        self.log("val_loss", nn.functional.cross_entropy(self.net(batch), torch.arange(len(batch)) % 3))
+
+    def on_train_epoch_end(self) -> None:
+        for logger in self.loggers:
+            logger.log_metrics({"both": {"a": 1.0 + self.current_epoch, "b/c": 2.0}}, step=self.global_step)
+
+    def configure_optimizers(self) -> Any:
+        optimizer = torch.optim.Adam(self.parameters(), lr=self.hparams["lr"])
+        return [optimizer], [torch.optim.lr_scheduler.StepLR(optimizer, 1, gamma=0.5)]
+
+
+@dataclass
+class Run:
+    logger: Any
+    trainer: Any
+    weights: dict[str, Tensor]
+    random: Tensor
+
+
+def fit(logger: Any, **options: Any) -> Run:
+    pl.seed_everything(7, verbose=False)
+    loader = DataLoader(torch.randn(60, 4, generator=torch.Generator().manual_seed(1)), batch_size=6)
+    settings = {
+        "max_epochs": 3,
+        "log_every_n_steps": 4,
+        "accelerator": "cpu",
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "accumulate_grad_batches": 2,
+        "callbacks": [pl.callbacks.LearningRateMonitor()] if logger else [],
+    }
+    trainer = pl.Trainer(logger=logger, **{**settings, **options})
+    model = Classifier()
+    trainer.fit(model, loader, loader)
+    return Run(logger, trainer, model.state_dict(), torch.get_rng_state())
+
+
+def by_tensorboard(directory: str | os.PathLike[str]) -> Scalars:
+    accumulator = EventAccumulator(str(directory), size_guidance={"scalars": 0})
+    accumulator.Reload()
+    return {tag: [(e.step, e.value) for e in accumulator.Scalars(tag)] for tag in accumulator.Tags()["scalars"]}
+
+
+def by_us(directory: str | os.PathLike[str], run: str = ".") -> Scalars:
+    scalars = tb.read(directory).scalars()
+    return {
+        tag: list(zip(series.step.tolist(), series.value.tolist(), strict=True))
+        for (name, tag), series in scalars.items()
+        if name == run
+    }
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
+    """The same training with Lightning's logger, with ours, and with none."""
+    folder = tmp_path_factory.mktemp("runs")
+    return {
+        "theirs": fit(pl.loggers.TensorBoardLogger(folder / "theirs", name="project")),
+        "ours": fit(TallyboardLogger(folder / "ours", name="project")),
+        "none": fit(False, enable_checkpointing=False),
+    }
+
+
+def test_same_scalars_as_the_peer(runs: dict[str, Run]) -> None:
+    """The scalars of a training are the peer's: tags, steps and values, for both readers."""
+    theirs, ours = runs["theirs"].logger.log_dir, runs["ours"].logger.log_dir
+    wanted = by_tensorboard(theirs)
+    assert set(wanted) == {
+        "confidence",
+        "epoch",
+        "hp_metric",
+        "lr-Adam",
+        "train/loss_epoch",
+        "train/loss_step",
+        "val_loss",
+        "zero",
+    }
+    assert sum(map(len, wanted.values())) == 28
+    assert by_tensorboard(ours) == wanted
+    assert by_us(ours) == by_us(theirs) == wanted
+
+
+def test_dict_metric_is_a_run_for_each_entry(runs: dict[str, Run]) -> None:
+    """A metric that is a dict lands in the sub-runs of the peer, under the same tag."""
+    theirs, ours = (by_us_all(runs[name].logger.log_dir) for name in ("theirs", "ours"))
+    assert set(ours) == set(theirs) == {".", "both_a", "both_b/c"}
+    assert ours["both_a"] == theirs["both_a"] == {"both": [(5, 1.0), (10, 2.0), (15, 3.0)]}
+    assert ours["both_b/c"] == theirs["both_b/c"]
+
+
+def by_us_all(directory: str) -> dict[str, Scalars]:
+    return {run: by_us(directory, run) for run in tb.read(directory).runs}
+
+
+def test_training_is_bit_identical(runs: dict[str, Run]) -> None:
+    """Weights and random state end as without a logger, and as with the peer."""
+    for other in ("none", "theirs"):
+        assert torch.equal(runs["ours"].random, runs[other].random)
+        for name, tensor in runs["ours"].weights.items():
+            assert tensor.numpy().tobytes() == runs[other].weights[name].numpy().tobytes(), (other, name)
+
+
+def test_same_files_as_the_peer(runs: dict[str, Run]) -> None:
+    """Checkpoints and hparams.yaml lie where the peer has them, with the same content."""
+
+    def files(run: Run) -> set[str]:
+        root = Path(run.logger.save_dir)
+        return {str(path.relative_to(root)) for path in root.rglob("*") if "tfevents" not in path.name}
+
+    assert files(runs["ours"]) == files(runs["theirs"])
+    ours, theirs = (Path(runs[name].logger.log_dir, "hparams.yaml") for name in ("ours", "theirs"))
+    assert ours.read_text() == theirs.read_text() == "lr: 0.05\nwidth: 8\n"
+    assert runs["ours"].trainer.log_dir == runs["ours"].logger.log_dir
+
+
+def test_hyperparameters_are_a_text(runs: dict[str, Run]) -> None:
+    """The hyperparameters can be read beside the curves, as a table."""
+    texts = tb.read(runs["ours"].logger.log_dir).texts()
+    (value,) = texts[".", "hparams/text_summary"].value
+    assert value == "| name | value |\n| --- | --- |\n| width | 8 |\n| lr | 0.05 |"
+
+
+def test_tensorflow_and_tensorboard_stay_out(tmp_path: Path) -> None:
+    """A training with our logger imports neither TensorFlow nor TensorBoard."""
+    program = f"""
+import sys, torch, pytorch_lightning as pl
+from tallyboard.integrations.lightning import TallyboardLogger
+class Model(pl.LightningModule):
+    def __init__(self): super().__init__(); self.net = torch.nn.Linear(2, 1)
+    def training_step(self, batch, index): self.log("loss", loss := self.net(batch).mean()); return loss
+    def configure_optimizers(self): return torch.optim.SGD(self.parameters(), 0.1)
+quiet = dict(accelerator="cpu", enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False)
+trainer = pl.Trainer(max_steps=3, log_every_n_steps=1, logger=TallyboardLogger({str(tmp_path)!r}), **quiet)
+trainer.fit(Model(), torch.utils.data.DataLoader(torch.ones(3, 2)))
+print(sorted({{"tensorflow", "tensorboard", "tensorboardX"}} & set(sys.modules)))
+"""
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    command = [sys.executable, "-W", "ignore", "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=170)
+    assert done.stdout.splitlines()[-1:] == ["[]"], done.stderr
+    assert len(tb.read(tmp_path).scalars()["lightning_logs/version_0", "loss"]) == 3
+
+
+# ---- directories and versions
+
+
+PLACES: list[dict[str, Any]] = [
+    {},
+    {"name": "project"},
+    {"name": ""},
+    {"name": None},
+    {"version": 7},
+    {"version": "tuned"},
+    {"sub_dir": "rank"},
+    {"name": "project", "version": 3, "sub_dir": Path("a") / "b"},
+]
+
+
+@pytest.mark.parametrize("options", PLACES, ids=str)
+def test_properties_of_the_peer(options: dict[str, Any], tmp_path: Path) -> None:
+    """name, version, save_dir, root_dir, sub_dir and log_dir are the peer's for the same arguments."""
+    theirs, ours = pl.loggers.TensorBoardLogger(tmp_path, **options), TallyboardLogger(tmp_path / "x", **options)
+    for name in ("name", "save_dir", "root_dir", "sub_dir", "version", "log_dir", "group_separator"):
+        assert getattr(ours, name) == _moved(getattr(theirs, name), tmp_path), name
+
+
+def _moved(value: object, folder: Path) -> object:
+    return value.replace(str(folder), str(folder / "x")) if isinstance(value, str) else value
+
+
+def test_home_and_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`~` and variables in the directory are expanded, for the next version too."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PROJECT", "digits")
+    (tmp_path / "runs" / "digits" / "version_4").mkdir(parents=True)
+    logger = TallyboardLogger("~/runs", name="$PROJECT")
+    assert logger.log_dir == str(tmp_path / "runs" / "digits" / "version_5")
+
+
+def test_next_version(tmp_path: Path) -> None:
+    """The version is one more than the greatest there is, as the peer counts; other names do not count."""
+    root = tmp_path / "lightning_logs"
+    for name in ("version_0", "version_11", "version_3_old", "version_x", "other", "version_99x"):
+        (root / name).mkdir(parents=True)
+    (root / "version_40").touch()
+    assert pl.loggers.TensorBoardLogger(tmp_path).version == 12
+    assert TallyboardLogger(tmp_path).version == 12
+
+
+def test_version_is_taken_when_asked_for(tmp_path: Path) -> None:
+    """Making a logger touches no disk; asking for its version takes it, so that the next logger gets another."""
+    loggers = [TallyboardLogger(tmp_path / "runs") for _ in range(3)]
+    assert list(tmp_path.iterdir()) == []
+    assert [logger.version for logger in loggers] == [0, 1, 2]
+    assert [logger.version for logger in loggers] == [0, 1, 2]
+
+
+def _take_versions(folder: str, start: Any, results: Any) -> None:
+    start.wait(60)
+    results.put([TallyboardLogger(folder).version for _ in range(20)])
+
+
+def test_versions_of_concurrent_starts(tmp_path: Path) -> None:
+    """Programs that start at the same moment never share a version."""
+    context = multiprocessing.get_context("fork")
+    start, results = context.Event(), context.Queue()
+    workers = [context.Process(target=_take_versions, args=(str(tmp_path), start, results)) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    start.set()
+    taken = [version for _ in workers for version in results.get(timeout=60)]
+    for worker in workers:
+        worker.join(60)
+    assert sorted(taken) == list(range(80))
+
+
+def test_unwritable_directory() -> None:
+    """Where no directory can be made, warnings say so and the calls of a training go through."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        logger = TallyboardLogger("/proc/no/runs")
+        logger.log_metrics({"loss": 1.0}, step=1)
+        logger.save()
+        logger.finalize("success")
+    ours = [str(warning.message) for warning in caught if issubclass(warning.category, tb.TallyboardWarning)]
+    assert "/proc/no/runs/lightning_logs/version_0: the event file cannot be made" in ours[0]
+    assert "1 events lost" in ours[-1]
+
+
+def test_file_in_place_of_the_directory(tmp_path: Path) -> None:
+    """A save_dir that is a file is an error at the call."""
+    (tmp_path / "file").touch()
+    with pytest.raises(tb.InvalidLogdir, match="is a file"):
+        TallyboardLogger(tmp_path / "file")
+
+
+# ---- metrics
+
+
+@pytest.fixture
+def logger(tmp_path: Path) -> Iterator[Any]:
+    """A logger in a new directory."""
+    logger = TallyboardLogger(tmp_path)
+    yield logger
+    logger.finalize("success")
+
+
+METRICS: list[dict[str, Any]] = [
+    {"loss": 0.5, "step/count": 3, "flag": True},
+    {"tensor": torch.tensor(0.25), "one": torch.tensor([1.5]), "half": torch.tensor(1 / 3, dtype=torch.float16)},
+    {"nan": float("nan"), "inf": -math.inf},
+]
+
+
+@pytest.mark.parametrize("metrics", METRICS, ids=["numbers", "tensors", "not finite"])
+@pytest.mark.parametrize("step", [5, None])
+@pytest.mark.parametrize("prefix", ["", "px"])
+def test_log_metrics_as_the_peer(metrics: dict[str, Any], step: int | None, prefix: str, tmp_path: Path) -> None:
+    """Numbers and tensors are logged under the peer's tags, prefix included, at its steps."""
+    read = []
+    for cls in (TallyboardLogger, pl.loggers.TensorBoardLogger):
+        logger = cls(tmp_path / cls.__module__, prefix=prefix)
+        logger.log_metrics(metrics, step=step)
+        logger.finalize("success")
+        read.append(repr(by_tensorboard(logger.log_dir)))
+    assert read[0] == read[1]
+    assert read[0].count("(") == len(metrics)
+
+
+@pytest.mark.parametrize("value", ["high", torch.ones(2), None, [1.0]], ids=repr)
+def test_metric_that_is_no_number(logger: Any, value: object) -> None:
+    """A metric that is no number is the peer's kind of error (a ValueError), and names its tag."""
+    with pytest.raises(ValueError, match="accuracy"):
+        logger.log_metrics({"accuracy": value}, step=1)
+
+
+def test_experiment_is_the_writer(logger: Any) -> None:
+    """logger.experiment is the SummaryWriter of the run."""
+    assert isinstance(logger.experiment, tb.SummaryWriter)
+    assert logger.experiment is logger.experiment
+    logger.experiment.add_text("note", "hello", 3)
+    logger.finalize("success")
+    assert tb.read(logger.log_dir).texts()[".", "note/text_summary"].value == ["hello"]
+
+
+def test_logging_after_finalize(logger: Any) -> None:
+    """A logger that was finalised (fit, then test) goes on in the same run."""
+    logger.log_metrics({"fit": 1.0}, step=1)
+    logger.finalize("success")
+    logger.log_metrics({"test": 2.0}, step=2)
+    logger.finalize("success")
+    assert by_us(logger.log_dir) == {"fit": [(1, 1.0)], "test": [(2, 2.0)]}
+
+
+# ---- hyperparameters
+
+
+@dataclass
+class Nested:
+    depth: int = 3
+
+
+def test_log_hyperparams(logger: Any) -> None:
+    """Hyperparameters of every shape: merged, flattened in the text, whole in hparams.yaml, hp_metric as the peer."""
+    logger.log_hyperparams(argparse.Namespace(lr=0.1, model={"width": 4, "act": "a|b\nc"}))
+    logger.log_hyperparams({"data": Nested(), "cls": nn.Linear}, metrics={"hp/acc": 0.5}, step=4)
+    logger.log_hyperparams(None)
+    logger.save()
+    logger.finalize("success")
+    assert by_us(logger.log_dir) == {"hp_metric": [(0, -1.0), (0, -1.0)], "hp/acc": [(4, 0.5)]}
+    texts = tb.read(logger.log_dir).texts()[".", "hparams/text_summary"]
+    rows = texts.value[-1].splitlines()[2:]
+    assert rows == [
+        "| lr | 0.1 |",
+        "| model/width | 4 |",
+        "| model/act | a\\|b c |",
+        "| data/depth | 3 |",
+        "| cls | <class 'torch.nn.modules.linear.Linear'> |",
+    ]
+
+
+def test_no_default_hp_metric(tmp_path: Path) -> None:
+    """With default_hp_metric=False no hp_metric is written."""
+    logger = TallyboardLogger(tmp_path, default_hp_metric=False)
+    logger.log_hyperparams({"lr": 0.1})
+    logger.finalize("success")
+    assert by_us(logger.log_dir) == {}
+    assert Path(logger.log_dir, "hparams.yaml").read_text() == "lr: 0.1\n"
+
+
+def test_hparams_file_is_not_overwritten(tmp_path: Path) -> None:
+    """A run that is resumed keeps the hparams.yaml it has."""
+    folder = tmp_path / "lightning_logs" / "version_0"
+    folder.mkdir(parents=True)
+    (folder / "hparams.yaml").write_text("lr: 1.0\n")
+    logger = TallyboardLogger(tmp_path, version=0)
+    logger.log_hyperparams({"lr": 0.1})
+    logger.save()
+    logger.finalize("success")
+    assert (folder / "hparams.yaml").read_text() == "lr: 1.0\n"
+
+
+# ---- what is not supported yet
+
+
+def test_log_graph_warns() -> None:
+    """log_graph=True, which the peer supports, is not ignored in silence."""
+    with pytest.warns(tb.TallyboardWarning, match="log_graph=True.*not written yet"):
+        TallyboardLogger("runs", log_graph=True)
+
+
+def test_remote_directory_is_refused() -> None:
+    """An address instead of a directory is an error at the call."""
+    with pytest.raises(tb.InvalidLogdir, match="only local directories"):
+        TallyboardLogger("s3://bucket/runs")
+
+
+def test_arguments_of_the_writer(tmp_path: Path) -> None:
+    """SummaryWriter's arguments pass through, others are an error at the call."""
+    logger = TallyboardLogger(tmp_path, filename_suffix=".mine", flush_secs=1)
+    logger.log_metrics({"loss": 1.0}, step=1)
+    logger.finalize("success")
+    assert len(list(Path(logger.log_dir).glob("events.*.mine"))) == 1
+    with pytest.raises(TypeError, match="no argument write_to_disk"):
+        TallyboardLogger(tmp_path, write_to_disk=False)
+
+
+# ---- other ranks, copies, classes
+
+
+def test_other_ranks_write_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On rank 1 every call goes through, the experiment takes every method, and the disk stays empty."""
+    monkeypatch.setattr(rank_zero_only, "rank", 1)
+    logger = TallyboardLogger(tmp_path)
+    assert logger.version == 0
+    logger.log_metrics({"loss": 1.0, "both": {"a": 1.0}}, step=1)
+    logger.log_hyperparams({"lr": 0.1})
+    logger.log_graph(nn.Linear(1, 1))
+    logger.experiment.add_scalar("x", 1.0, 1)
+    logger.experiment[0].add_anything("x", 1.0, step=1)
+    logger.save()
+    logger.finalize("success")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_pickle_and_copy(tmp_path: Path) -> None:
+    """A logger in use can be pickled and copied; the copy writes to the same run, in a file of its own."""
+    logger = TallyboardLogger(tmp_path, name="project", prefix="p")
+    logger.log_metrics({"loss": 1.0}, step=1)
+    for copied in (pickle.loads(pickle.dumps(logger)), copy.deepcopy(logger)):
+        assert type(copied) is type(logger)
+        assert copied.log_dir == logger.log_dir
+        copied.log_metrics({"loss": 2.0}, step=2)
+        copied.finalize("success")
+    logger.finalize("success")
+    assert len(list(Path(logger.log_dir).glob("events.*"))) == 3
+    pickled_unused = pickle.loads(pickle.dumps(TallyboardLogger(tmp_path, name="other")))
+    assert pickled_unused.version == 0
+
+
+def test_pickle_is_read_by_a_new_program(tmp_path: Path) -> None:
+    """A pickled logger loads in a program that has imported nothing yet, as a spawned worker does."""
+    (tmp_path / "logger.pkl").write_bytes(pickle.dumps(TallyboardLogger(tmp_path, version=5)))
+    program = "import pickle, sys; print(pickle.load(open(sys.argv[1], 'rb')).log_dir)"
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    command = [sys.executable, "-W", "ignore", "-c", program, str(tmp_path / "logger.pkl")]
+    done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=170)
+    assert done.stdout.strip() == str(tmp_path / "lightning_logs" / "version_5"), done.stderr
+
+
+def test_class_of_the_imported_package() -> None:
+    """The logger is one for Lightning's own checks, under both of its names, and can be subclassed."""
+    assert TensorBoardLogger is TallyboardLogger
+    assert issubclass(TallyboardLogger, pl.loggers.Logger)
+
+    class Mine(TallyboardLogger):
+        """A user's own."""
+
+    for cls in (TallyboardLogger, Mine):
+        assert isinstance(cls("runs"), pl.loggers.TensorBoardLogger)
+    with pytest.raises(AttributeError, match="no attribute 'NoSuchThing'"):
+        _ = adapter.NoSuchThing
+
+
+def test_other_package_gets_its_own_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a program that has imported lightning.pytorch the logger is built on that package's Logger.
+
+    Stands in for it: a copy of pytorch_lightning's logger modules under that name, since one environment has one.
+    """
+    import types
+
+    stand_in = types.ModuleType("lightning.pytorch.loggers.logger")
+
+    class Logger(pl.loggers.logger.DummyLogger.__mro__[2]):  # Fabric's Logger, the base of both
+        pass
+
+    stand_in.Logger = Logger  # type: ignore[attr-defined]
+    for name in ("lightning", "lightning.pytorch", "lightning.pytorch.loggers"):
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+    monkeypatch.setitem(sys.modules, stand_in.__name__, stand_in)
+    try:
+        cls = adapter.TallyboardLogger
+        assert issubclass(cls, Logger)
+        assert cls is adapter.TallyboardLogger is adapter.LightningLogger
+        assert pickle.loads(pickle.dumps(cls)) is cls
+        assert adapter.PytorchLightningLogger is TallyboardLogger
+    finally:
+        vars(adapter).pop("LightningLogger", None)
+
+
+def test_fast_dev_run_writes_nothing(tmp_path: Path) -> None:
+    """fast_dev_run, for which Lightning takes the logger away, leaves no version behind."""
+    fit(TallyboardLogger(tmp_path), fast_dev_run=True, enable_checkpointing=False)
+    assert list(tmp_path.iterdir()) == []
