@@ -9,6 +9,9 @@ import urllib.request
 
 import numpy as np
 
+PATIENCE = 15.0
+"""Seconds after which a point that is not there counts as lost."""
+
 Series = dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]
 """Steps and values of each (run, tag)."""
 
@@ -31,7 +34,7 @@ def as_series(run: str, rate: float, history: dict[str, list[float]], batches: i
 def check(url: str, name: str, expected: Series) -> int:
     """Compares the viewer's points with `expected`, prints a table, and gives the exit code."""
     wanted = {key: len(steps) for key, (steps, _) in expected.items()}
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + PATIENCE
     while (served := count_points(url, name)) != wanted and time.monotonic() < deadline:
         time.sleep(0.05)
     if served != wanted:

@@ -5,6 +5,7 @@ The backend is that of KERAS_BACKEND (jax if unset); the same tests run once for
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import subprocess
@@ -103,10 +104,21 @@ class Recorder(keras.callbacks.Callback):
         self.tests.append(dict(logs or {}))
 
 
+@functools.cache
+def plain() -> tuple[keras.Model, Recorder]:
+    """The training that nobody logs."""
+    recorder = Recorder()
+    return train(recorder), recorder
+
+
+def weights_of(model: keras.Model) -> list[bytes]:
+    return [weight.tobytes() for weight in model.get_weights()]
+
+
 def from_history(update_freq: int | None) -> Points:
     """What must be in the files after `train()`, from the logs of the same training without us."""
-    recorder = Recorder()
-    history = train(recorder).history.history
+    model, recorder = plain()
+    history = model.history.history
     expected: Points = {("train", "epoch_learning_rate"): [(epoch, f32(0.001)) for epoch in range(EPOCHS)]}
     for metric in ("loss", "accuracy"):
         expected["train", f"epoch_{metric}"] = list(enumerate(map(f32, history[metric])))
@@ -125,7 +137,7 @@ def f32(value: float) -> float:
     return float(np.float32(value))
 
 
-@pytest.mark.parametrize(("update_freq", "every"), [("epoch", None), ("batch", 1), (1, 1), (7, 7), (3, 3)])
+@pytest.mark.parametrize(("update_freq", "every"), [("epoch", None), ("batch", 1), (3, 3)])
 def test_files_hold_what_keras_reported(tmp_path: Path, update_freq: str | int, every: int | None) -> None:
     """Runs, tags, steps and float32 values are those of the History and of the batch logs."""
     train(TallyboardCallback(tmp_path, update_freq=update_freq))
@@ -150,17 +162,19 @@ def test_same_as_the_peer(tmp_path: Path, arguments: dict[str, Any], in_fit: dic
         assert ours(tmp_path / "ours")["train", "epoch_loss"] == list(zip(history.epoch, values, strict=True))
 
 
-def test_same_as_the_peer_with_steps_per_execution(tmp_path: Path) -> None:
-    """Batches that Keras runs two at a time are counted as the peer counts them: by calls of the hook."""
-    train(TallyboardCallback(tmp_path / "ours", update_freq=1), model=make_model(steps_per_execution=2))
-    steps = [step for step, _ in ours(tmp_path / "ours")["train", "batch_loss"]]
-    if HAS_TENSORFLOW:
-        train(
-            keras.callbacks.TensorBoard(tmp_path / "peer", update_freq=1),
-            model=make_model(steps_per_execution=2),
-        )
-        assert ours(tmp_path / "ours") == seen_by_tensorboard(tmp_path / "peer")
-    assert steps == list(range(1, 1 + 4 * EPOCHS))
+if BACKEND != "torch":  # which runs batches one by one
+
+    def test_same_as_the_peer_with_steps_per_execution(tmp_path: Path) -> None:
+        """Batches that Keras runs two at a time are counted as the peer counts them: by calls of the hook."""
+        train(TallyboardCallback(tmp_path / "ours", update_freq=1), model=make_model(steps_per_execution=2))
+        steps = [step for step, _ in ours(tmp_path / "ours")["train", "batch_loss"]]
+        if HAS_TENSORFLOW:
+            train(
+                keras.callbacks.TensorBoard(tmp_path / "peer", update_freq=1),
+                model=make_model(steps_per_execution=2),
+            )
+            assert ours(tmp_path / "ours") == seen_by_tensorboard(tmp_path / "peer")
+        assert steps == list(range(1, 1 + 4 * EPOCHS))
 
 
 def test_update_freq_thins_out_only_batches(tmp_path: Path) -> None:
@@ -210,15 +224,15 @@ def test_steps_per_second(tmp_path: Path, update_freq: str | int, batch_steps: l
 @pytest.mark.parametrize("update_freq", ["epoch", 1])
 def test_weights_are_bit_identical(tmp_path: Path, update_freq: str | int) -> None:
     """A logged training ends with the very weights and History of the same training without the callback."""
-    plain = train()
+    unlogged, _ = plain()
     logged = train(TallyboardCallback(tmp_path, update_freq=update_freq, write_steps_per_second=True))
-    assert logged.history.history == plain.history.history
-    assert [w.tobytes() for w in logged.get_weights()] == [w.tobytes() for w in plain.get_weights()]
+    assert logged.history.history == unlogged.history.history
+    assert weights_of(logged) == weights_of(unlogged)
 
 
 def test_evaluate_alone(tmp_path: Path) -> None:
     """`evaluate` alone logs to `validation` only, at the optimizer's iterations, and closes its file."""
-    model = train()
+    model, _ = plain()
     x, y = make_data()
     callback = TallyboardCallback(tmp_path)
     result = model.evaluate(x, y, callbacks=[callback], verbose=0, return_dict=True)
@@ -342,7 +356,7 @@ def test_an_impossible_directory_does_not_stop_training(tmp_path: Path) -> None:
     with pytest.warns(TallyboardWarning, match="logging stopped in on_train_begin, training goes on") as caught:
         model = train(TallyboardCallback(tmp_path, update_freq=1))
     assert len([w for w in caught if w.category is TallyboardWarning]) == 1
-    assert [w.tobytes() for w in model.get_weights()] == [w.tobytes() for w in train().get_weights()]
+    assert weights_of(model) == weights_of(plain()[0])
 
 
 def test_a_failing_sink_does_not_stop_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -360,12 +374,15 @@ def test_a_failing_sink_does_not_stop_training(tmp_path: Path, monkeypatch: pyte
         return SummaryWriter(log_dir, sink=FullDisk())
 
     monkeypatch.setattr(adapter, "SummaryWriter", open_writer)
-    with warnings.catch_warnings(record=True, action="always", category=TallyboardWarning) as caught:
-        model = train(TallyboardCallback(tmp_path, update_freq=1), validation_data=None)
-    [failed, lost] = [str(warning.message) for warning in caught if warning.category is TallyboardWarning]
-    assert failed.startswith("FullDisk: writing failed (OSError: [Errno 28] No space left on device)")
-    assert lost == "FullDisk: closed with 51 events lost, which could not be written"  # 21 * 2 + 3 * 3
-    assert [w.tobytes() for w in model.get_weights()] == [w.tobytes() for w in train().get_weights()]
+    with warnings.catch_warnings(record=True, action="always") as caught:
+        model = train(TallyboardCallback(tmp_path, update_freq=1))
+    said = [str(warning.message) for warning in caught if warning.category is TallyboardWarning]
+    assert sorted(text for text in said if "No space left on device" not in text) == [  # one of each run's writer
+        "FullDisk: closed with 12 events lost, which could not be written",
+        "FullDisk: closed with 51 events lost, which could not be written",  # 21 * 2 of batches, 3 * 3 of epochs
+    ]
+    assert len(said) == 4
+    assert weights_of(model) == weights_of(plain()[0])
 
 
 def test_the_next_fit_tries_again(tmp_path: Path) -> None:

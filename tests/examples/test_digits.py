@@ -1,0 +1,225 @@
+"""The demo, run as a stranger runs it."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+import tallyboard as tb
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import ModuleType
+
+DEMO = Path(__file__).parents[2] / "examples" / "digits.py"
+RATES = ("0.0003", "0.003", "0.1")
+SERIES = {
+    "train": {"epoch_accuracy", "epoch_learning_rate", "epoch_loss"},
+    "validation": {
+        "epoch_accuracy",
+        "epoch_loss",
+        "evaluation_accuracy_vs_iterations",
+        "evaluation_loss_vs_iterations",
+    },
+}
+
+
+def run_once(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(DEMO), "--once", *arguments]
+    return subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=240, check=False)
+
+
+def served_runs(address: str) -> set[str]:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(f"{address}api/runs", timeout=30) as answer:
+        return {run["name"] for run in json.load(answer)["runs"]}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """One `--once`, started while another program holds port 6006."""
+    directory = tmp_path_factory.mktemp("demo")
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            holder.bind(("127.0.0.1", 6006))
+            holder.listen()
+        except OSError:
+            pass  # somebody else holds it: as good
+        return directory, run_once(directory)
+
+
+def test_once_succeeds_and_prints_a_table(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    """`--once` ends with code 0 and a line for each run, although port 6006 is taken."""
+    _, done = finished
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"Watch the runs learn at http://localhost:\d+/", done.stdout)
+    assert "localhost:6006" not in done.stdout
+    for rate in RATES:
+        for run in SERIES:
+            assert re.search(rf"^digits/lr={re.escape(rate)}/{run} +\d\.\d{{4}} +\d+\.\d%$", done.stdout, re.MULTILINE)
+    assert "All 420 points of 21 series arrived, equal to what Keras reported." in done.stdout
+
+
+def test_the_runs_tell_the_story(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    """Three rates, train and validation each: the middle one learns best, the highest one not at all."""
+    directory, _ = finished
+    logged = tb.read(directory / "runs")
+    assert set(logged.runs) == {f"digits/lr={rate}/{run}" for rate in RATES for run in SERIES}
+    scalars = logged.scalars()
+    assert set(scalars) == {
+        (f"digits/lr={rate}/{run}", tag) for rate in RATES for run, tags in SERIES.items() for tag in tags
+    }
+    slow, right, high = (scalars[f"digits/lr={rate}/validation", "epoch_loss"].value for rate in RATES)
+    assert right[-1] < slow[-1] < 1 < high[-1]
+    assert scalars["digits/lr=0.003/validation", "epoch_accuracy"].value[-1] > 0.95
+    assert scalars["digits/lr=0.1/validation", "epoch_accuracy"].value[-1] < 0.5
+
+
+def test_a_second_demo_leaves_the_first_alone_and_ctrl_c_ends_it(
+    finished: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    """Run again, it takes a new folder, serves while it trains, and Ctrl+C ends demo and viewer with code 0."""
+    directory, _ = finished
+    first = sorted((directory / "runs" / "digits").rglob("events.*"))
+    environment = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    with subprocess.Popen(
+        [sys.executable, str(DEMO), "--port", "0"],
+        cwd=directory,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # a process group of its own, to which a terminal would send Ctrl+C
+    ) as demo:
+        assert demo.stdout is not None
+        address = re.search(r"http://\S+/", demo.stdout.readline())
+        assert address is not None
+        deadline = time.monotonic() + 120
+        while "digits-2/lr=0.0003/validation" not in served_runs(address[0]):
+            assert time.monotonic() < deadline, "the second demo's first run never came"
+            time.sleep(0.1)
+        os.killpg(demo.pid, signal.SIGINT)
+        _, errors = demo.communicate(timeout=60)
+    assert (demo.returncode, "Traceback" in errors) == (0, False), errors
+    with pytest.raises(OSError, match="refused"):
+        served_runs(address[0])
+    assert sorted((directory / "runs" / "digits").rglob("events.*")) == first
+    assert (directory / "runs" / "digits-2" / "lr=0.0003" / "train").is_dir()
+
+
+@pytest.fixture(scope="module")
+def checker() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("digits_check", DEMO.with_name("digits_check.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def served(
+    tmp_path_factory: pytest.TempPathFactory, checker: ModuleType
+) -> Iterator[tuple[str, dict[tuple[str, str], Any]]]:
+    """A viewer of one small training, and what that training reported."""
+    logdir = tmp_path_factory.mktemp("served")
+    history = {name: [0.5, 0.25] for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
+    reported = checker.as_series("digits/lr=0.1", 0.1, history, batches=3)
+    for (run, tag), (steps, values) in reported.items():
+        with tb.SummaryWriter(logdir / run) as writer:
+            for step, value in zip(steps, values, strict=True):
+                writer.add_scalar(tag, value, step)
+    command = [sys.executable, "-m", "tallyboard.viewer", "--logdir", str(logdir), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as viewer:
+        assert viewer.stdout is not None
+        address = re.search(r"http://\S+/", viewer.stdout.readline())
+        assert address is not None
+        yield address[0], reported
+        viewer.terminate()
+
+
+def test_the_check_passes_what_is_right(
+    served: tuple[str, dict[tuple[str, str], Any]], checker: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was written is found, and the last values stand in the table."""
+    url, reported = served
+    assert checker.check(url, "digits", reported) == 0
+    assert re.search(r"^digits/lr=0.1/train +0.2500 +25.0%$", capsys.readouterr().out, re.MULTILINE)
+
+
+def never_written(reported: dict[tuple[str, str], Any]) -> None:
+    reported["digits/lr=0.1/train", "never_written"] = (np.arange(1), np.zeros(1, np.float32))
+
+
+def one_point_more(reported: dict[tuple[str, str], Any]) -> None:
+    steps, values = reported["digits/lr=0.1/train", "epoch_loss"]
+    reported["digits/lr=0.1/train", "epoch_loss"] = (np.append(steps, 2), np.append(values, np.float32(0)))
+
+
+def a_series_less(reported: dict[tuple[str, str], Any]) -> None:
+    del reported["digits/lr=0.1/train", "epoch_loss"]
+
+
+def another_value(reported: dict[tuple[str, str], Any]) -> None:
+    steps, values = reported["digits/lr=0.1/train", "epoch_loss"]
+    reported["digits/lr=0.1/train", "epoch_loss"] = (steps, np.nextafter(values, np.float32(1)))
+
+
+def another_step(reported: dict[tuple[str, str], Any]) -> None:
+    steps, values = reported["digits/lr=0.1/train", "epoch_loss"]
+    reported["digits/lr=0.1/train", "epoch_loss"] = (steps + 1, values)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (never_written, r"Not all points arrived.*never_written'\): \(0, 1\)"),
+        (one_point_more, r"Not all points arrived.*epoch_loss'\): \(2, 3\)"),
+        (a_series_less, r"Series that nobody wrote: .*epoch_loss"),
+        (another_value, r"other steps or values than Keras reported: .*epoch_loss"),
+        (another_step, r"other steps or values than Keras reported: .*epoch_loss"),
+    ],
+)
+def test_the_check_names_what_is_wrong(
+    served: tuple[str, dict[tuple[str, str], Any]],
+    checker: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    change: Callable[[dict[tuple[str, str], Any]], None],
+    says: str,
+) -> None:
+    """A point that did not arrive, or arrived as another number, is named, and the exit code is 1."""
+    url, reported = served
+    expected = dict(reported)
+    change(expected)
+    monkeypatch.setattr(checker, "PATIENCE", 0.2)
+    assert checker.check(url, "digits", expected) == 1
+    assert re.search(says, capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("name", ["keras_minimal", "jax_minimal"])
+def test_minimal_examples(tmp_path: Path, name: str) -> None:
+    """The ten-line examples run as they stand and leave falling losses behind."""
+    environment = {**os.environ, "KERAS_BACKEND": os.environ.get("KERAS_BACKEND", "jax")}
+    program = [sys.executable, str(DEMO.with_name(f"{name}.py"))]
+    done = subprocess.run(
+        program, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    losses = [series.value for (_, tag), series in tb.read(tmp_path / "runs").scalars().items() if "loss" in tag]
+    assert len(losses) > 0
+    assert all(loss[-1] < loss[0] for loss in losses)
