@@ -23,7 +23,7 @@ nox.options.error_on_missing_interpreters = True
 ROOT = Path(__file__).parent
 CONSTRAINTS = ("-c", "constraints.txt")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-PROTOBUFS = ("5.29.6", "6.33.6", "7.36.2")
+PROTOBUFS = {"5.29.6": "2.19.0", "6.33.6": "2.21.0", "7.36.2": "2.21.0"}  # each with a TensorBoard that runs on it
 KERAS_BACKENDS = {"jax": "jax", "tensorflow": "tensorflow-cpu", "torch": "torch"}
 PROTOS = "tallyboard/core/proto"
 
@@ -60,13 +60,14 @@ def keras(session: nox.Session, backend: str) -> None:
 
 
 @nox.session
-@nox.parametrize("version", PROTOBUFS)
+@nox.parametrize("version", list(PROTOBUFS))
 def protobuf(session: nox.Session, version: str) -> None:
     """Run the core's tests on this version of the protobuf runtime."""
-    pins = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("protobuf=")]
-    others = Path(session.create_tmp()) / "constraints.txt"
-    others.write_text("\n".join(pins))
-    session.install("-c", str(others), "-e", ".[viewer]", "--group", "pytest", f"protobuf=={version}")
+    replaced = ("protobuf==", "tensorboard==")
+    pins = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith(replaced)]
+    others = Path(session.create_tmp()).resolve() / "constraints.txt"
+    others.write_text("\n".join([*pins, f"protobuf=={version}", f"tensorboard=={PROTOBUFS[version]}"]))
+    session.install("-c", str(others), "-e", ".", "--group", "pytest", "protobuf", "tensorboard", "tensorboardX")
     pytest(session, "tests/core", *session.posargs)
 
 
