@@ -61,3 +61,11 @@ def test_groups_are_pinned(group: str) -> None:
     pinned = {line.partition("==")[0].lower() for line in (ROOT / "constraints.txt").read_text().splitlines()}
     lines = [line for line in PROJECT["dependency-groups"][group] if isinstance(line, str)]
     assert names(lines) - pinned == set()
+
+
+def test_type_checker_looks_behind_the_links() -> None:
+    """pyright is told each room by name, strict on core and viewer: from "src" alone it would not follow the links."""
+    settings = PROJECT["tool"]["pyright"]
+    rooms = {f"src/tallyboard/{room}" for room in ("core", "integrations", "viewer")}
+    assert rooms <= set(settings["include"])
+    assert rooms - set(settings["strict"]) == {"src/tallyboard/integrations"}
