@@ -240,8 +240,9 @@ class AsyncSink:
     """Moves a sink's work to one background thread that all such sinks of the process share.
 
     Order is kept. `flush` returns when every earlier event has reached the inner sink and that one has
-    flushed. A failing inner sink warns once and is tried again at every turn; meanwhile events wait in a
-    bounded backlog, then the newest are dropped and counted (`lost`). Nothing here raises into training.
+    flushed. An inner sink that fails with an OSError warns once and is tried again at every turn; meanwhile
+    events wait in a bounded backlog, then the newest are dropped and counted (`lost`). Events that fail in
+    any other way are dropped and counted at once. Nothing here raises into training.
 
     Args:
         inner: where events go.
@@ -312,10 +313,12 @@ class AsyncSink:
             part = self._backlog[0]
             try:
                 self._pass_on(part)
-            except Exception as error:
+            except OSError as error:
                 self._warn(error)
                 self._trim()
                 return
+            except Exception as error:  # no disk's fault: the same events would fail for ever, and hold up the others
+                self._lose(len(part) // 4, f"the sink raised {type(error).__name__}: {error}")
             del self._backlog[0]
 
     def _pass_on(self, part: list[Any]) -> None:

@@ -214,6 +214,28 @@ def test_async_failure_warns_once_keeps_and_recovers() -> None:
     sink.close()
 
 
+def test_async_drops_what_can_never_be_written() -> None:
+    """An event that fails for a reason of its own is dropped and counted; the ones after it arrive."""
+
+    class Picky(MemorySink):
+        def write(self, event: Event, /) -> None:
+            if event.summary.tag == "poison":
+                raise RuntimeError("cannot encode this")
+            super().write(event)
+
+    inner = Picky()
+    sink = AsyncSink(inner, interval=3600)
+    sink.write(event(1, "poison"))
+    with pytest.warns(TallyboardWarning, match="1 events were dropped.*RuntimeError: cannot encode this"):
+        sink.flush()
+    sink.write(event(2))
+    sink.flush()
+
+    assert (inner.events, sink.lost) == ([event(2)], 1)
+    with pytest.warns(TallyboardWarning, match="closed with 1 events lost"):
+        sink.close()
+
+
 def test_async_says_how_much_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     """Closing a sink that never recovered says how many events went with it."""
     sink = AsyncSink(BrokenSink(OSError(errno.EROFS, "Read-only file system")), interval=3600)
