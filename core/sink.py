@@ -317,7 +317,7 @@ class AsyncSink:
                 self._warn(error)
                 self._trim()
                 return
-            except Exception as error:  # no disk's fault: the same events would fail for ever, and hold up the others
+            except Exception as error:
                 self._lose(len(part) // 4, f"the sink raised {type(error).__name__}: {error}")
             del self._backlog[0]
 
@@ -333,7 +333,12 @@ class AsyncSink:
                 _deliver(self.inner, tags[:end], part[1 : 4 * end : 4], part[2 : 4 * end : 4], part[3 : 4 * end : 4])
                 del part[: 4 * end]
             else:
-                self.inner.write(part[1])
+                try:
+                    self.inner.write(part[1])
+                except OSError:
+                    raise
+                except Exception as error:  # this event's own fault: it would fail for ever, and hold up the others
+                    self._lose(1, f"the sink raised {type(error).__name__}: {error}")
                 del part[:4]
 
     def _trim(self) -> None:
