@@ -36,13 +36,19 @@ import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import torch
-from torch import nn
-from torch.optim import Optimizer
-
-from tallyboard.core.errors import UnsupportedModel
+from tallyboard.core.errors import MissingDependency, UnsupportedModel
 from tallyboard.core.summary import as_step
 from tallyboard.core.writer import SummaryWriter
+
+try:
+    import torch
+except ModuleNotFoundError as error:
+    if error.name != "torch":  # torch is there, and something that it needs is not: its own text says what
+        raise
+    raise MissingDependency("tallyboard.integrations.torch needs PyTorch: pip install 'tallyboard[torch]'") from error
+
+from torch import nn
+from torch.optim import Optimizer
 
 from . import hooks
 from .watch import Watch

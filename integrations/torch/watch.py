@@ -54,8 +54,10 @@ class _Step:
 
     def ready(self) -> bool:
         """Whether all its numbers have come."""
-        values = itertools.chain(self.losses, self.others.values(), self.given.values(), (self.skipped,))
-        return all(value.ready() for value in values if isinstance(value, Late))
+        for value in (*self.losses, *self.others.values(), *self.given.values(), self.skipped):
+            if isinstance(value, Late) and not value.ready():
+                return False
+        return True
 
 
 class _RootForward:
@@ -173,7 +175,7 @@ class Watch:
         parameter = reached()
         gradient = None if parameter is None else parameter.grad
         self._probe = None if gradient is None else (reached, gradient._version)
-        self._losses.append(Late(hooks.unscaled.get(loss, loss)))
+        self._losses.append(Late(hooks.unscaled.get(loss, loss) if hooks.unscaled else loss))
         self._under_way = True
         if self._stepping is None:
             self._idle_since = time.perf_counter()
@@ -229,10 +231,12 @@ class Watch:
     def _owns(self, optimizer: Optimizer) -> bool:
         if self._given_optimizers is not None:
             return any(ref() is optimizer for ref in self._given_optimizers)
+        owned, size_then = self._owned.get(optimizer, (False, -1))
+        if owned:
+            return True
         groups = optimizer.param_groups
         size = sum(len(group["params"]) for group in groups)
-        owned, size_then = self._owned.get(optimizer, (False, -1))
-        if not owned and size != size_then:
+        if size != size_then:
             self._parameters = Parameters(self._model())
             owned = any(parameter in self._parameters for group in groups for parameter in group["params"])
             self._owned[optimizer] = (owned, size)
@@ -310,9 +314,9 @@ class Watch:
         slot.steps += 1
         values: dict[str, Number] = {}
         if step.losses:
-            values[f"train/loss{slot.suffix}"] = sum(loss.read() for loss in step.losses)
+            values[f"train/loss{slot.suffix}"] = sum([loss.read() for loss in step.losses])
         values.update(step.others)
-        if slot is self._slots[0]:
+        if self._carried and slot is self._slots[0]:
             values.update(self._carried)
             self._carried = {}
         for tag, value in values.items():

@@ -171,27 +171,6 @@ def test_hyperparameters_are_a_text(runs: dict[str, Run]) -> None:
     assert value == "| name | value |\n| --- | --- |\n| width | 8 |\n| lr | 0.05 |"
 
 
-def test_tensorflow_and_tensorboard_stay_out(tmp_path: Path) -> None:
-    """A training with our logger imports neither TensorFlow nor TensorBoard."""
-    program = f"""
-import sys, torch, pytorch_lightning as pl
-from tallyboard.integrations.lightning import TallyboardLogger
-class Model(pl.LightningModule):
-    def __init__(self): super().__init__(); self.net = torch.nn.Linear(2, 1)
-    def training_step(self, batch, index): self.log("loss", loss := self.net(batch).mean()); return loss
-    def configure_optimizers(self): return torch.optim.SGD(self.parameters(), 0.1)
-quiet = dict(accelerator="cpu", enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False)
-trainer = pl.Trainer(max_steps=3, log_every_n_steps=1, logger=TallyboardLogger({str(tmp_path)!r}), **quiet)
-trainer.fit(Model(), torch.utils.data.DataLoader(torch.ones(3, 2)))
-print(sorted({{"tensorflow", "tensorboard", "tensorboardX"}} & set(sys.modules)))
-"""
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    command = [sys.executable, "-W", "ignore", "-c", program]
-    done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=170)
-    assert done.stdout.splitlines()[-1:] == ["[]"], done.stderr
-    assert len(tb.read(tmp_path).scalars()["lightning_logs/version_0", "loss"]) == 3
-
-
 # ---- directories and versions
 
 
@@ -449,16 +428,6 @@ def test_pickle_and_copy(tmp_path: Path) -> None:
     assert pickled_unused.version == 0
 
 
-def test_pickle_is_read_by_a_new_program(tmp_path: Path) -> None:
-    """A pickled logger loads in a program that has imported nothing yet, as a spawned worker does."""
-    (tmp_path / "logger.pkl").write_bytes(pickle.dumps(TallyboardLogger(tmp_path, version=5)))
-    program = "import pickle, sys; print(pickle.load(open(sys.argv[1], 'rb')).log_dir)"
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    command = [sys.executable, "-W", "ignore", "-c", program, str(tmp_path / "logger.pkl")]
-    done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=170)
-    assert done.stdout.strip() == str(tmp_path / "lightning_logs" / "version_5"), done.stderr
-
-
 def test_class_of_the_imported_package() -> None:
     """The logger is one for Lightning's own checks, under both of its names, and can be subclassed."""
     assert TensorBoardLogger is TallyboardLogger
@@ -503,3 +472,46 @@ def test_fast_dev_run_writes_nothing(tmp_path: Path) -> None:
     """fast_dev_run, for which Lightning takes the logger away, leaves no version behind."""
     fit(TallyboardLogger(tmp_path), fast_dev_run=True, enable_checkpointing=False)
     assert list(tmp_path.iterdir()) == []
+
+
+# ---- a program of its own
+
+
+PROGRAM = """
+import pickle, runpy, sys
+print(pickle.load(open("logger.pkl", "rb")).log_dir)
+runpy.run_path(sys.argv[1])
+print(sorted({"tensorflow", "tensorboard", "tensorboardX"} & set(sys.modules)))
+"""
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """A program that loads a pickled logger and runs examples/lightning_minimal.py: its directory, what it printed."""
+    folder = tmp_path_factory.mktemp("program")
+    (folder / "logger.pkl").write_bytes(pickle.dumps(TallyboardLogger(folder / "pickled", version=5)))
+    example = Path(__file__).parents[2] / "examples" / "lightning_minimal.py"
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    command = [sys.executable, "-W", "ignore", "-c", PROGRAM, str(example)]
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=170)
+    assert done.returncode == 0, done.stderr
+    return folder, done.stdout.splitlines()
+
+
+def test_pickle_is_read_by_a_new_program(program: tuple[Path, list[str]]) -> None:
+    """A pickled logger loads in a program that has imported nothing yet, as a spawned worker does."""
+    folder, printed = program
+    assert printed[0] == str(folder / "pickled" / "lightning_logs" / "version_5")
+
+
+def test_minimal_example(program: tuple[Path, list[str]]) -> None:
+    """The example logs every fifth of its 200 steps, and learns."""
+    folder, _ = program
+    loss = tb.read(folder / "runs").scalars()["lightning/version_0", "train/loss"]
+    assert loss.step.tolist() == list(range(4, 200, 5))
+    assert loss.value[-1] < 0.1 * loss.value[0]
+
+
+def test_tensorflow_and_tensorboard_stay_out(program: tuple[Path, list[str]]) -> None:
+    """A training with our logger imports neither TensorFlow nor TensorBoard."""
+    assert program[1][-1] == "[]"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -443,3 +446,16 @@ def test_layers_added_after_attaching(log: Any) -> None:
             losses.append(loss.item())
     assert [step for step, _ in log["train/lr"]] == [1, 2, 3]
     assert log["train/loss"][1:] == numbered(losses)[1:]
+
+
+def test_minimal_example(tmp_path: Path) -> None:
+    """examples/torch_minimal.py runs, and logs its 200 steps."""
+    example = Path(__file__).parents[2] / "examples" / "torch_minimal.py"
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    done = subprocess.run(
+        [sys.executable, str(example)], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=170
+    )
+    assert done.returncode == 0, done.stderr
+    loss = tb.read(tmp_path / "runs").scalars()["torch", "train/loss"]
+    assert loss.step.tolist() == list(range(1, 201))
+    assert loss.value[-1] < 0.1 * loss.value[0]
