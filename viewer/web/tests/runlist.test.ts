@@ -12,7 +12,7 @@ describe("the run list", () => {
   let component: object | undefined;
 
   function show(items: Row[]): HTMLElement {
-    component = mount(RunList, { target: document.body, props: { rows: items, skip: 0, ...seen } });
+    component = mount(RunList, { target: document.body, props: { rows: items, skip: 0, filter: "", ...seen } });
     flushSync();
     return document.body;
   }

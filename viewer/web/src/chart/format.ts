@@ -23,12 +23,12 @@ export function relativeText(seconds: number): string {
 }
 
 const moment = new Intl.DateTimeFormat(undefined, {
-  year: "numeric",
   month: "short",
   day: "numeric",
   hour: "2-digit",
   minute: "2-digit",
   second: "2-digit",
+  hour12: false,
 });
 
 export function momentText(wallTime: number): string {

@@ -23,6 +23,8 @@ export interface Drag {
 const TOP = 8;
 const RIGHT = 12;
 const BOTTOM = 22;
+/** Room beyond the first and the last point, so that a dot on the edge is a whole dot. */
+const INSET = 5;
 const LABEL_PX = 11;
 const RAW_ALPHA = 0.26;
 const BACK_ALPHA = 0.18;
@@ -85,12 +87,12 @@ export class Plot {
     const bottom = this.#height - BOTTOM;
     const yTicks = numberTicks(y, Math.max(2, (bottom - TOP) / 32));
     const left = this.#leftMargin(pen, yTicks);
-    this.#sx = linear(x.lo, x.hi, left, this.#width - RIGHT);
+    this.#sx = linear(x.lo, x.hi, left + INSET, this.#width - RIGHT - INSET);
     this.#sy = linear(y.lo, y.hi, bottom, TOP);
     this.#drawAxes(pen, yTicks);
     pen.save();
     pen.beginPath();
-    pen.rect(left, TOP - 4, this.#width - RIGHT - left + 4, bottom - TOP + 5);
+    pen.rect(left, TOP - 4, this.#width - RIGHT - left, bottom - TOP + 5);
     pen.clip();
     this.#drawTraces(pen);
     pen.restore();
@@ -103,7 +105,8 @@ export class Plot {
   }
 
   #drawAxes(pen: CanvasRenderingContext2D, yTicks: Ticks): void {
-    const { r0: left, r1: right } = this.#sx;
+    const left = this.#sx.r0 - INSET;
+    const right = this.#sx.r1 + INSET;
     const { r0: bottom } = this.#sy;
     // Half a device pixel off the grid's lines: a hairline then fills one row and not two.
     const crisp = (pixel: number): number => (Math.round(pixel * this.#ratio - 0.5) + 0.5) / this.#ratio;
@@ -130,8 +133,8 @@ export class Plot {
     pen.strokeStyle = this.#ink.axis;
     pen.beginPath();
     const floor = crisp(bottom);
-    pen.moveTo(left, floor);
-    pen.lineTo(right, floor);
+    pen.moveTo(left - INSET, floor);
+    pen.lineTo(right + INSET, floor);
     let free = -Infinity;
     ticks.values.forEach((value, i) => {
       const at = crisp(toPixel(this.#sx, value));

@@ -41,6 +41,8 @@ export class Board {
   #version = -1;
   #fetching = false;
   #again = false;
+  /** The server started anew and still reads: what it had before stays until it has read all. */
+  #holding = false;
 
   constructor() {
     this.live = new Live({
@@ -58,12 +60,18 @@ export class Board {
   async #begin(): Promise<number> {
     const index = await fetchIndex(true);
     this.#version = index.version;
+    this.#holding = this.phase === "ready" && index.state === "loading" && index.logdir === this.logdir;
     this.#take(index);
-    this.series.doubtAll();
+    if (!this.#holding) this.series.doubtAll();
     return index.version;
   }
 
   #take(index: Index): void {
+    if (this.#holding && index.state === "loading") return;
+    if (this.#holding) {
+      this.#holding = false;
+      this.series.doubtAll();
+    }
     this.series.noteIndex(index, index.version < this.#version);
     this.#version = Math.max(this.#version, index.version);
     this.#index = index;
@@ -71,7 +79,7 @@ export class Board {
 
   #change(change: Change): void {
     this.#version = Math.max(this.#version, change.version);
-    for (const [run, tag, total] of change.series ?? []) this.series.note(run, tag, total);
+    if (!this.#holding) for (const [run, tag, total] of change.series ?? []) this.series.note(run, tag, total);
     if (change.structure || change.series === null) void this.#refresh();
   }
 

@@ -1,0 +1,167 @@
+"""Themes, keys and small screens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+import tallyboard as tb
+
+
+@pytest.fixture
+def logdir(tmp_path: Path) -> Path:
+    for run in ("a", "b"):
+        with tb.SummaryWriter(tmp_path / run) as writer:
+            for step in range(50):
+                writer.add_scalar("train/loss", 1 / (step + 1), step)
+    return tmp_path
+
+
+def theme(page: Page) -> str:
+    shade: str = page.evaluate("() => document.documentElement.dataset.theme")
+    return shade
+
+
+def background(page: Page) -> str:
+    colour: str = page.evaluate("() => getComputedStyle(document.body).backgroundColor")
+    return colour
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_the_theme_is_the_systems_until_someone_chooses(
+    logdir: Path, open_page: Callable[..., Page], chart: Any, scheme: str
+) -> None:
+    """The button goes from the system's theme to its opposite, to its like and back; a choice outlives a reload."""
+    other = {"dark": "light", "light": "dark"}[scheme]
+    page = open_page(logdir, scheme=scheme)
+    chart(page, "train/loss").wait(runs=2)
+    first = background(page)
+    assert theme(page) == scheme
+    button = page.get_by_role("button", name="Theme:")
+    expect(button).to_have_accessible_name(f"Theme: system ({scheme})")
+    button.click()
+    expect(button).to_have_accessible_name(f"Theme: {other}")
+    assert theme(page) == other
+    assert background(page) != first
+    page.reload()
+    chart(page, "train/loss").wait(runs=2)
+    assert theme(page) == other
+    button.click()
+    expect(button).to_have_accessible_name(f"Theme: {scheme}")
+    button.click()
+    expect(button).to_have_accessible_name(f"Theme: system ({scheme})")
+
+
+def test_charts_change_their_colours_with_the_theme(logdir: Path, open_page: Callable[..., Page], chart: Any) -> None:
+    """After `t` the lines, the labels and the page wear the other theme's colours, none of the old ones stay."""
+    page = open_page(logdir, "smoothing=0")
+    loss = chart(page, "train/loss").wait(runs=2)
+    box = page.get_by_role("checkbox", name="b", exact=True)  # drawn above a, which has the same values
+    dark = box.evaluate("box => getComputedStyle(box).borderColor")
+    page.keyboard.press("t")
+    expect(box).not_to_have_css("border-color", dark)
+    light = box.evaluate("box => getComputedStyle(box).borderColor")
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert loss.pixels_near(dark, 20) == 0
+    assert loss.pixels_near(light, 40) > 20
+    assert theme(page) == "light"
+
+
+def test_the_theme_is_there_before_the_first_paint(logdir: Path, serve: Callable[..., Any], browser: Any) -> None:
+    """A stored choice is in force though the page's module never comes: a blocking script of its own sets it."""
+    context = browser.new_context(color_scheme="dark")
+    page = context.new_page()
+    url = serve(logdir).url
+    page.goto(url)
+    page.keyboard.press("t")
+    page.wait_for_function("() => document.documentElement.dataset.theme === 'light'")
+    context.route("**/assets/index-*.js", lambda route: route.abort())
+    page.goto(url)
+    assert theme(page) == "light"
+    assert page.locator("#app").inner_html() == ""
+    context.close()
+
+
+def test_keys_do_what_their_sheet_says(logdir: Path, open_page: Callable[..., Page], chart: Any) -> None:
+    """`?` opens the sheet, `/` goes to the filter, Escape clears and leaves it, letters typed there are only text."""
+    page = open_page(logdir)
+    loss = chart(page, "train/loss").wait(runs=2)
+    page.keyboard.press("?")
+    sheet = page.get_by_role("dialog", name="Keys")
+    expect(sheet).to_be_visible()
+    assert sheet.locator("kbd").all_inner_texts() == ["/", "t", "r", "[", "]", "?", "Alt", "Esc"]
+    page.keyboard.press("t")
+    assert theme(page) == "dark"
+    page.keyboard.press("Escape")
+    expect(sheet).to_be_hidden()
+
+    page.keyboard.press("/")
+    field = page.get_by_label("Filter runs")
+    expect(field).to_be_focused()
+    page.keyboard.type("t[ab]r")
+    expect(field).to_have_value("t[ab]r")
+    assert theme(page) == "dark"
+    page.keyboard.press("Escape")
+    expect(field).to_have_value("")
+    expect(field).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(field).not_to_be_focused()
+
+    whole = loss.wait(runs=2).domain
+    loss.drag((0.3, 0.5), (0.6, 0.5))
+    loss.wait_for_domain(lambda domain: domain[0] > 0)
+    page.keyboard.press("r")
+    loss.wait_for_domain(lambda domain: domain == whole)
+
+
+@pytest.mark.parametrize("width", [360, 390, 768])
+def test_a_narrow_window_has_the_runs_in_a_drawer(
+    logdir: Path, open_page: Callable[..., Page], chart: Any, width: int
+) -> None:
+    """Nothing is wider than the window; the run list slides in when asked for and goes by Escape or a tap beside it."""
+    page = open_page(logdir, width=width, height=740, has_touch=True)
+    loss = chart(page, "train/loss").wait(runs=2)
+    assert page.evaluate("() => document.documentElement.scrollWidth") == width
+    box = loss.root.bounding_box()
+    assert box is not None
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= width
+    assert box["width"] > min(width, 340) * 0.85
+
+    runs = page.get_by_role("checkbox", name="a", exact=True)
+    opener = page.get_by_role("button", name="Runs", exact=True)
+    expect(runs).to_be_hidden()
+    opener.click()
+    expect(runs).to_be_visible()
+    runs.uncheck()
+    loss.wait(runs=1)
+    page.keyboard.press("Escape")
+    expect(runs).to_be_hidden()
+    opener.click()
+    expect(runs).to_be_visible()
+    page.mouse.click(width - 10, 400)
+    expect(runs).to_be_hidden()
+
+
+def test_the_list_can_be_made_wider(logdir: Path, open_page: Callable[..., Page], chart: Any) -> None:
+    """Dragging its edge, or arrow keys on it, give long names more room, also after a reload."""
+    page = open_page(logdir)
+    chart(page, "train/loss").wait(runs=2)
+    edge = page.get_by_role("separator", name="Width of the run list")
+    edge.focus()
+    page.keyboard.press("ArrowRight")
+    expect(edge).to_have_attribute("aria-valuenow", "288")
+    page.mouse.move(288, 400)
+    page.mouse.down()
+    page.mouse.move(388, 400, steps=3)
+    page.mouse.up()
+    expect(edge).to_have_attribute("aria-valuenow", "388")
+    page.reload()
+    chart(page, "train/loss").wait(runs=2)
+    width = page.get_by_role("complementary", name="Runs").bounding_box()
+    assert width is not None
+    assert width["width"] == pytest.approx(388, abs=2)
