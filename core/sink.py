@@ -16,10 +16,12 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
 from .errors import InvalidLogdir, warn_once
 from .summary import DataClass, Event, Summary
+from .values import Later
 from .wire import encode_event, encode_file_version, encode_session_start
 
 __all__ = ["AsyncSink", "FileSink", "MemorySink", "ScalarSink", "Sink", "TeeSink"]
@@ -254,6 +256,7 @@ class AsyncSink:
     ROWS_MAX = 4 * 1_048_576  # cells at which the caller drains, which bounds memory
     BACKLOG_MAX = 1_048_576  # rows kept while the inner sink fails
     BATCH = 65_536
+    BYTES_MAX = 256 << 20  # of values still to be made
 
     def __init__(self, inner: Sink, *, interval: float = 0.25, wake_at: int = 10) -> None:
         self.inner = inner
@@ -264,7 +267,7 @@ class AsyncSink:
         # so callers need no lock, and no row can go to a list that nobody reads any more.
         self.rows: list[Any] = []
         self._wake_at = wake_at
-        self._waiting = 0
+        self._waiting = self._waiting_bytes = 0
         self._lock = threading.RLock()
         self._backlog: list[list[Any]] = []
         self._closed = False
@@ -277,6 +280,11 @@ class AsyncSink:
     def write(self, event: Event, /) -> None:
         self.rows.extend((None, event, 0, 0.0))
         self._waiting += 1
+        if isinstance(event.summary.value, Later):
+            self._waiting_bytes += event.summary.value.nbytes
+            if self._waiting_bytes > self.BYTES_MAX:
+                self.drain()  # the caller makes them itself: memory stays bounded, and nothing is lost
+                return
         if self._waiting >= self._wake_at:
             _pump.wake()
 
@@ -307,7 +315,7 @@ class AsyncSink:
         if count:
             part = self.rows[:count]
             del self.rows[:count]
-            self._waiting = 0
+            self._waiting = self._waiting_bytes = 0
             self._backlog += [part[i : i + 4 * self.BATCH] for i in range(0, count, 4 * self.BATCH)]
         while self._backlog:
             part = self._backlog[0]
@@ -334,7 +342,8 @@ class AsyncSink:
                 del part[: 4 * end]
             else:
                 try:
-                    self.inner.write(part[1])
+                    event: Event = part[1]
+                    self.inner.write(replace(event, summary=event.summary.settled()))
                 except OSError:
                     raise
                 except Exception as error:  # this event's own fault: it would fail for ever, and hold up the others
@@ -401,7 +410,7 @@ class AsyncSink:
         self._lock = threading.RLock()
         self.rows.clear()
         self._backlog.clear()
-        self._waiting = 0
+        self._waiting = self._waiting_bytes = 0
 
 
 class _Pump:

@@ -8,13 +8,14 @@ was wanted and the cure.
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 from .errors import InvalidSummary
+from .values import Later, Value
 
-__all__ = ["DataClass", "Event", "Summary", "as_number", "as_step", "as_tag", "scalar", "text"]
+__all__ = ["DataClass", "Event", "Summary", "as_number", "as_step", "as_tag", "kind_of", "scalar", "text"]
 
 STEP_MIN, STEP_MAX = -(2**63), 2**63 - 1
 
@@ -35,15 +36,23 @@ class Summary:
         tag: its name, such as `train/loss`.
         plugin: the dashboard it belongs to, as written to disk: `scalars`, `text`, ...
         data_class: how it is kept.
-        value: a float for `scalars`; a tuple of UTF-8 byte strings for `text`.
+        value: see `values`; None where the plugin's content says everything; a `Later` until it is made.
         description: markdown shown beside it; empty for none.
+        display_name: shown in place of the tag; empty for none.
+        content: what the plugin keeps in the summary's metadata.
     """
 
     tag: str
     plugin: str
     data_class: DataClass
-    value: float | tuple[bytes, ...]
+    value: Value | Later
     description: str = ""
+    display_name: str = ""
+    content: bytes = b""
+
+    def settled(self) -> Summary:
+        """The same with its value made."""
+        return replace(self, value=self.value.make()) if isinstance(self.value, Later) else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +64,7 @@ class Event:
     summary: Summary
 
 
-def _kind(value: object) -> str:
+def kind_of(value: object) -> str:
     """The type of a value for an error text, with its shape where it has one."""
     name = type(value).__qualname__
     module = type(value).__module__.partition(".")[0]
@@ -74,7 +83,7 @@ def as_tag(tag: object, call: str = "add_scalar") -> str:
         InvalidSummary: it is empty, no string, or holds lone surrogates.
     """
     if not isinstance(tag, str):
-        raise InvalidSummary(f"{call}: expected the tag to be a string such as 'train/loss', got {_kind(tag)}")
+        raise InvalidSummary(f"{call}: expected the tag to be a string such as 'train/loss', got {kind_of(tag)}")
     if not tag:
         raise InvalidSummary(f"{call}: the tag is empty; give it a name such as 'train/loss'")
     try:
@@ -107,11 +116,11 @@ def as_step(step: object, call: str = "add_scalar", tag: str = "") -> int:
 def _whole(step: object, call: str, tag: str) -> int:
     wanted = f"{call}({tag!r}): expected the step to be an integer"
     if isinstance(step, str | bytes):
-        raise InvalidSummary(f"{wanted}, got {_kind(step)} {step!r}; convert it with int() first")
+        raise InvalidSummary(f"{wanted}, got {kind_of(step)} {step!r}; convert it with int() first")
     try:
         number = float(step)  # type: ignore[arg-type]  # the except clause is the check
     except Exception:
-        raise InvalidSummary(f"{wanted}, got {_kind(step)}; pass a Python int") from None
+        raise InvalidSummary(f"{wanted}, got {kind_of(step)}; pass a Python int") from None
     if number != number or number in (float("inf"), float("-inf")) or number != int(number):
         raise InvalidSummary(
             f"{wanted}, got {number!r}; round it with int(), or count whole steps and pass the fraction as a scalar"
@@ -130,7 +139,7 @@ def as_number(tag: str, value: object, call: str = "add_scalar") -> float:
     """
     if isinstance(value, str | bytes | bytearray):
         raise InvalidSummary(
-            f"{call}({tag!r}): expected one number, got {_kind(value)} {value[:40]!r}; "
+            f"{call}({tag!r}): expected one number, got {kind_of(value)} {value[:40]!r}; "
             "convert it with float() first, or log text with add_text"
         )
     if isinstance(value, complex):
@@ -138,14 +147,14 @@ def as_number(tag: str, value: object, call: str = "add_scalar") -> float:
     size = _size(value)
     if size is not None and size != 1:
         raise InvalidSummary(
-            f"{call}({tag!r}): expected one number, got {_kind(value)} with {size} elements; "
+            f"{call}({tag!r}): expected one number, got {kind_of(value)} with {size} elements; "
             "reduce it first, for example with .mean()"
         )
     try:
         return float(value.item() if size == 1 and hasattr(value, "item") else value)  # type: ignore[arg-type]
     except Exception as error:
         raise InvalidSummary(
-            f"{call}({tag!r}): expected one number, got {_kind(value)} ({error}); "
+            f"{call}({tag!r}): expected one number, got {kind_of(value)} ({error}); "
             "pass a float, or a tensor of one element"
         ) from None
 
@@ -185,7 +194,7 @@ def text(tag: str, value: object) -> Summary:
         items = list(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
     else:
         raise InvalidSummary(
-            f"add_text({name!r}): expected a string or a list of strings, got {_kind(value)}; "
+            f"add_text({name!r}): expected a string or a list of strings, got {kind_of(value)}; "
             "convert it with str() first"
         )
     return Summary(name, "text", DataClass.TENSOR, tuple(_utf8(name, item) for item in items))
@@ -193,7 +202,7 @@ def text(tag: str, value: object) -> Summary:
 
 def _utf8(tag: str, item: object) -> bytes:
     if not isinstance(item, str):
-        raise InvalidSummary(f"add_text({tag!r}): expected strings, got {_kind(item)}; convert it with str() first")
+        raise InvalidSummary(f"add_text({tag!r}): expected strings, got {kind_of(item)}; convert it with str() first")
     try:
         return item.encode()
     except UnicodeEncodeError as error:

@@ -9,14 +9,18 @@ Encoding rules: https://protobuf.dev/programming-guides/encoding/; fields: proto
 
 from __future__ import annotations
 
+import functools
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .errors import CorruptRecord
-from .summary import DataClass, Event, Summary
+from .summary import Event, Summary
+from .values import Audio, Histogram, Image, Message, Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from numpy.typing import NDArray
 
     from .proto import event_pb2 as pb
 
@@ -81,32 +85,98 @@ def to_float32(value: float) -> bytes:
 
 def encode_event(event: Event) -> bytes:
     """One event as bytes."""
-    summary = event.summary
-    if summary.plugin == "scalars" and isinstance(summary.value, float) and not summary.description:
+    summary = event.summary.settled()
+    plain = not (summary.description or summary.display_name or summary.content)
+    if plain and summary.plugin == "scalars" and isinstance(summary.value, float):
         return encode_scalar(summary.tag, event.step, event.wall_time, summary.value)
     from .proto import event_pb2 as pb
 
     message = pb.Event(wall_time=event.wall_time, step=event.step)
-    value = message.summary.value.add(tag=summary.tag)
-    value.metadata.plugin_data.plugin_name = summary.plugin
-    if summary.description:
-        value.metadata.summary_description = summary.description
-    _fill(value, summary)
+    if isinstance(summary.value, Message):
+        _fill_message(message, summary.tag, summary.value)
+    else:
+        _fill(message.summary.value.add(tag=summary.tag), summary, plain)
     return message.SerializeToString()
 
 
-def _fill(value: pb.Summary.Value, summary: Summary) -> None:
+def _fill_message(event: pb.Event, tag: str, value: Message) -> None:
+    if value.field == "graph_def":
+        event.graph_def = value.data
+    else:
+        event.tagged_run_metadata.tag = tag
+        event.tagged_run_metadata.run_metadata = value.data
+
+
+def _fill(value: pb.Summary.Value, summary: Summary, plain: bool) -> None:
+    """A value and its metadata; torch's form, in which some kinds need none, where there is nothing to say."""
+    content = summary.value
+    if not (plain and isinstance(content, float | Histogram | Image | Audio)):
+        value.metadata.plugin_data.plugin_name = summary.plugin
+        value.metadata.plugin_data.content = summary.content
+        value.metadata.display_name = summary.display_name
+        value.metadata.summary_description = summary.description
+    if isinstance(content, tuple):
+        value.tensor.dtype = _dtypes()["S"]
+        value.tensor.tensor_shape.dim.add(size=len(content))
+        value.tensor.string_val.extend(content)
+    elif isinstance(content, Tensor):
+        _fill_tensor(value.tensor, content.array)
+    elif isinstance(content, Histogram):
+        histo = value.histo
+        histo.min, histo.max, histo.num = content.min, content.max, content.num
+        histo.sum, histo.sum_squares = content.sum, content.sum_squares
+        histo.bucket_limit.extend(content.limits.tolist())
+        histo.bucket.extend(content.counts.tolist())
+    elif isinstance(content, Image):
+        image = value.image
+        image.height, image.width, image.colorspace = content.height, content.width, content.colorspace
+        image.encoded_image_string = content.encoded
+    elif isinstance(content, Audio):
+        audio = value.audio
+        audio.sample_rate, audio.num_channels, audio.length_frames = (
+            content.sample_rate,
+            content.channels,
+            content.frames,
+        )
+        audio.encoded_audio_string, audio.content_type = content.encoded, content.content_type
+    elif isinstance(content, float):
+        value.simple_value = struct.unpack("<f", to_float32(content))[0]
+
+
+def _fill_tensor(tensor: pb.TensorProto, array: NDArray[Any]) -> None:
+    """Numbers as their little-endian bytes; strings (object arrays of bytes, of any shape) as a list."""
+    tensor.dtype = _dtypes()["S" if array.dtype == object else array.dtype.str.lstrip("<>=|")]
+    for size in array.shape:
+        tensor.tensor_shape.dim.add(size=size)
+    tensor.tensor_shape.SetInParent()  # a scalar's shape is there, and empty
+    if array.dtype == object:
+        tensor.string_val.extend(array.ravel().tolist())
+    else:
+        tensor.tensor_content = array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+
+
+@functools.cache
+def _dtypes() -> dict[str, pb.DataType]:
+    """TensorFlow's type for NumPy's, by kind and size."""
     from .proto import event_pb2 as pb
 
-    if not isinstance(summary.value, tuple):
-        value.simple_value = struct.unpack("<f", to_float32(summary.value))[0]
-        value.metadata.data_class = pb.DATA_CLASS_SCALAR
-        return
-    value.tensor.dtype = pb.DT_STRING
-    value.tensor.tensor_shape.dim.add(size=len(summary.value))
-    value.tensor.string_val.extend(summary.value)
-    if summary.data_class is DataClass.TENSOR:
-        value.metadata.data_class = pb.DATA_CLASS_TENSOR
+    return {
+        "f4": pb.DT_FLOAT,
+        "f8": pb.DT_DOUBLE,
+        "f2": pb.DT_HALF,
+        "i1": pb.DT_INT8,
+        "i2": pb.DT_INT16,
+        "i4": pb.DT_INT32,
+        "i8": pb.DT_INT64,
+        "u1": pb.DT_UINT8,
+        "u2": pb.DT_UINT16,
+        "u4": pb.DT_UINT32,
+        "u8": pb.DT_UINT64,
+        "b1": pb.DT_BOOL,
+        "c8": pb.DT_COMPLEX64,
+        "c16": pb.DT_COMPLEX128,
+        "S": pb.DT_STRING,
+    }
 
 
 def encode_file_version(wall_time: float, step: int = 0) -> bytes:

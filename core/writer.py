@@ -11,9 +11,10 @@ import weakref
 from types import TracebackType
 from typing import Any
 
+from .adds import Adds
 from .errors import InvalidSummary, warn_once
 from .sink import AsyncSink, FileSink, Sink
-from .summary import STEP_MAX, STEP_MIN, Event, as_number, as_step, as_tag, text
+from .summary import STEP_MAX, STEP_MIN, Event, Summary, as_number, as_step, as_tag, text
 
 __all__ = ["SummaryWriter"]
 
@@ -22,7 +23,7 @@ _WAKE = AsyncSink.ROWS_WAKE
 _INTERVAL = 0.25  # seconds after which logged values are on disk, so that a live page shows them within one
 
 
-class SummaryWriter:
+class SummaryWriter(Adds):
     """Writes summaries of one run into an event file.
 
     `add_*` copies the value and returns; a background thread writes. Several threads may share a writer,
@@ -161,13 +162,16 @@ class SummaryWriter:
         Raises:
             InvalidSummary: it is no text, the tag is empty or the step is no integer.
         """
+        name = as_tag(tag, "add_text")
+        self._put(text(f"{name}/text_summary", text_string), "add_text", global_step, step, walltime)
+
+    def _put(self, summary: Summary, call: str, global_step: Any, step: Any, walltime: Any) -> None:
         if step is not None:
             if global_step is not None:
-                raise InvalidSummary(f"add_text({tag!r}): both global_step and step were given; keep one of them")
+                raise InvalidSummary(f"{call}({summary.tag!r}): both global_step and step were given; keep one of them")
             global_step = step
-        name = as_tag(tag, "add_text")
-        summary = text(f"{name}/text_summary", text_string)
-        self.write(Event(as_step(global_step, "add_text", name), _wall_time(walltime, "add_text", name), summary))
+        number = as_step(global_step, call, summary.tag)
+        self.write(Event(number, _wall_time(walltime, call, summary.tag), summary))
 
     def write(self, event: Event) -> None:
         """Logs an event as it is; for adapters whose framework has tags of its own."""

@@ -130,7 +130,7 @@ def test_step_is_short_for_global_step() -> None:
         writer.add_text("b", "x", step=5)
         with pytest.raises(tb.InvalidSummary, match=r"add_scalar\('a'\): both global_step and step"):
             writer.add_scalar("a", 1.0, 1, step=1)
-        with pytest.raises(tb.InvalidSummary, match=r"add_text\('b'\): both global_step and step"):
+        with pytest.raises(tb.InvalidSummary, match=r"add_text\('b/text_summary'\): both global_step and step"):
             writer.add_text("b", "x", 1, step=1)
 
     assert [(event.summary.tag, event.step) for event in sink.events] == [("a", 3), ("a", 4), ("b/text_summary", 5)]
