@@ -20,7 +20,7 @@ from .wire import BYTES, FIXED32, VARINT, encode_scalar, fields, read_varint
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Decoded", "ScalarDecoder", "ScalarEncoder"]
+__all__ = ["Decoded", "ScalarDecoder", "ScalarEncoder", "varint_width"]
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -82,7 +82,7 @@ class _RowTemplate:
         return rows
 
 
-def _varint_width(step: I64) -> I64:
+def varint_width(step: I64) -> I64:
     """Bytes of each step's varint; 0 for step 0, which is left out."""
     width = (step != 0).astype(np.int64)
     for i in range(1, 9):
@@ -129,7 +129,7 @@ class ScalarEncoder:
         return self._columns(ids, value, np.array(steps, np.int64), np.array(wall_times, np.float64))
 
     def _columns(self, ids: I64, value: F32, step: I64, wall_time: F64) -> bytes:
-        key = ids * 11 + _varint_width(step)
+        key = ids * 11 + varint_width(step)
         order = np.argsort(key, kind="stable")
         ordered = key[order]
         bounds = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))

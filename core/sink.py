@@ -2,7 +2,8 @@
 
 `FileSink` appends to an event file, `AsyncSink` moves another sink's work to a background thread, `TeeSink`
 feeds several, `MemorySink` keeps events in a list for tests. A sink that also has `write_scalars` is given
-scalars as columns, which is how a million of them cost a second and not a minute.
+scalars as columns, which is how a million of them cost a second and not a minute; one that has `write_groups`
+is given what `SummaryWriter.log` logs, many scalars for each event.
 """
 
 from __future__ import annotations
@@ -10,21 +11,18 @@ from __future__ import annotations
 import errno
 import itertools
 import os
-import socket
 import sys
 import threading
-import time
-import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
-from .errors import InvalidLogdir, warn_once
+from .errors import warn_once
+from .filesink import FileSink
 from .summary import DataClass, Event, Summary
-from .values import Later
-from .wire import encode_event, encode_file_version, encode_session_start
+from .values import Group, Later
 
-__all__ = ["AsyncSink", "FileSink", "MemorySink", "ScalarSink", "Sink", "TeeSink"]
+__all__ = ["AsyncSink", "FileSink", "GroupSink", "MemorySink", "NullSink", "ScalarSink", "Sink", "TeeSink"]
 
 
 class Sink(Protocol):
@@ -52,6 +50,28 @@ class ScalarSink(Sink, Protocol):
     ) -> None:
         """Takes scalars as columns of equal length; the same as one `write` for each."""
         ...
+
+
+@runtime_checkable
+class GroupSink(Sink, Protocol):
+    """A sink that takes events of many scalars each."""
+
+    def write_groups(self, groups: Sequence[Group], steps: Sequence[int], wall_times: Sequence[float], /) -> None:
+        """Takes groups of scalars that share a step and a wall time; columns of equal length."""
+        ...
+
+
+def _deliver_groups(sink: Sink, groups: Sequence[Group], steps: Sequence[int], wall_times: Sequence[float]) -> None:
+    """Groups to a sink of any kind; one that knows none is given the single scalars."""
+    if isinstance(sink, GroupSink):
+        sink.write_groups(groups, steps, wall_times)
+        return
+    sizes = [len(tags) for tags, _ in groups]
+    repeated = [
+        [x for x, size in zip(column, sizes, strict=True) for _ in range(size)] for column in (steps, wall_times)
+    ]
+    tags, values = ([x for group in groups for x in group[i]] for i in (0, 1))
+    _deliver(sink, tags, values, *repeated)  # type: ignore[arg-type]
 
 
 def _deliver(
@@ -82,6 +102,27 @@ class MemorySink:
         self.closed = True
 
 
+class NullSink:
+    """Lets everything go: the sink of a writer that shall write nothing."""
+
+    def write(self, event: Event, /) -> None:
+        pass
+
+    def write_scalars(
+        self, tags: Sequence[str], values: Sequence[float], steps: Sequence[int], wall_times: Sequence[float], /
+    ) -> None:
+        pass
+
+    def write_groups(self, groups: Sequence[Group], steps: Sequence[int], wall_times: Sequence[float], /) -> None:
+        pass
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
 class TeeSink:
     """Passes everything to several sinks. One that fails does not keep the others from their share."""
 
@@ -106,6 +147,9 @@ class TeeSink:
     ) -> None:
         self._each(lambda sink: _deliver(sink, tags, values, steps, wall_times))
 
+    def write_groups(self, groups: Sequence[Group], steps: Sequence[int], wall_times: Sequence[float], /) -> None:
+        self._each(lambda sink: _deliver_groups(sink, groups, steps, wall_times))
+
     def flush(self) -> None:
         self._each(lambda sink: sink.flush())
 
@@ -113,129 +157,9 @@ class TeeSink:
         self._each(lambda sink: sink.close())
 
 
-class FileSink:
-    """Appends to an event file of its own, `events.out.tfevents.<secs>.<host>.<pid>.<ns><suffix>`.
-
-    Every write is one system call and whole: when it fails halfway (a full disk), what it began is cut off
-    again, so that it may be tried anew. Nothing is buffered here, so `flush` has nothing left to do: what
-    was written survives the end of this process, by kill -9 too.
-
-    Args:
-        log_dir: the run's directory; made if need be.
-        filename_suffix: appended to the file's name.
-        purge_step: says that a restarted run goes on from this step, so that readers drop what an earlier
-            file has at that step and after.
-
-    The file is made by `open`, or else by the first write.
-
-    Raises:
-        InvalidLogdir: `log_dir` is, or lies below, something that is no directory.
-    """
-
-    def __init__(
-        self, log_dir: str | os.PathLike[str], *, filename_suffix: str = "", purge_step: int | None = None
-    ) -> None:
-        self.log_dir = os.fspath(log_dir)
-        self.path: str | None = None
-        self._suffix = filename_suffix
-        self._purge_step = purge_step
-        self._fd: int | None = None
-        self._end = 0
-        self._encoder: Any = None
-        _check_log_dir(self.log_dir)
-        _file_sinks.add(self)
-
-    def open(self) -> None:
-        """Makes the file, unless it is open.
-
-        Raises:
-            OSError: it cannot be made.
-        """
-        if self._fd is None:
-            self._open()
-
-    def _open(self) -> int:
-        from .record import frame
-
-        os.makedirs(self.log_dir, exist_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-        host = socket.gethostname().replace(os.sep, "_")
-        while True:
-            seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
-            name = f"events.out.tfevents.{seconds:010d}.{host}.{os.getpid()}.{nanoseconds:09d}{self._suffix}"
-            path = os.path.join(self.log_dir, name)
-            try:
-                fd = os.open(path, flags, 0o666)
-                break
-            except FileExistsError:
-                continue
-        self._fd, self._end, self.path = fd, 0, path
-        now = time.time()
-        first = frame(encode_file_version(now, self._purge_step or 0))
-        if self._purge_step is not None:
-            first += frame(encode_session_start(now, self._purge_step))
-        self._append(first)
-        return fd
-
-    def _append(self, data: bytes) -> None:
-        fd = self._fd if self._fd is not None else self._open()
-        rest = memoryview(data)
-        try:
-            while rest:
-                rest = rest[os.write(fd, rest) :]
-        except OSError:
-            self._cut_back(fd)
-            raise
-        self._end += len(data)
-
-    def _cut_back(self, fd: int) -> None:
-        try:
-            os.ftruncate(fd, self._end)
-            os.lseek(fd, self._end, os.SEEK_SET)
-        except OSError:  # a torn record stays; readers skip it, and what follows goes into a new file
-            os.close(fd)
-            self._fd = None
-
-    def write(self, event: Event, /) -> None:
-        from .record import frame
-
-        self._append(frame(encode_event(event)))
-
-    def write_scalars(
-        self, tags: Sequence[str], values: Sequence[float], steps: Sequence[int], wall_times: Sequence[float], /
-    ) -> None:
-        if self._encoder is None:
-            from .scalars import ScalarEncoder
-
-            self._encoder = ScalarEncoder()
-        self._append(self._encoder.encode(tags, values, steps, wall_times))
-
-    def flush(self) -> None:
-        pass
-
-    def close(self) -> None:
-        fd, self._fd = self._fd, None
-        if fd is not None:
-            os.close(fd)
-
-    def _after_fork(self) -> None:
-        """In a forked child: the file is the parent's; the child opens its own at its first write."""
-        self.close()
-        self._purge_step = None
-
-
-def _check_log_dir(log_dir: str) -> None:
-    if "://" in log_dir:
-        raise InvalidLogdir(
-            f"log_dir={log_dir!r}: this version writes to local directories only; give a local path and copy it there"
-        )
-    if "\0" in log_dir or not log_dir:
-        raise InvalidLogdir(f"log_dir={log_dir!r} is no directory name; give a path such as 'runs/first'")
-    place = os.path.abspath(log_dir)
-    while not os.path.lexists(place) and os.path.dirname(place) != place:
-        place = os.path.dirname(place)
-    if os.path.exists(place) and not os.path.isdir(place):
-        raise InvalidLogdir(f"log_dir={log_dir!r}: {place!r} is a file; give a directory for the run's event files")
+def _weight(part: list[Any]) -> int:
+    """How many events a part holds, each scalar of a group counted."""
+    return sum(len(cell[0]) if type(cell) is tuple else 1 for cell in part[1::4])
 
 
 class AsyncSink:
@@ -256,7 +180,8 @@ class AsyncSink:
     ROWS_MAX = 4 * 1_048_576  # cells at which the caller drains, which bounds memory
     BACKLOG_MAX = 1_048_576  # rows kept while the inner sink fails
     BATCH = 65_536
-    BYTES_MAX = 256 << 20  # of values still to be made
+    BYTES_MAX = 256 << 20  # of values still to be made, and of groups
+    GROUP_BYTES = 40  # what a scalar of a group takes while it waits
 
     def __init__(self, inner: Sink, *, interval: float = 0.25, wake_at: int = 10) -> None:
         self.inner = inner
@@ -287,6 +212,15 @@ class AsyncSink:
                 return
         if self._waiting >= self._wake_at:
             _pump.wake()
+
+    def write_group(self, tags: tuple[str, ...], values: tuple[float, ...], step: int, wall_time: float) -> None:
+        """Takes scalars that share an event."""
+        self.rows.extend((None, (tags, values), step, wall_time))
+        self._waiting_bytes += self.GROUP_BYTES * len(values)
+        if self._waiting_bytes > self.BYTES_MAX:
+            self.drain()
+        elif len(self.rows) >= self.ROWS_WAKE:
+            self.relieve()
 
     def relieve(self) -> None:
         """Called by a writer whose rows pile up: wakes the thread, and drains in its stead far above that."""
@@ -326,35 +260,47 @@ class AsyncSink:
                 self._trim()
                 return
             except Exception as error:
-                self._lose(len(part) // 4, f"the sink raised {type(error).__name__}: {error}")
+                self._lose(_weight(part), f"the sink raised {type(error).__name__}: {error}")
             del self._backlog[0]
 
     def _pass_on(self, part: list[Any]) -> None:
         """Delivers a part's rows in order, taking off what is done, so that a retry repeats nothing."""
-        while part:
-            tags = part[0::4]
-            try:
-                end = tags.index(None)
-            except ValueError:
-                end = len(tags)
-            if end:
-                _deliver(self.inner, tags[:end], part[1 : 4 * end : 4], part[2 : 4 * end : 4], part[3 : 4 * end : 4])
-                del part[: 4 * end]
-            else:
-                try:
-                    event: Event = part[1]
-                    self.inner.write(replace(event, summary=event.summary.settled()))
-                except OSError:
-                    raise
-                except Exception as error:  # this event's own fault: it would fail for ever, and hold up the others
-                    self._lose(1, f"the sink raised {type(error).__name__}: {error}")
-                del part[:4]
+        tags = part[0::4]
+        at, count = 0, len(tags)
+        try:
+            while at < count:
+                if tags[at] is not None:
+                    try:
+                        end = tags.index(None, at)
+                    except ValueError:
+                        end = count
+                    columns = (part[4 * at + i : 4 * end : 4] for i in (1, 2, 3))
+                    _deliver(self.inner, tags[at:end], *columns)
+                elif type(part[4 * at + 1]) is tuple:
+                    end = at + 1
+                    while end < count and tags[end] is None and type(part[4 * end + 1]) is tuple:
+                        end += 1
+                    _deliver_groups(self.inner, *(part[4 * at + i : 4 * end : 4] for i in (1, 2, 3)))
+                else:
+                    self._write_event(part[4 * at + 1])
+                    end = at + 1
+                at = end
+        finally:
+            del part[: 4 * at]
+
+    def _write_event(self, event: Event) -> None:
+        try:
+            self.inner.write(replace(event, summary=event.summary.settled()))
+        except OSError:
+            raise
+        except Exception as error:  # this event's own fault: it would fail for ever, and hold up the others
+            self._lose(1, f"the sink raised {type(error).__name__}: {error}")
 
     def _trim(self) -> None:
-        kept = sum(map(len, self._backlog)) // 4
+        kept = sum(map(_weight, self._backlog))
         lost = 0
         while self._backlog and kept > self.BACKLOG_MAX:
-            rows = len(self._backlog.pop()) // 4
+            rows = _weight(self._backlog.pop())
             kept -= rows
             lost += rows
         if lost:
@@ -391,7 +337,7 @@ class AsyncSink:
                 return
             self._closed = True
             self.flush()
-            unsaved = sum(map(len, self._backlog)) // 4
+            unsaved = sum(map(_weight, self._backlog))
             self._backlog.clear()
             try:
                 self.inner.close()
@@ -461,13 +407,10 @@ class _Pump:
 
 _serials = itertools.count()
 _pump = _Pump()
-_file_sinks: weakref.WeakSet[FileSink] = weakref.WeakSet()
 
 
 def _after_fork_in_child() -> None:
     _pump.after_fork()
-    for sink in list(_file_sinks):
-        sink._after_fork()  # pyright: ignore[reportPrivateUsage]
 
 
 if sys.platform != "win32":

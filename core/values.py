@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Audio", "Histogram", "Image", "Later", "Message", "Tensor", "Value"]
+__all__ = ["Audio", "Group", "Histogram", "Image", "Later", "Message", "Tensor", "Value"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,9 +95,12 @@ class Audio:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A serialised message that an event carries in place of a summary: a graph, or what a run measured of one."""
+    """A serialised message that an event carries as it is: a graph, what a run measured of one, a ready-made summary.
 
-    field: Literal["graph_def", "tagged_run_metadata"]
+    `event` is a whole event, whose step and wall time are replaced.
+    """
+
+    field: Literal["graph_def", "tagged_run_metadata", "summary", "event"]
     data: bytes
 
 
@@ -115,3 +118,4 @@ class Later:
 
 
 Value = float | tuple[bytes, ...] | Tensor | Histogram | Image | Audio | Message | None
+Group = tuple[tuple[str, ...], tuple[float, ...]]  # scalars that share an event: their tags, and as many values

@@ -18,7 +18,7 @@ from .summary import Event, Summary
 from .values import Audio, Histogram, Image, Message, Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -29,6 +29,7 @@ __all__ = [
     "decode_event",
     "encode_event",
     "encode_file_version",
+    "encode_group",
     "encode_scalar",
     "encode_session_start",
     "fields",
@@ -75,6 +76,29 @@ def encode_scalar(tag: str, step: int, wall_time: float, value: float) -> bytes:
     )
 
 
+def encode_group(
+    tags: Sequence[str], step: int, wall_time: float, values: bytes | memoryview
+) -> tuple[bytes, list[int]]:
+    """An event of several scalars, and where in it each value stands.
+
+    Args:
+        tags: at least one.
+        step, wall_time: of all of them.
+        values: one little-endian float32 for each.
+    """
+    summary = bytearray()
+    places: list[int] = []
+    for i, tag in enumerate(tags):
+        name = tag.encode()
+        value = b"\x0a" + varint(len(name)) + name + b"\x15"
+        summary += b"\x0a" + varint(len(value) + 4) + value
+        places.append(len(summary))
+        summary += values[4 * i : 4 * i + 4]
+    head = b"\x09" + _pack_double(wall_time) + (b"\x10" + varint(step) if step else b"")
+    head += b"\x2a" + varint(len(summary))
+    return head + bytes(summary), [len(head) + place for place in places]
+
+
 def to_float32(value: float) -> bytes:
     """Little-endian float32; what is too large for it becomes infinity, as a C cast has it."""
     try:
@@ -102,6 +126,12 @@ def encode_event(event: Event) -> bytes:
 def _fill_message(event: pb.Event, tag: str, value: Message) -> None:
     if value.field == "graph_def":
         event.graph_def = value.data
+    elif value.field == "summary":
+        event.summary.MergeFromString(value.data)
+    elif value.field == "event":
+        wall_time, step = event.wall_time, event.step
+        event.MergeFromString(value.data)
+        event.wall_time, event.step = wall_time, step
     else:
         event.tagged_run_metadata.tag = tag
         event.tagged_run_metadata.run_metadata = value.data
