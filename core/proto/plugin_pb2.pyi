@@ -39,12 +39,34 @@ STATUS_FAILURE: Status
 STATUS_RUNNING: Status
 
 class PrCurvePluginData(_message.Message):
-    __slots__ = ("version", "num_thresholds")
+    __slots__ = ("version", "num_thresholds", "kind")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     NUM_THRESHOLDS_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
     version: int
     num_thresholds: int
-    def __init__(self, version: _Optional[int] = ..., num_thresholds: _Optional[int] = ...) -> None: ...
+    kind: str
+    def __init__(self, version: _Optional[int] = ..., num_thresholds: _Optional[int] = ..., kind: _Optional[str] = ...) -> None: ...
+
+class TextPluginData(_message.Message):
+    __slots__ = ("version", "kind")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    kind: str
+    def __init__(self, version: _Optional[int] = ..., kind: _Optional[str] = ...) -> None: ...
+
+class HistogramPluginData(_message.Message):
+    __slots__ = ("version", "nan", "positive_infinity", "negative_infinity")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    NAN_FIELD_NUMBER: _ClassVar[int]
+    POSITIVE_INFINITY_FIELD_NUMBER: _ClassVar[int]
+    NEGATIVE_INFINITY_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    nan: int
+    positive_infinity: int
+    negative_infinity: int
+    def __init__(self, version: _Optional[int] = ..., nan: _Optional[int] = ..., positive_infinity: _Optional[int] = ..., negative_infinity: _Optional[int] = ...) -> None: ...
 
 class AudioPluginData(_message.Message):
     __slots__ = ("version", "encoding", "converted_to_tensor")
