@@ -242,7 +242,7 @@ def grid(batch: NDArray[Any]) -> NDArray[Any]:
 
 def paint(array: NDArray[Any]) -> Callable[[NDArray[Any], NDArray[Any]], None]:
     """How a part [H, W, C] of `array` is put into a canvas: as it is, clipped, or scaled from 0..1."""
-    if array.dtype in (np.uint8, np.uint16):
+    if array.dtype.name in ("uint8", "uint16"):
         return _as_is
     if array.dtype.kind in "iu" and array.max() > 1:
         return _clipped

@@ -10,6 +10,7 @@ Format: https://www.w3.org/TR/png-3/ (chunks: section 5; filters: section 9; def
 from __future__ import annotations
 
 import functools
+import importlib
 import struct
 import zlib
 from collections.abc import Callable
@@ -59,10 +60,10 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 def _deflate() -> Callable[[Any], bytes]:
     """A zlib stream of some bytes, made by the quickest library at hand."""
     try:
-        from isal import isal_zlib
+        isal: Any = importlib.import_module("isal.isal_zlib")
     except ImportError:
         return deflate_runs
-    return functools.partial(isal_zlib.compress, level=1)
+    return functools.partial(isal.compress, level=1)
 
 
 def deflate_runs(data: Any) -> bytes:

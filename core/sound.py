@@ -25,8 +25,9 @@ def audio(tag: object, sound: object, sample_rate: object = 44100, dataformats: 
 
     Args:
         tag: its name.
-        sound: samples of one channel, [L], or of several, [L, C] or [C, L] (sizes of 1 beyond that are left out). Floats
-            between -1 and 1, what is beyond clipped, NaN silent; or PCM of int16, int32, int8 or uint8, as WAV has it.
+        sound: samples of one channel, [L], or of several, [L, C] or [C, L]; axes of size 1 beyond that are left out.
+            Floats between -1 and 1, what is beyond clipped, NaN silent; or PCM of int16, int32, int8 or uint8, as WAV
+            has it.
         sample_rate: samples a second.
         dataformats: "LC" or "CL"; by default the shorter axis is the channels, and the last one of two equal ones.
 
@@ -37,7 +38,7 @@ def audio(tag: object, sound: object, sample_rate: object = 44100, dataformats: 
     call = f"add_audio({name!r})"
     rate = _rate(sample_rate, call)
     array = _frames(as_array(sound, call, "snd_tensor"), sound, dataformats, call)
-    if array.dtype.kind not in "fb" and array.dtype not in (np.int8, np.uint8, np.int16, np.int32):
+    if array.dtype.kind not in "fb" and array.dtype.name not in ("int8", "uint8", "int16", "int32"):
         raise InvalidSummary(
             f"{call}: snd_tensor has elements of {array.dtype}, whose loudest value is not known; give floats between "
             "-1 and 1, or PCM as int16 (.astype('int16')), int32, int8 or uint8"

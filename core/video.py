@@ -13,7 +13,7 @@ import io
 import os
 import struct
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from .arrays import as_array
 from .errors import InvalidSummary
 from .media import need_pillow, paint
-from .summary import DataClass, Summary, as_tag, kind_of
+from .summary import DataClass, Summary, as_tag
 from .values import Image, Later
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ def video(tag: object, value: object, fps: object = 4, dataformats: object = "NT
         dataformats: what each axis is: any order of NTCHW or TCHW.
 
     Raises:
-        InvalidSummary: rank, layout, channels or type do not fit, there is nothing to show, or a file is of another kind.
+        InvalidSummary: rank, layout, channels or type do not fit, there is nothing to show, or a file is
+            of another kind.
         MissingDependency: an array, and Pillow is not installed.
     """
     name = as_tag(tag, "add_video")
@@ -114,7 +115,7 @@ def _tiles(number: int) -> tuple[int, int]:
 
 def _gif(batch: NDArray[Any], seconds: float) -> Image:
     number = batch.shape[1]
-    ends = np.round(np.arange(number + 1) * seconds * 100)  # a frame ends at the nearest hundredth, so that none drifts
+    ends = np.rint(np.arange(number + 1, dtype=np.float64) * (seconds * 100))  # rounded as a whole: frames do not drift
     durations = np.maximum(np.diff(ends), SHORTEST).astype(int) * 10
     frames = _frames(batch)
     first = next(frames)
@@ -173,7 +174,7 @@ def _file(name: str, value: Any, call: str) -> list[Summary]:
 
 def _read(value: Any, call: str) -> bytes:
     if isinstance(value, bytes | bytearray | memoryview):
-        data = bytes(value)
+        data = bytes(cast(bytes, value))
     else:
         try:
             with open(value, "rb") as file:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from .adds import Adds
+from .summary import Event
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from .summary import Summary
 
@@ -212,9 +212,8 @@ class MediaAdds(Adds):
 
         self._put(audio(tag, snd_tensor, sample_rate, dataformats), "add_audio", global_step, step, walltime)
 
-    def _put_all(self, summaries: Iterable[Summary], call: str, global_step: Any, step: Any, walltime: Any) -> None:
-        """Several summaries of one call, at one time."""
-        if walltime is None:
-            walltime = time.time()
+    def _put_all(self, summaries: Sequence[Summary], call: str, global_step: Any, step: Any, walltime: Any) -> None:
+        """Writes the summaries of one call, at one step and time."""
+        number, wall_time = self._when(call, summaries[0].tag, global_step, step, walltime)
         for summary in summaries:
-            self._put(summary, call, global_step, step, walltime)
+            self.write(Event(number, wall_time, summary))
