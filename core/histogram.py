@@ -275,7 +275,10 @@ def histogram_raw(
     """
     name = as_tag(tag, "add_histogram_raw")
     call = f"add_histogram_raw({name!r})"
-    numbers = [as_number(name, each, "add_histogram_raw") for each in (least, most, num, total, sum_squares)]
+
+    def number(value: Any) -> float:
+        return as_number(name, value, "add_histogram_raw")
+
     limits = as_array(bucket_limits, call, "bucket_limits")
     counts = as_array(bucket_counts, call, "bucket_counts")
     if limits.ndim != 1 or limits.shape != counts.shape or "c" in (limits.dtype.kind, counts.dtype.kind):
@@ -283,5 +286,13 @@ def histogram_raw(
             f"{call}: expected as many bucket_limits as bucket_counts, one dimension each, got {kind_of(limits)} and "
             f"{kind_of(counts)}; a limit is a bucket's right edge, so leave out the leftmost edge of numpy.histogram"
         )
-    value = Histogram(*numbers, limits.astype(np.float64), counts.astype(np.float64))
+    value = Histogram(
+        number(least),
+        number(most),
+        number(num),
+        number(total),
+        number(sum_squares),
+        limits.astype(np.float64),
+        counts.astype(np.float64),
+    )
     return Summary(name, "histograms", DataClass.TENSOR, value)

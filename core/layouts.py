@@ -49,8 +49,8 @@ def _chart(call: str, title: str, chart: Any) -> Chart:
         return Chart(title=title, multiline=MultilineChartContent(tag=_tags(call, title, tags)))
     if named != "margin":
         raise InvalidSummary(f"{call}: chart {title!r} is of kind {kind!r}; expected 'Multiline' or 'Margin'")
-    nested = isinstance(tags, list | tuple) and tags and not isinstance(tags[0], str)
-    bands = [_tags(call, title, each) for each in (cast("Sequence[Any]", tags) if nested else [tags])]
+    several = isinstance(tags, list | tuple) and not any(isinstance(tag, str) for tag in cast("Sequence[Any]", tags))
+    bands = [_tags(call, title, each) for each in (cast("Sequence[Any]", tags) if several and tags else [tags])]
     content = MarginChartContent()
     for band in bands:
         if len(band) != 3:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import socket
 import sys
 import threading
 import time
 import weakref
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
-from .adds import Adds
-from .errors import InvalidSummary, warn_once
-from .sink import AsyncSink, FileSink, Sink
-from .summary import STEP_MAX, STEP_MIN, Event, Summary, as_number, as_step, as_tag, text
+from .errors import InvalidLogdir, InvalidSummary, warn_once
+from .filewriter import FileWriter
+from .sink import AsyncSink, FileSink, NullSink, Sink
+from .summary import STEP_MAX, STEP_MIN, DataClass, Event, Summary, as_number, as_step, as_tag, text
+from .writer_arrays import ArrayAdds
+from .writer_media import MediaAdds
+from .writer_scalars import ScalarAdds
 
 __all__ = ["SummaryWriter"]
 
@@ -23,7 +29,7 @@ _WAKE = AsyncSink.ROWS_WAKE
 _INTERVAL = 0.25  # seconds after which logged values are on disk, so that a live page shows them within one
 
 
-class SummaryWriter(Adds):
+class SummaryWriter(ArrayAdds, MediaAdds, ScalarAdds):
     """Writes summaries of one run into an event file.
 
     `add_*` copies the value and returns; a background thread writes. Several threads may share a writer,
@@ -38,10 +44,14 @@ class SummaryWriter(Adds):
         flush_secs: the longest that anything waits to be written, in seconds. A quarter of a second is
             never exceeded, so that only smaller values change anything.
         filename_suffix: appended to the event file's name.
+        write_to_disk: False to write nothing at all.
+        logdir: another name of `log_dir`.
+        comet_config: accepted as tensorboardX has it, as long as it says `disabled`: there is no such connection.
         sink: where events go instead of a file, for example `MemorySink()`.
+        auto_step: counts the calls for each method and tag, from 0, and takes that for a step that is left out.
 
     Raises:
-        InvalidLogdir: `log_dir` is a file, or no local path.
+        InvalidLogdir: `log_dir` is a file, or no local path; or two different ones were given.
         InvalidSummary: `purge_step` is no integer.
     """
 
@@ -53,9 +63,19 @@ class SummaryWriter(Adds):
         max_queue: int = 10,
         flush_secs: float = 120,
         filename_suffix: str = "",
+        write_to_disk: bool = True,
         *,
+        logdir: str | os.PathLike[str] | None = None,
+        comet_config: Mapping[str, Any] | None = None,
         sink: Sink | None = None,
+        auto_step: bool = False,
     ) -> None:
+        super().__init__()
+        log_dir = _one_directory(log_dir, logdir)
+        if comet_config is not None and not comet_config.get("disabled", False):
+            raise InvalidLogdir(
+                "SummaryWriter: comet_config cannot be served; leave it out, or set disabled=True in it"
+            )
         if log_dir is None and sink is None:
             stamp = time.strftime("%b%d_%H-%M-%S")
             log_dir = os.path.join("runs", f"{stamp}_{socket.gethostname()}{comment}")
@@ -64,13 +84,19 @@ class SummaryWriter(Adds):
         self._max_queue = max_queue
         self._interval = min(max(float(flush_secs), 0.0), _INTERVAL)
         self._suffix = filename_suffix
-        self._given = sink
+        self._given = sink if write_to_disk else NullSink()
+        self._auto_step = auto_step
+        self._counts: dict[tuple[str, str], Iterator[int]] = {}
+        self._defaults: tuple[int | None, float | None] | None = None
+        self._sub_runs: dict[str, SummaryWriter] = {}
+        self._closed = False
         self._lock = threading.Lock()
         self._tags: set[Any] = set()  # tags known to be good, whose scalars take the short way
         self._open()
         _writers.add(self)
 
     def _open(self) -> None:
+        self._closed = False
         inner = self._given
         if inner is None:
             inner = FileSink(self.log_dir, filename_suffix=self._suffix, purge_step=self._purge_step)
@@ -94,8 +120,12 @@ class SummaryWriter(Adds):
         scalar_value: Any,
         global_step: int | None = None,
         walltime: float | None = None,
+        new_style: bool | str = False,
+        double_precision: bool | str = False,
         *,
         step: int | None = None,
+        display_name: str = "",
+        summary_description: str = "",
     ) -> None:
         """Logs one number.
 
@@ -105,7 +135,12 @@ class SummaryWriter(Adds):
                 host, once). Written as float32; NaN and infinity are kept.
             global_step: the step, an integer; 0 when absent.
             walltime: seconds since 1970; now when absent.
+            new_style: writes it as a tensor of the plugin `scalars`, as `tf.summary.scalar` does.
+            double_precision: writes it as float64, which needs and implies `new_style`.
             step: short name for `global_step`.
+            display_name: shown in place of the tag.
+            summary_description: markdown shown beside it. This and `display_name` may also come fifth and sixth,
+                where tensorboardX has them.
 
         Raises:
             InvalidSummary: the value is not one number, the tag is empty or the step is no integer.
@@ -114,6 +149,15 @@ class SummaryWriter(Adds):
             global_step = step
         elif step is not None:
             raise InvalidSummary(f"add_scalar({tag!r}): both global_step and step were given; keep one of them")
+        if new_style or double_precision or display_name or summary_description:
+            self._add_described(
+                (tag, scalar_value, global_step, walltime),
+                new_style,
+                double_precision,
+                display_name,
+                summary_description,
+            )
+            return
         if (
             type(scalar_value) is float
             and walltime is None
@@ -132,12 +176,30 @@ class SummaryWriter(Adds):
         """The long way: checks, converts, and makes sure that the sink is there."""
         name = as_tag(tag)
         number = as_number(name, value)
-        row = (name, number, as_step(step, "add_scalar", name), _wall_time(walltime, "add_scalar", name))
+        row = (name, number, *self._when("add_scalar", name, step, None, walltime))
         self._ready()
-        self._tags.add(name)
+        if self._defaults is None:
+            self._tags.add(name)
         self._extend(row)
         if len(self._rows) >= _WAKE:
             self._sink.relieve()
+
+    def _add_described(
+        self, row: tuple[Any, Any, Any, Any], new_style: Any, double: Any, display_name: str, description: str
+    ) -> None:
+        """A scalar that needs metadata, or another form."""
+        if isinstance(new_style, str):
+            new_style, display_name = False, new_style or display_name
+        if isinstance(double, str):
+            double, description = False, double or description
+        name = as_tag(row[0])
+        value: Any = as_number(name, row[1])
+        if new_style or double:
+            from .scalar_tensor import scalar_tensor
+
+            value = scalar_tensor(value, bool(double))
+        summary = Summary(name, "scalars", DataClass.SCALAR, value, description, display_name)
+        self._put(summary, "add_scalar", row[2], None, row[3])
 
     def add_text(
         self,
@@ -166,12 +228,42 @@ class SummaryWriter(Adds):
         self._put(text(f"{name}/text_summary", text_string), "add_text", global_step, step, walltime)
 
     def _put(self, summary: Summary, call: str, global_step: Any, step: Any, walltime: Any) -> None:
+        self.write(Event(*self._when(call, summary.tag, global_step, step, walltime), summary))
+
+    def _when(self, call: str, tag: str, global_step: Any, step: Any, walltime: Any) -> tuple[int, float]:
         if step is not None:
             if global_step is not None:
-                raise InvalidSummary(f"{call}({summary.tag!r}): both global_step and step were given; keep one of them")
+                raise InvalidSummary(f"{call}({tag!r}): both global_step and step were given; keep one of them")
             global_step = step
-        number = as_step(global_step, call, summary.tag)
-        self.write(Event(number, _wall_time(walltime, call, summary.tag), summary))
+        if self._defaults is not None:
+            global_step = self._defaults[0] if global_step is None else global_step
+            walltime = self._defaults[1] if walltime is None else walltime
+        if global_step is None and self._auto_step:
+            global_step = next(self._counts.setdefault((call, tag), itertools.count()))
+        return as_step(global_step, call, tag), _wall_time(walltime, call, tag)
+
+    @contextlib.contextmanager
+    def use_metadata(self, *, global_step: int | None = None, walltime: float | None = None) -> Iterator[SummaryWriter]:
+        """Gives what is logged within `with` this step and wall time, where a call names none of its own.
+
+        Args:
+            global_step: the step.
+            walltime: seconds since 1970.
+
+        Raises:
+            InvalidSummary: neither was given, or one is no number.
+        """
+        if global_step is None and walltime is None:
+            raise InvalidSummary("use_metadata: give global_step or walltime, or both")
+        number = None if global_step is None else as_step(global_step, "use_metadata", "global_step")
+        seconds = None if walltime is None else _wall_time(walltime, "use_metadata", "walltime")
+        before = self._defaults
+        self._defaults = (number, seconds)
+        self._tags.clear()  # the short way knows no defaults
+        try:
+            yield self
+        finally:
+            self._defaults = before
 
     def write(self, event: Event) -> None:
         """Logs an event as it is; for adapters whose framework has tags of its own."""
@@ -189,18 +281,70 @@ class SummaryWriter(Adds):
                 self._sink.resume()
                 _close_at_worker_exit(self._sink)
 
+    def _has_runs(self) -> bool:
+        return self._given is None
+
+    def _sub_run(self, name: str, call: str) -> SummaryWriter:
+        writer = self._sub_runs.get(name)
+        if writer is not None:
+            return writer
+        place = os.path.normpath(name)
+        if place.startswith(os.pardir) or os.path.isabs(place) or "\0" in place:
+            raise InvalidSummary(
+                f"{call}: the run {name!r} would lie outside {self.log_dir!r}; take '..' out of its name"
+            )
+        with self._lock:
+            writer = self._sub_runs.get(name)
+            if writer is None:
+                writer = self._sub_runs[name] = SummaryWriter(
+                    os.path.join(self.log_dir, name),
+                    purge_step=self._purge_step,
+                    max_queue=self._max_queue,
+                    flush_secs=self._interval,
+                    filename_suffix=self._suffix,
+                )
+        return writer
+
     def flush(self) -> None:
         """Returns when another process can read everything that was logged before, even after kill -9 of this one."""
         self._sink.flush()
+        for writer in list(self._sub_runs.values()):
+            writer.flush()
 
     def close(self) -> None:
         """Flushes and closes the file. Logging afterwards opens another one in the same directory."""
         self._tags.clear()  # so that the next scalar takes the long way, which opens a file
+        self._groups.clear()
         self._finalizer()
+        self._closed = True
+        for writer in list(self._sub_runs.values()):
+            writer.close()
 
     def get_logdir(self) -> str:
         """The run's directory."""
         return self.log_dir
+
+    @property
+    def logdir(self) -> str:
+        """The run's directory, by tensorboardX's name."""
+        return self.log_dir
+
+    @property
+    def file_writer(self) -> FileWriter | None:
+        """Takes ready-made protobuf messages; None while the writer is closed, as torch has it."""
+        return None if self._closed else FileWriter(self)
+
+    @property
+    def all_writers(self) -> dict[str, FileWriter] | None:
+        """The run's directory and those of its sub-runs, each with its `file_writer`; None while closed."""
+        if self._closed:
+            return None
+        every = [self, *self._sub_runs.values()]
+        return {writer.log_dir: FileWriter(writer) for writer in every}
+
+    def _get_file_writer(self) -> FileWriter:
+        """What code written for torch's or tensorboardX's inner parts asks for."""
+        return FileWriter(self)
 
     def __enter__(self) -> SummaryWriter:
         return self
@@ -212,6 +356,16 @@ class SummaryWriter(Adds):
 
     def __repr__(self) -> str:
         return f"SummaryWriter({self.log_dir!r})" if self.log_dir else f"SummaryWriter(sink={self._given!r})"
+
+
+def _one_directory(
+    log_dir: str | os.PathLike[str] | None, logdir: str | os.PathLike[str] | None
+) -> str | os.PathLike[str] | None:
+    if log_dir is not None and logdir is not None and os.fspath(log_dir) != os.fspath(logdir):
+        raise InvalidLogdir(
+            f"SummaryWriter: both log_dir={log_dir!r} and logdir={logdir!r} were given; keep one of them"
+        )
+    return logdir if log_dir is None else log_dir
 
 
 def _wall_time(walltime: Any, call: str, tag: str) -> float:
@@ -242,6 +396,7 @@ def _after_fork_in_child() -> None:
     for writer in list(_writers):
         writer._lock = threading.Lock()  # pyright: ignore[reportPrivateUsage]
         writer._tags.clear()  # pyright: ignore[reportPrivateUsage]  # its next scalar takes the long way, which starts the thread
+        writer._groups.clear()  # pyright: ignore[reportPrivateUsage]
 
 
 if sys.platform != "win32":

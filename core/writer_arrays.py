@@ -245,7 +245,7 @@ class ArrayAdds(Adds):
             global_step: the step, an integer; 0 when absent.
             class_names: the names of classes 0, 1, ...; their numbers when absent.
             walltime: seconds since 1970; now when absent.
-            matrix: in place of labels and predictions, the counts, shape [classes, classes], a row for each right class.
+            matrix: in place of labels and predictions, the counts: shape [classes, classes], a row a right class.
             step: short name for `global_step`.
 
         Raises:
