@@ -17,7 +17,7 @@ from .summary import kind_of
 
 __all__ = ["as_array"]
 
-_ML_DTYPES = ("bfloat16", "float8", "float6", "float4", "int2", "int4", "uint2", "uint4")
+_ML_DTYPES = ("bfloat16", "float8_", "float6_", "float4_", "int2", "int4", "uint2", "uint4")  # and not float64
 
 
 def as_array(value: Any, call: str, argument: str, *, copy: bool = True) -> NDArray[Any]:
@@ -46,9 +46,7 @@ def as_array(value: Any, call: str, argument: str, *, copy: bool = True) -> NDAr
             f"{call}: expected {argument} to be an array or tensor of numbers, got {kind_of(value)} ({error}); "
             "convert it with numpy.asarray() first"
         ) from None
-    if array.dtype.kind == "V" or array.dtype.name.startswith(
-        ("bfloat16", "float8", "float6", "float4", "int4", "uint4")
-    ):
+    if array.dtype.kind == "V" or array.dtype.name.startswith(_ML_DTYPES):
         array, own = array.astype(np.float32), True  # NumPy's own functions do not take these
     if array.dtype.kind not in "biufc":
         raise InvalidSummary(

@@ -176,8 +176,10 @@ def _from_pillow(picture: Any) -> NDArray[Any]:
     """Grey, RGB or RGBA of a PIL image in any mode."""
     if picture.mode in ("P", "PA"):
         picture = picture.convert("RGBA" if "transparency" in picture.info or picture.mode == "PA" else "RGB")
+    elif picture.mode in ("La", "RGBa"):  # alpha multiplied in
+        picture = picture.convert(picture.mode[:-1] + "A")
     elif picture.mode not in ("1", "L", "LA", "RGB", "RGBA", "F") and not picture.mode.startswith("I"):
-        picture = picture.convert("RGBA" if picture.mode.lower().endswith("a") else "RGB")  # La, RGBa, CMYK, LAB, ...
+        picture = picture.convert("RGB")  # CMYK, YCbCr, HSV, LAB
     array = np.array(picture)
     return array.astype(np.uint16) if picture.mode.startswith("I;16") else array
 
