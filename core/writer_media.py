@@ -169,7 +169,7 @@ class MediaAdds(Adds):
             vid_tensor: [N, T, C, H, W] of any library, N videos of T frames side by side, floats from 0 to 1 or uint8;
                 or an MP4, WebM or GIF, as bytes or a path (a string or `os.PathLike`), read at the call.
             global_step: the step, an integer; 0 when absent.
-            fps: frames a second of an array, at most 50.
+            fps: frames a second of an array; a GIF shows at most 50, so that more is played at 50.
             walltime: seconds since 1970; now when absent.
             dataformats: what each axis is: any order of the letters of NTCHW or TCHW.
             step: short name for `global_step`.

@@ -1,4 +1,4 @@
-"""What add_image and its kin put on disk has the very pixels that torch puts there; TensorBoard's reader hands them out."""
+"""The pixels that add_image and its kin put on disk are torch's, as TensorBoard's reader hands them out."""
 
 from __future__ import annotations
 
