@@ -87,6 +87,7 @@ class FileSink:
         if self._purge_step is not None:
             first += frame(encode_session_start(now, self._purge_step))
         self._put(first)
+        self._purge_step = None  # said; in another file of this sink it would void what is in this one
 
     def _reopen(self) -> None:
         """Opens the file again that was parked, or another if that one is no longer as it was left."""

@@ -159,7 +159,7 @@ class TeeSink:
 
 def _weight(part: list[Any]) -> int:
     """How many events a part holds, each scalar of a group counted."""
-    return sum(len(cell[0]) if type(cell) is tuple else 1 for cell in part[1::4])
+    return sum(len(cell[0]) if type(cell) is tuple else 1 for cell in part[1::4])  # pyright: ignore[reportUnknownArgumentType]
 
 
 class AsyncSink:

@@ -10,15 +10,17 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
 from .errors import InvalidLogdir, InvalidSummary, warn_once
 from .filewriter import FileWriter
+from .hparams import Session, ended_well, passed_through
 from .sink import AsyncSink, FileSink, NullSink, Sink
 from .summary import STEP_MAX, STEP_MIN, DataClass, Event, Summary, as_number, as_step, as_tag, text
 from .writer_arrays import ArrayAdds
+from .writer_hparams import HParamsAdds
 from .writer_media import MediaAdds
 from .writer_scalars import ScalarAdds
 
@@ -29,7 +31,7 @@ _WAKE = AsyncSink.ROWS_WAKE
 _INTERVAL = 0.25  # seconds after which logged values are on disk, so that a live page shows them within one
 
 
-class SummaryWriter(ArrayAdds, MediaAdds, ScalarAdds):
+class SummaryWriter(ArrayAdds, MediaAdds, ScalarAdds, HParamsAdds):
     """Writes summaries of one run into an event file.
 
     `add_*` copies the value and returns; a background thread writes. Several threads may share a writer,
@@ -89,7 +91,9 @@ class SummaryWriter(ArrayAdds, MediaAdds, ScalarAdds):
         self._counts: dict[tuple[str, str], Iterator[int]] = {}
         self._defaults: tuple[int | None, float | None] | None = None
         self._sub_runs: dict[str, SummaryWriter] = {}
-        self._closed = False
+        self._session = Session()
+        self._session_runs: dict[str, dict[str, Any]] = {}
+        self._closed = self._opened = False
         self._lock = threading.Lock()
         self._tags: set[Any] = set()  # tags known to be good, whose scalars take the short way
         self._open()
@@ -99,7 +103,11 @@ class SummaryWriter(ArrayAdds, MediaAdds, ScalarAdds):
         self._closed = False
         inner = self._given
         if inner is None:
-            inner = FileSink(self.log_dir, filename_suffix=self._suffix, purge_step=self._purge_step)
+            purge_step = (
+                None if self._opened else self._purge_step
+            )  # a second file goes on where this writer's first ends
+            self._opened = True
+            inner = FileSink(self.log_dir, filename_suffix=self._suffix, purge_step=purge_step)
             try:
                 inner.open()
             except OSError as error:
@@ -112,7 +120,7 @@ class SummaryWriter(ArrayAdds, MediaAdds, ScalarAdds):
         self._rows = self._sink.rows
         self._extend = self._rows.extend
         self._pid = os.getpid()
-        self._finalizer = weakref.finalize(self, self._sink.close)  # runs at interpreter exit too
+        self._finalizer = weakref.finalize(self, _finish, self._sink, self._session)  # runs at interpreter exit too
 
     def add_scalar(
         self,
@@ -243,7 +251,9 @@ class SummaryWriter(ArrayAdds, MediaAdds, ScalarAdds):
         return as_step(global_step, call, tag), _wall_time(walltime, call, tag)
 
     @contextlib.contextmanager
-    def use_metadata(self, *, global_step: int | None = None, walltime: float | None = None) -> Iterator[SummaryWriter]:
+    def use_metadata(
+        self, *, global_step: int | None = None, walltime: float | None = None
+    ) -> Generator[SummaryWriter]:
         """Gives what is logged within `with` this step and wall time, where a call names none of its own.
 
         Args:
@@ -315,6 +325,9 @@ class SummaryWriter(ArrayAdds, MediaAdds, ScalarAdds):
         """Flushes and closes the file. Logging afterwards opens another one in the same directory."""
         self._tags.clear()  # so that the next scalar takes the long way, which opens a file
         self._groups.clear()
+        if self._finalizer.alive:
+            failed = passed_through(sys._getframe(1))  # pyright: ignore[reportPrivateUsage]  # closed in a `finally`
+            self._session.end(self._sink.write, failed)
         self._finalizer()
         self._closed = True
         for writer in list(self._sub_runs.values()):
@@ -352,10 +365,18 @@ class SummaryWriter(ArrayAdds, MediaAdds, ScalarAdds):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._finalizer.alive:
+            self._session.end(self._sink.write, not ended_well(error))
         self.close()
 
     def __repr__(self) -> str:
         return f"SummaryWriter({self.log_dir!r})" if self.log_dir else f"SummaryWriter(sink={self._given!r})"
+
+
+def _finish(sink: AsyncSink, session: Session) -> None:
+    """Ends a writer that may be gone already."""
+    session.end(sink.write)
+    sink.close()
 
 
 def _one_directory(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from .adds import Adds
 from .errors import InvalidSummary
-from .summary import STEP_MAX, STEP_MIN, DataClass, Event, Summary, as_number, as_tag, kind_of
+from .summary import STEP_MAX, STEP_MIN, Event, as_number, as_tag, kind_of
 
 if TYPE_CHECKING:
     from .sink import AsyncSink
@@ -64,9 +65,10 @@ class ScalarAdds(Adds):
             global_step = step
         elif step is not None:
             raise InvalidSummary("log: both global_step and step were given; keep one of them")
-        if type(values) is dict and type(global_step) is int and STEP_MIN <= global_step <= STEP_MAX:
-            tags = self._groups.get(tuple(values))
-            numbers = tuple(values.values())
+        given: dict[str, Any] = values if type(values) is dict else {}
+        if given and type(global_step) is int and STEP_MIN <= global_step <= STEP_MAX:
+            tags = self._groups.get(tuple(given))
+            numbers = tuple(given.values())
             if tags is not None and {*map(type, numbers)} == _FLOATS and walltime is None and self._defaults is None:
                 self._sink.write_group(tags, numbers, global_step, _now())
                 return
@@ -79,8 +81,9 @@ class ScalarAdds(Adds):
                 f"log: expected a mapping from tags to numbers, got {kind_of(values)}; "
                 "pass log({'loss': 0.5}, step), or use add_scalar(tag, value, step)"
             )
+        given: Mapping[Any, Any] = values
         numbers: dict[str, float] = {}
-        _flatten(values, "", numbers)
+        _flatten(given, "", numbers)
         if not numbers:
             return
         tags = tuple(numbers)
@@ -88,7 +91,7 @@ class ScalarAdds(Adds):
         self._ready()
         if len(self._groups) >= _GROUPS_MAX:
             self._groups.clear()
-        if len(numbers) == len(values):  # no mapping inside: the next one with these keys may take the short way
+        if len(numbers) == len(given):  # no mapping inside: the next one with these keys may take the short way
             self._groups[tags] = tags
         self._sink.write_group(tags, tuple(numbers.values()), *when)
 
@@ -150,11 +153,13 @@ class ScalarAdds(Adds):
         self._ready()
         self._sink.write_group(tuple(f"{main}/{key}" for key in numbers), tuple(numbers.values()), *when)
         if new:
-            from .charts import TAG, line_charts
+            from .layouts import custom_scalars
 
-            charts = {title: [f"{title}/{key}" for key in keys] for title, keys in self._charts.items()}
-            summary = Summary(TAG, "custom_scalars", DataClass.TENSOR, line_charts(charts))
-            self.write(Event(*when, summary))
+            layout: dict[str, dict[str, list[Any]]] = {}
+            for title, keys in self._charts.items():
+                tags = [f"{re.escape(f'{title}/{key}')}$" for key in keys]  # TensorBoard matches from the start
+                layout.setdefault(title.partition("/")[0], {})[title] = ["Multiline", tags]
+            self.write(Event(*when, custom_scalars(layout, "add_scalars")))
 
     def export_scalars_to_json(self, path: str | os.PathLike[str]) -> None:
         """Writes all scalars of this run and of the runs below it to a JSON file.
