@@ -82,7 +82,7 @@ def test_other_bins_in_place_of_the_default(side_by_side: Callable[..., Any]) ->
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
 def test_every_edge_and_its_neighbours(kind: Any) -> None:
-    """A value on an edge, or next to it on either side of it and of zero, is counted where numpy.histogram counts it."""
+    """A value on an edge, or next to it on either side of it or zero, is counted where numpy.histogram counts it."""
     values = around(kind)
     inside = values[(values >= EDGES[0]) & (values <= EDGES[-1])]
     tiny = np.array([0.0, -0.0, np.finfo(kind).smallest_subnormal, np.finfo(kind).tiny], kind)
@@ -138,7 +138,7 @@ def test_counts_are_numpys_for_any_float64(values: Any) -> None:
 )
 @settings(max_examples=200, deadline=None)
 def test_messages_are_torchs(values: Any, max_bins: int | None) -> None:
-    """Limits, counts, min, max and number are torch's to the bit, and the sums to rounding, with and without max_bins."""
+    """Limits, counts, min, max and number are torch's to the bit, the sums to rounding, with and without max_bins."""
     theirs = pytest.importorskip("torch.utils.tensorboard.summary").make_histogram(
         values.astype(float), default_bins(), max_bins
     )
@@ -173,7 +173,7 @@ def test_messages_are_torchs(values: Any, max_bins: int | None) -> None:
 )
 @pytest.mark.parametrize("peer", PEERS)
 def test_any_dtype_and_shape(side_by_side: Callable[..., Any], peer: str, values: Any) -> None:
-    """Floats of all sizes, integers, booleans, views and single numbers are on disk as torch and tensorboardX have them."""
+    """Floats of all sizes, integers, booleans, views and single numbers are on disk as the peers write them."""
     (mine,), (theirs,) = side_by_side(lambda writer: writer.add_histogram("a/h", values, 3, walltime=5.0), peer)
     a, b = mine.written.histo, theirs.written.histo
 
@@ -297,7 +297,7 @@ def test_tensorboard_parses_the_content() -> None:
 
 
 def test_beyond_the_outermost_edges() -> None:
-    """Finite values that torch's buckets drop, or fail on when there are no others, get outer buckets; the rest is torch's."""
+    """Finite values that torch's buckets drop, or fail on when there are no others, get outer buckets."""
     value = made(np.array([1e30, 2.0, -1e25, -1e25, 3e38], np.float32))
 
     assert value.counts[0] == 0
