@@ -75,9 +75,8 @@ def _flatten(given: Mapping[Any, Any], prefix: str, out: dict[str, Plain]) -> No
         name = prefix + as_tag(key if isinstance(key, str) else str(key), _CALL)
         if value is None:
             continue
-        inner = value if isinstance(value, Mapping) or hasattr(type(value), "__dataclass_fields__") else None
-        if inner is not None:
-            _flatten(_fields(inner, name), f"{name}/", out)
+        if isinstance(value, Mapping) or hasattr(cast("object", value), "__dataclass_fields__"):
+            _flatten(_fields(cast("object", value), name), f"{name}/", out)
             continue
         if name in out:
             raise InvalidSummary(f"{_CALL}: the hyperparameter {name!r} is there twice; rename one of them")

@@ -7,7 +7,7 @@ import os
 import re
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from .adds import Adds
 from .errors import InvalidSummary
@@ -20,6 +20,7 @@ __all__ = ["ScalarAdds"]
 
 _GROUPS_MAX = 1000  # sets of tags that are remembered as checked
 _FLOATS = {float}
+_NONE: dict[str, Any] = {}
 _now = time.time
 
 
@@ -65,7 +66,7 @@ class ScalarAdds(Adds):
             global_step = step
         elif step is not None:
             raise InvalidSummary("log: both global_step and step were given; keep one of them")
-        given: dict[str, Any] = values if type(values) is dict else {}
+        given = cast("dict[str, Any]", values) if type(values) is dict else _NONE
         if given and type(global_step) is int and STEP_MIN <= global_step <= STEP_MAX:
             tags = self._groups.get(tuple(given))
             numbers = tuple(given.values())
@@ -81,7 +82,7 @@ class ScalarAdds(Adds):
                 f"log: expected a mapping from tags to numbers, got {kind_of(values)}; "
                 "pass log({'loss': 0.5}, step), or use add_scalar(tag, value, step)"
             )
-        given: Mapping[Any, Any] = values
+        given = cast("Mapping[Any, Any]", values)
         numbers: dict[str, float] = {}
         _flatten(given, "", numbers)
         if not numbers:
