@@ -41,7 +41,7 @@ def tests(session: nox.Session) -> None:
     if not session.posargs:  # before pytest: what fails there shall not hide what fails here
         for name in ("web", *map(keras_session, KERAS_BACKENDS), *map(protobuf_session, PROTOBUFS), "no_tensorflow"):
             session.notify(name, posargs=[])
-    install(session, "-e", ".[viewer]", "--group", "test")
+    install(session, "-e", ".[media,viewer]", "--group", "test")
     pytest(session, *session.posargs, CHROMIUM=chromium(session))
 
 
@@ -74,9 +74,9 @@ def protobuf(session: nox.Session, version: str) -> None:
 @nox.session
 def no_tensorflow(session: nox.Session) -> None:
     """Run core, viewer and adapters where TensorFlow is not installed."""
-    frameworks = ("jax", "keras", "pytorch-lightning", "scikit-learn", "torch")
+    frameworks = ("jax", "keras", "plotly", "pytorch-lightning", "scikit-learn", "soundfile", "torch")
     peers = ("tensorboard", "tensorboardX")
-    install(session, "-e", ".[viewer]", "--group", "pytest", *frameworks, *peers)
+    install(session, "-e", ".[media,viewer]", "--group", "pytest", *frameworks, *peers)
     session.run("python", "-c", "import importlib.util as u; assert u.find_spec('tensorflow') is None")
     pytest(session, "tests/core", "tests/viewer", "tests/integrations", *session.posargs)
 
