@@ -27,6 +27,7 @@ from .values import Histogram, Later
 __all__ = ["default_bins", "histogram", "histogram_raw"]
 
 _CHUNK = 1 << 15  # values at a time, so that what is made on the way stays in the cache
+_BLAS_PIECE = 1 << 13
 _AT_ONCE = 64 << 20  # bytes above which values are counted during the call, because a copy would fill the memory
 
 
@@ -112,7 +113,7 @@ def _counted(values: NDArray[Any], max_bins: int | None) -> Histogram:
         total += table.count(bits[start : start + _CHUNK])
         part = values[start : start + _CHUNK].astype(np.float64, copy=False)
         with np.errstate(over="ignore", invalid="ignore"):
-            sums += (part.sum(), part.dot(part))
+            sums += (part.sum(), _squares(part))
     positive, negative = total[: table.negatives], total[table.negatives :]
     counts = np.concatenate((negative[-2:0:-1], positive[:-1]))
     counts[len(positive) - 1] += negative[0]  # -0.0 is 0
@@ -126,6 +127,15 @@ def _counted(values: NDArray[Any], max_bins: int | None) -> Histogram:
         counts, limits = np.concatenate((counts, positive[-1:])), np.concatenate((limits, [most]))
     counts, limits = _trimmed(counts, limits)
     return Histogram(least, most, float(len(values)), float(sums[0]), float(sums[1]), limits, counts)
+
+
+def _squares(values: NDArray[Any]) -> float:
+    """Sum of squares, piece by piece: for longer ones BLAS wakes threads, which wait for each other and for cores."""
+    total = 0.0
+    for start in range(0, len(values), _BLAS_PIECE):
+        part = values[start : start + _BLAS_PIECE]
+        total += float(part.dot(part))
+    return total
 
 
 def _fewer(
@@ -169,7 +179,7 @@ def _in_bins(call: str, values: NDArray[Any], bins: Any, max_bins: int | None) -
         counts, limits = _fewer(counts, limits, max_bins)
     counts, limits = _trimmed(counts, limits)
     with np.errstate(over="ignore", invalid="ignore"):
-        total, squares = float(numbers.sum()), float(numbers.dot(numbers))
+        total, squares = float(numbers.sum()), _squares(numbers)
     return Histogram(float(numbers.min()), float(numbers.max()), float(len(numbers)), total, squares, limits, counts)
 
 
@@ -196,7 +206,7 @@ def histogram(tag: str, values: Any, bins: Any = "tensorflow", max_bins: int | N
     numbers = _as_floats(call, as_array(values, call, "values", copy=not big))
     description, content = "", b""
     with np.errstate(over="ignore", invalid="ignore"):
-        suspect = not math.isfinite(numbers.dot(numbers))  # the fastest test there is, though squares may overflow
+        suspect = not math.isfinite(_squares(numbers))  # the fastest test there is, though squares may overflow
     if suspect:
         numbers, description, content = _without_nan(numbers)
     if not len(numbers):
