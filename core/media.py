@@ -165,10 +165,17 @@ def pixels_of(value: Any, dataformats: object, call: str) -> tuple[NDArray[Any],
     if isinstance(value, list | tuple) and value:
         items: list[Any] = list(value)  # pyright: ignore[reportUnknownArgumentType]
         if all(made_by(item, "PIL") for item in items):
-            value, layout = [_from_pillow(item) for item in items], "NHWC"
-            layout = layout[: value[0].ndim + 1]
+            items = [_from_pillow(item) for item in items]
+            layout = "NHWC"[: items[0].ndim + 1]
         elif len(layout) == np.ndim(items[0]):
             layout = "N" + layout  # a list of pictures
+        value = items
+        sizes = {tuple(item.shape) for item in items if hasattr(item, "shape")}
+        if len(sizes) > 1:
+            raise InvalidSummary(
+                f"{call}: the pictures of one list need one size, got {' and '.join(map(str, sorted(sizes)[:3]))}; "
+                "resize them, or log each by itself"
+            )
     return as_array(value, call, "img_tensor"), layout
 
 

@@ -271,8 +271,10 @@ WRONG = [
     (np.zeros((3, 8, 8), complex), {}, "complex numbers; log its real part"),
     (np.array([["a"]]), {"dataformats": "HW"}, "elements of <U1"),
     ("picture.png", {}, "got str"),
+    ([np.zeros((3, 4, 4)), np.zeros((3, 5, 4))], {}, r"need one size, got \(3, 4, 4\) and \(3, 5, 4\)"),
     (None, {}, "got NoneType"),
-    (np.zeros(1, np.uint8).reshape(1, 1, 1).repeat(1).reshape(1, 1, 1), {"global_step": "x"}, "step"),
+    (np.zeros((1, 1, 1)), {"global_step": "x"}, "expected the step to be an integer"),
+    (np.zeros((1, 1, 1)), {"global_step": 1, "step": 2}, "both global_step and step"),
 ]
 
 
