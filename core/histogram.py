@@ -108,12 +108,13 @@ def _counted(values: NDArray[Any], max_bins: int | None) -> Histogram:
     table = _table(values.dtype.type)
     bits = values.view(table.unsigned)
     total = np.zeros(table.codes, np.intp)
-    sums = np.zeros(2)
+    sums = squares = 0.0
     for start in range(0, len(values), _CHUNK):
         total += table.count(bits[start : start + _CHUNK])
         part = values[start : start + _CHUNK].astype(np.float64, copy=False)
         with np.errstate(over="ignore", invalid="ignore"):
-            sums += (part.sum(), _squares(part))
+            sums += float(part.sum())
+            squares += _squares(part)
     positive, negative = total[: table.negatives], total[table.negatives :]
     counts = np.concatenate((negative[-2:0:-1], positive[:-1]))
     counts[len(positive) - 1] += negative[0]  # -0.0 is 0
@@ -126,7 +127,7 @@ def _counted(values: NDArray[Any], max_bins: int | None) -> Histogram:
     if positive[-1]:
         counts, limits = np.concatenate((counts, positive[-1:])), np.concatenate((limits, [most]))
     counts, limits = _trimmed(counts, limits)
-    return Histogram(least, most, float(len(values)), float(sums[0]), float(sums[1]), limits, counts)
+    return Histogram(least, most, float(len(values)), sums, squares, limits, counts)
 
 
 def _squares(values: NDArray[Any]) -> float:

@@ -88,7 +88,7 @@ def mask(crc: Any) -> Any:
 
 _LANE = 256
 _LANE_TABLE = np.concatenate([byte_table(_LANE - 1 - j) for j in range(_LANE)])
-_LANE_BASE = (np.arange(_LANE, dtype=np.int32) * 256)[None, :]
+_LANE_BASE = (np.arange(_LANE, dtype=np.intp) * 256)[None, :]
 
 
 def crc32c(data: bytes | bytearray | memoryview) -> int:
@@ -109,14 +109,15 @@ def _long_crc(data: U8) -> int:
     them; the usual start value is the same as inverting the first four bytes.
     """
     rows = -(-len(data) // _LANE)
-    lanes = np.zeros((1 << (rows - 1).bit_length()) * _LANE, np.uint8)
+    lanes = np.zeros(rows * _LANE, np.uint8)
     lanes[-len(data) :] = data
     lanes[len(lanes) - len(data) :][:4] ^= 0xFF
     grid = lanes.reshape(-1, _LANE)
-    crcs = np.empty(len(grid), np.uint32)
-    for at in range(0, len(grid), 4096):  # bounds the index array to 4 MiB
-        part = grid[at : at + 4096]
-        crcs[at : at + 4096] = np.bitwise_xor.reduce(_LANE_TABLE[part + _LANE_BASE], axis=1)
+    crcs = np.zeros(1 << (rows - 1).bit_length(), np.uint32)
+    first = len(crcs) - rows
+    for at in range(0, rows, 256):  # bounds the index array to half a megabyte, which stays in the cache
+        part = grid[at : at + 256]
+        crcs[first + at : first + at + len(part)] = np.bitwise_xor.reduce(_LANE_TABLE.take(part + _LANE_BASE), axis=1)
     distance = _LANE
     while len(crcs) > 1:
         crcs = _shift(crcs[0::2], distance) ^ crcs[1::2]
