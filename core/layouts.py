@@ -49,8 +49,7 @@ def _chart(call: str, title: str, chart: Any) -> Chart:
         return Chart(title=title, multiline=MultilineChartContent(tag=_tags(call, title, tags)))
     if named != "margin":
         raise InvalidSummary(f"{call}: chart {title!r} is of kind {kind!r}; expected 'Multiline' or 'Margin'")
-    several = isinstance(tags, list | tuple) and not any(isinstance(tag, str) for tag in cast("Sequence[Any]", tags))
-    bands = [_tags(call, title, each) for each in (cast("Sequence[Any]", tags) if several and tags else [tags])]
+    bands = [_tags(call, title, band) for band in _bands(tags)]
     content = MarginChartContent()
     for band in bands:
         if len(band) != 3:
@@ -59,6 +58,15 @@ def _chart(call: str, title: str, chart: Any) -> Chart:
             )
         content.series.add(value=band[0], lower=band[1], upper=band[2])
     return Chart(title=title, margin=content)
+
+
+def _bands(tags: Any) -> list[Any]:
+    """The bands of a margin chart: one list of tags, or a list of such."""
+    if isinstance(tags, list | tuple) and tags:
+        items = list(cast("Sequence[Any]", tags))
+        if not any(isinstance(item, str) for item in items):
+            return items
+    return [tags]
 
 
 def _tags(call: str, title: str, tags: Any) -> list[str]:
