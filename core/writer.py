@@ -21,6 +21,7 @@ from .sink import AsyncSink, FileSink, NullSink, Sink
 from .summary import STEP_MAX, STEP_MIN, DataClass, Event, Summary, as_number, as_step, as_tag, text
 from .writer_arrays import ArrayAdds
 from .writer_embedding import EmbeddingAdds
+from .writer_graph import GraphAdds
 from .writer_hparams import HParamsAdds
 from .writer_media import MediaAdds
 from .writer_scalars import ScalarAdds
@@ -32,7 +33,7 @@ _WAKE = AsyncSink.ROWS_WAKE
 _INTERVAL = 0.25  # seconds after which logged values are on disk, so that a live page shows them within one
 
 
-class SummaryWriter(ArrayAdds, MediaAdds, ScalarAdds, HParamsAdds, EmbeddingAdds):
+class SummaryWriter(ArrayAdds, MediaAdds, ScalarAdds, HParamsAdds, EmbeddingAdds, GraphAdds):
     """Writes summaries of one run into an event file.
 
     `add_*` copies the value and returns; a background thread writes. Several threads may share a writer,

@@ -1,0 +1,131 @@
+"""A model's graph, whatever made it: nodes and edges, and the message that TensorBoard's graph dashboard reads.
+
+A graph source is a function `graph(thing, ...) -> Graph`. It lives in the module
+`tallyboard.integrations.<package>.graph`, or is the attribute `graph` of `tallyboard.integrations.<package>`, where
+`<package>` is the top package of one of the thing's classes; or it is an entry point of that name in the group
+`tallyboard.graphs`. Core imports none of them before one is asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from typing import Any
+
+from .errors import UnsupportedModel
+from .summary import DataClass, Summary, kind_of
+from .values import Message
+
+__all__ = ["Graph", "Node", "graph_summaries", "source_for", "source_named"]
+
+Shape = tuple[int, ...]
+Attribute = str | bytes | bool | int | float
+PRODUCER = 22  # the GraphDef version that torch.utils.tensorboard declares
+GROUP = "tallyboard.graphs"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One operation, parameter, input or output.
+
+    Attributes:
+        name: unique in its graph; `/` separates the scopes that it lies in from each other and from itself.
+        op: what it does, such as `aten::linear`.
+        inputs: names of the nodes that it reads, `name:1` for the second output of one.
+        shapes: of its outputs, -1 for a size that varies; None where unknown.
+        attributes: what else is to be shown of it.
+        device: where it runs, such as `/device:CPU:0`.
+    """
+
+    name: str
+    op: str
+    inputs: tuple[str, ...] = ()
+    shapes: tuple[Shape | None, ...] = ()
+    attributes: Mapping[str, Attribute] = field(default_factory=dict[str, Attribute])
+    device: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Nodes in an order in which they may run."""
+
+    nodes: tuple[Node, ...]
+
+
+def graph_summaries(graph: Graph) -> list[Summary]:
+    """The graph, and an empty record of one step on the CPU, which is what torch.utils.tensorboard writes beside it.
+
+    Source of the format: graph.proto, node_def.proto, attr_value.proto and step_stats.proto of TensorFlow.
+    """
+    from .proto import graph_pb2 as pb
+
+    message = pb.GraphDef(versions=pb.VersionDef(producer=PRODUCER))
+    for node in graph.nodes:
+        entry = message.node.add(name=node.name, op=node.op, input=node.inputs, device=node.device)
+        for key, value in node.attributes.items():
+            _set(entry.attr[key], value)
+        if node.shapes and None not in node.shapes:
+            shapes = entry.attr["_output_shapes"].list.shape
+            for shape in node.shapes:
+                added = shapes.add()
+                for size in shape or ():
+                    added.dim.add(size=size)
+    stats = pb.RunMetadata()
+    stats.step_stats.dev_stats.add(device="/device:CPU:0")
+    return [
+        Summary("__run_graph__", "graphs", DataClass.BLOBS, Message("graph_def", message.SerializeToString())),
+        Summary(
+            "step1",
+            "graph_tagged_run_metadata",
+            DataClass.BLOBS,
+            Message("tagged_run_metadata", stats.SerializeToString()),
+        ),
+    ]
+
+
+def _set(message: Any, value: Attribute) -> None:
+    if isinstance(value, bool):
+        message.b = value
+    elif isinstance(value, int):
+        message.i = value
+    elif isinstance(value, float):
+        message.f = value
+    else:
+        message.s = value if isinstance(value, bytes) else value.encode("utf-8", "replace")
+
+
+def source_for(thing: object) -> Callable[..., Graph]:
+    """The graph source of the most specific class of `thing` that has one.
+
+    Raises:
+        UnsupportedModel: there is none.
+    """
+    packages = dict.fromkeys(cls.__module__.partition(".")[0] for cls in type(thing).__mro__)
+    packages.pop("builtins", None)
+    for package in packages:
+        source = source_named(package)
+        if source is not None:
+            return source
+    cure = "pass an instance of it, not the class" if isinstance(thing, type) else "pass the model itself"
+    raise UnsupportedModel(
+        f"add_graph: no graph source for {kind_of(thing)}; looked for ones named {', '.join(packages) or 'nothing'}. "
+        f"{cure[0].upper()}{cure[1:]}, or export the model to ONNX and use add_onnx_graph"
+    )
+
+
+def source_named(package: str) -> Callable[..., Graph] | None:
+    """The graph source of a package or a file format, None where there is none."""
+    for name in (f"tallyboard.integrations.{package}.graph", f"tallyboard.integrations.{package}"):
+        try:
+            found = importlib.util.find_spec(name) is not None
+        except ModuleNotFoundError:  # its parent is no package, or is not there
+            found = False
+        source: object = getattr(importlib.import_module(name), "graph", None) if found else None
+        if callable(source):
+            return source  # pyright: ignore[reportReturnType]  # that is the protocol
+    for entry_point in entry_points(group=GROUP, name=package):
+        return entry_point.load()
+    return None
