@@ -41,10 +41,15 @@ def test_forms_of_a_table(rows: Any, columns: list[str] | None) -> None:
 
 
 def test_arrays() -> None:
-    """An array or tensor of two dimensions is a table, its columns numbered unless named."""
+    """An array of two dimensions is a table, its columns numbered unless named."""
     assert cells(np.array([[1, 2], [3, 4]])) == [["0", "1"], ["1", "2"], ["3", "4"]]
     assert cells(np.array([[0.1]], np.float32), columns=["x"]) == [["x"], ["0.10000000149011612"]]
+
+
+def test_a_tensor() -> None:
+    """So is a tensor of torch."""
     torch = pytest.importorskip("torch")
+
     assert cells(torch.tensor([[1, 2]]), columns=["a", "b"]) == [["a", "b"], ["1", "2"]]
 
 
