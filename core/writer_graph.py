@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from .adds import Adds
 from .errors import InvalidSummary, TallyboardError, warn_once
@@ -113,7 +113,7 @@ class GraphAdds(Adds):
         from .graph import source_named
 
         if isinstance(given, str | os.PathLike):
-            path = os.fspath(cast("str | os.PathLike[str]", given))
+            path = os.fspath(given)  # pyright: ignore[reportUnknownArgumentType]
             if not os.path.isfile(path):
                 raise InvalidSummary(f"{call}: there is no file {path!r}")
         if given is None:

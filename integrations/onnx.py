@@ -1,4 +1,7 @@
-"""The graph in an ONNX file. Needs the package `onnx`."""
+"""The graph in an ONNX file. Needs the package `onnx`.
+
+writer.add_onnx_graph("model.onnx")
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ from tallyboard.core.graph import Attribute, Graph, Node, Shape
 from tallyboard.core.summary import kind_of
 
 __all__ = ["graph"]
+
+ATTACH_HINT = "an ONNX model does not train; log its graph with SummaryWriter.add_onnx_graph"
 
 
 def graph(model: Any) -> Graph:

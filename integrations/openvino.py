@@ -1,4 +1,7 @@
-"""The graph in an OpenVINO model's XML file."""
+"""The graph in an OpenVINO model's XML file.
+
+writer.add_openvino_graph("model.xml")
+"""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def test_purge_step_is_tensorboards(tmp_path: Path) -> None:
 
 
 def test_constructor_is_torchs() -> None:
-    """The constructor has torch's arguments, in torch's order, with torch's defaults."""
+    """The constructor begins with torch's arguments, in torch's order, with torch's defaults."""
     theirs = pytest.importorskip("torch.utils.tensorboard").SummaryWriter
     expected = [(p.name, p.default) for p in inspect.signature(theirs).parameters.values()]
 
@@ -106,7 +106,7 @@ def test_constructor_is_torchs() -> None:
         if p.kind is not inspect.Parameter.KEYWORD_ONLY
     ]
 
-    assert ours == expected
+    assert ours[: len(expected)] == expected
 
 
 def test_default_directory_is_torchs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
