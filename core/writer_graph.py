@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .adds import Adds
 from .errors import InvalidSummary, TallyboardError, warn_once
@@ -112,15 +112,13 @@ class GraphAdds(Adds):
     def _put_file(self, kind: str, given: Any, call: str, when: tuple[Any, Any, Any]) -> None:
         from .graph import source_named
 
-        if isinstance(given, str | os.PathLike):
-            path = os.fspath(given)  # pyright: ignore[reportUnknownArgumentType]
-            if not os.path.isfile(path):
-                raise InvalidSummary(f"{call}: there is no file {path!r}")
+        if isinstance(given, str | os.PathLike) and not os.path.isfile(path := os.fspath(cast("str", given))):
+            raise InvalidSummary(f"{call}: there is no file {path!r}")
         if given is None:
             raise InvalidSummary(f"{call}: expected the path of a file, got None")
         source = source_named(kind)
         assert source is not None  # it is part of this package
-        self._put_graph(lambda: source(given), call, str(given)[:200], when)
+        self._put_graph(lambda: source(given), call, str(given)[:200], when)  # pyright: ignore[reportUnknownArgumentType]
 
     def _put_graph(self, make: Callable[[], Graph], call: str, what: str, when: tuple[Any, Any, Any]) -> None:
         """Writes the graph that `make` finds; its own failures warn, wrong calls raise."""
