@@ -58,8 +58,7 @@ def _file_system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 
 
 def pixels(path: Path | bytes) -> np.ndarray[Any, Any]:
-    from PIL import Image
-
+    Image = pytest.importorskip("PIL.Image")  # noqa: N806
     return np.asarray(Image.open(BytesIO(path) if isinstance(path, bytes) else path))
 
 
