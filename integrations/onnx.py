@@ -1,6 +1,8 @@
 """The graph in an ONNX file. Needs the package `onnx`.
 
-writer.add_onnx_graph("model.onnx")
+    writer.add_onnx_graph("model.onnx")
+
+`graph` gives the neutral form that is written; it reads the file alone, not the weights that lie beside it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """The graph in an OpenVINO model's XML file.
 
-writer.add_openvino_graph("model.xml")
+    writer.add_openvino_graph("model.xml")
+
+`graph` gives the neutral form that is written; the weights in the .bin file are not needed.
 """
 
 from __future__ import annotations
