@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BACKEND = keras.backend.backend()
-HAS_TENSORFLOW = importlib.util.find_spec("tensorflow") is not None
+HAS_PEER = all(importlib.util.find_spec(name) for name in ("tensorflow", "tensorboard"))  # it needs both
 EPOCHS, BATCHES = 3, 7
 
 Points = dict[tuple[str, str], list[tuple[int, float]]]
@@ -149,10 +149,10 @@ def test_files_hold_what_keras_reported(tmp_path: Path, update_freq: str | int, 
 def test_same_as_the_peer(tmp_path: Path, arguments: dict[str, Any], in_fit: dict[str, Any]) -> None:
     """The same training logged by `keras.callbacks.TensorBoard` gives the same runs, tags, steps and values.
 
-    Without TensorFlow the peer cannot run, and the claim is checked against the logs of the training.
+    Without TensorFlow and TensorBoard the peer cannot run, and the claim is checked against the logs of the training.
     """
     train(TallyboardCallback(tmp_path / "ours", **arguments), **in_fit)
-    if HAS_TENSORFLOW:
+    if HAS_PEER:
         train(keras.callbacks.TensorBoard(tmp_path / "peer", **arguments), **in_fit)
         assert ours(tmp_path / "ours") == seen_by_tensorboard(tmp_path / "peer")
         assert ours(tmp_path / "ours") == seen_by_tensorboard(tmp_path / "ours")
@@ -168,7 +168,7 @@ if BACKEND != "torch":  # which runs batches one by one
         """Batches that Keras runs two at a time are counted as the peer counts them: by calls of the hook."""
         train(TallyboardCallback(tmp_path / "ours", update_freq=1), model=make_model(steps_per_execution=2))
         steps = [step for step, _ in ours(tmp_path / "ours")["train", "batch_loss"]]
-        if HAS_TENSORFLOW:
+        if HAS_PEER:
             train(
                 keras.callbacks.TensorBoard(tmp_path / "peer", update_freq=1),
                 model=make_model(steps_per_execution=2),
@@ -185,7 +185,7 @@ def test_update_freq_thins_out_only_batches(tmp_path: Path) -> None:
     assert [step for step, _ in mine["train", "epoch_loss"]] == [0, 1, 2]
     assert [step for step, _ in mine["validation", "epoch_loss"]] == [0, 1, 2]
     assert [step for step, _ in mine["validation", "evaluation_loss_vs_iterations"]] == [7, 14, 21]
-    if HAS_TENSORFLOW:
+    if HAS_PEER:
         train(keras.callbacks.TensorBoard(tmp_path / "peer", update_freq=4))
         batches = {key: points for key, points in mine.items() if key[1].startswith("batch_")}
         assert seen_by_tensorboard(tmp_path / "peer") == batches
@@ -200,7 +200,7 @@ def test_same_as_the_peer_every_7_batches(tmp_path: Path) -> None:
         "evaluation_loss_vs_iterations": [7, 14, 21],
         "evaluation_accuracy_vs_iterations": [7, 14, 21],
     }
-    if HAS_TENSORFLOW:
+    if HAS_PEER:
         train(keras.callbacks.TensorBoard(tmp_path / "peer", update_freq=7))
         assert mine == seen_by_tensorboard(tmp_path / "peer")
 
@@ -215,7 +215,7 @@ def test_steps_per_second(tmp_path: Path, update_freq: str | int, batch_steps: l
     batches = speeds.get("batch_steps_per_second")
     assert (batches and [step for step, _ in batches]) == batch_steps
     assert all(0 < speed < 1e7 for points in speeds.values() for _, speed in points)
-    if HAS_TENSORFLOW:
+    if HAS_PEER:
         peer = keras.callbacks.TensorBoard(tmp_path / "peer", update_freq=update_freq, write_steps_per_second=True)
         train(peer)
         assert set(found) == set(seen_by_tensorboard(tmp_path / "peer"))
