@@ -466,3 +466,19 @@ if BACKEND != "tensorflow":
         done = subprocess.run(program, capture_output=True, text=True, timeout=120, check=False)
         assert (done.returncode, done.stdout) == (0, f"{BACKEND} []\n"), done.stderr
         assert len(ours(tmp_path)["validation", "epoch_loss"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("missing", "error"),
+    [
+        ("keras", "MissingDependency: tallyboard.integrations.keras needs Keras 3: pip install 'tallyboard[keras]'"),
+        (BACKEND, BACKEND),
+    ],
+)
+def test_what_is_missing_is_named(missing: str, error: str) -> None:
+    """Without Keras the import says how to install it; without the backend it says what Keras says."""
+    program = f"import sys; sys.modules[{missing!r}] = None; import tallyboard.integrations.keras"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    assert error in done.stderr.splitlines()[-1]
+    assert ("tallyboard[keras]" in done.stderr) == (missing == "keras")
