@@ -190,7 +190,7 @@ class Chart:
 
     @property
     def card(self) -> Locator:
-        return self.page.get_by_role("region", name=self.tag, exact=True)
+        return self.page.get_by_role("group", name=self.tag, exact=True)
 
     @property
     def runs(self) -> int:

@@ -51,7 +51,7 @@ def test_a_regex_decides_what_is_drawn(logdir: Path, open_page: Callable[..., Pa
     assert listed(page) == ["lr=0.03/train", "lr=0.03/validation"]
     page.get_by_label("Filter runs").fill("VALID")
     loss.wait(runs=2)
-    expect(page.get_by_role("region", name="optimizer/rate")).to_have_count(0)
+    expect(page.get_by_role("group", name="optimizer/rate")).to_have_count(0)
     page.get_by_label("Filter runs").fill("")
     loss.wait(runs=5)
 
