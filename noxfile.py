@@ -79,12 +79,12 @@ def protobuf(session: nox.Session, version: str) -> None:
 
 @nox.session
 def no_tensorflow(session: nox.Session) -> None:
-    """Run core, viewer and adapters where TensorFlow is not installed."""
+    """Run the adapters' tests where TensorFlow is not installed."""
     frameworks = ("jax", "keras", "pytorch-lightning", "scikit-learn", "torch")
     peers = ("tensorboard", "tensorboardX")
     install(session, "-e", ".[viewer]", "--group", "pytest", *frameworks, *peers)
     session.run("python", "-c", "import importlib.util as u; assert u.find_spec('tensorflow') is None")
-    pytest(session, "tests/core", "tests/viewer", "tests/integrations", *session.posargs)
+    pytest(session, "tests/integrations", *session.posargs)
 
 
 @nox.session
