@@ -42,7 +42,13 @@ def tests(session: nox.Session) -> None:
         for name in ("web", *map(keras_session, KERAS_BACKENDS), *map(protobuf_session, PROTOBUFS), "no_tensorflow"):
             session.notify(name, posargs=[])
     install(session, "-e", ".[media,viewer]", "--group", "test")
-    pytest(session, *session.posargs, CHROMIUM=chromium(session))
+    asked = [argument for argument in session.posargs if argument.startswith("tests/e2e")]
+    if asked or not session.posargs:
+        chromium(session)
+    pytest(session, *session.posargs)
+    if not session.posargs:  # Keras reads its backend once a process; here, all of them beside TensorFlow's callback
+        for backend in ("tensorflow", "torch"):
+            pytest(session, *keras_tests(), KERAS_BACKEND=backend)
 
 
 @nox.session(venv_backend="none")
@@ -56,7 +62,7 @@ def e2e(session: nox.Session) -> None:
 def keras(session: nox.Session, backend: str) -> None:
     """Run the Keras adapter's tests where this backend is the only framework."""
     install(session, "-e", ".[keras]", "--group", "pytest", KERAS_BACKENDS[backend])
-    pytest(session, "tests/integrations", "-k", "keras", *session.posargs, KERAS_BACKEND=backend)
+    pytest(session, *keras_tests(), *session.posargs, KERAS_BACKEND=backend)
 
 
 @nox.session
@@ -73,12 +79,12 @@ def protobuf(session: nox.Session, version: str) -> None:
 
 @nox.session
 def no_tensorflow(session: nox.Session) -> None:
-    """Run core, viewer and adapters where TensorFlow is not installed."""
-    frameworks = ("jax", "keras", "plotly", "pytorch-lightning", "scikit-learn", "soundfile", "torch")
+    """Run the adapters' tests where TensorFlow is not installed."""
+    frameworks = ("jax", "keras", "pytorch-lightning", "scikit-learn", "torch")
     peers = ("tensorboard", "tensorboardX")
     install(session, "-e", ".[media,viewer]", "--group", "pytest", *frameworks, *peers)
     session.run("python", "-c", "import importlib.util as u; assert u.find_spec('tensorflow') is None")
-    pytest(session, "tests/core", "tests/viewer", "tests/integrations", *session.posargs)
+    pytest(session, "tests/integrations", *session.posargs)
 
 
 @nox.session
@@ -180,6 +186,11 @@ def page_tools(session: nox.Session) -> None:
         install(session, *wanted.split())
 
 
+def keras_tests() -> list[str]:
+    """The files that test the Keras adapter on the backend of KERAS_BACKEND."""
+    return sorted(map(str, Path("tests/integrations").glob("test_keras*.py")))
+
+
 def keras_session(backend: str) -> str:
     """The name under which nox knows the Keras session of a backend."""
     return f"keras(backend={backend!r})"
@@ -190,10 +201,10 @@ def protobuf_session(version: str) -> str:
     return f"protobuf(version={version!r})"
 
 
-def chromium(session: nox.Session) -> str:
-    """The path of Chromium, installed with apt first if it is missing and we may."""
-    if found := browser_path():
-        return found
+def chromium(session: nox.Session) -> None:
+    """Make sure that there is a Chromium: installed with apt if it is missing and we may."""
+    if browser_path():
+        return
     root = [] if hasattr(os, "geteuid") and os.geteuid() == 0 else ["sudo", "-n"]
     if not shutil.which("apt-get") or (root and not may_sudo()):
         session.error(
@@ -203,7 +214,8 @@ def chromium(session: nox.Session) -> str:
         )
     for step in (["update"], ["install", "-y", "--no-install-recommends", "chromium", "fonts-dejavu-core"]):
         session.run(*root, "apt-get", "-q", *step, external=True, env={"DEBIAN_FRONTEND": "noninteractive"})
-    return browser_path() or session.error(f"apt-get installed chromium, but none of {BROWSERS} is on the PATH")
+    if not browser_path():
+        session.error(f"apt-get installed chromium, but none of {BROWSERS} is on the PATH")
 
 
 def browser_path() -> str | None:

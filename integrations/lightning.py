@@ -107,7 +107,8 @@ class _Recorder:
         self._prefix = prefix
         self._sub_dir = None if sub_dir is None else os.fspath(sub_dir)
         self._writer_options = writer_options
-        self._writers: dict[str, SummaryWriter] = {}  # by directory; that of log_dir is `experiment`
+        self._experiment: SummaryWriter | None = None
+        self._entry_writers: dict[str, SummaryWriter] = {}  # of metrics that are dicts, by directory
         self._hparams_written = False
         self.hparams: dict[str, Any] = {}
         _count_as_tensorboard_logger(type(self))
@@ -151,12 +152,14 @@ class _Recorder:
         """The writer, for everything beside metrics. On other ranks than zero: an object that takes all calls."""
         if rank_zero_only.rank > 0:
             return _Nothing()  # type: ignore[return-value]  # behaves as a writer of which nothing remains
-        return self._writer(self.log_dir)
+        if self._experiment is None:
+            self._experiment = SummaryWriter(self.log_dir, **self._writer_options)
+        return self._experiment
 
-    def _writer(self, directory: str) -> SummaryWriter:
-        if directory not in self._writers:
-            self._writers[directory] = SummaryWriter(directory, **self._writer_options)
-        return self._writers[directory]
+    def _entry_writer(self, directory: str) -> SummaryWriter:
+        if directory not in self._entry_writers:
+            self._entry_writers[directory] = SummaryWriter(directory, **self._writer_options)
+        return self._entry_writers[directory]
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
@@ -175,7 +178,7 @@ class _Recorder:
             if isinstance(value, dict):
                 for entry, number in value.items():
                     directory = os.path.join(self.log_dir, f"{tag.replace('/', '_')}_{entry}")
-                    self._writer(directory).add_scalar(tag, number, step)
+                    self._entry_writer(directory).add_scalar(tag, number, step)
             else:
                 writer.add_scalar(tag, value, step)
 
@@ -227,8 +230,9 @@ class _Recorder:
         """
         if status == "success":
             self.save()
-        for writer in self._writers.values():
-            writer.close()
+        for writer in (self._experiment, *self._entry_writers.values()):
+            if writer is not None:
+                writer.close()
 
     def _next_version(self) -> int:
         """The number after the greatest there is; rank zero makes its directory, in which only one program succeeds."""
@@ -247,7 +251,7 @@ class _Recorder:
                 return number
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_writers": {}}
+        return {**self.__dict__, "_experiment": None, "_entry_writers": {}}
 
 
 class _Nothing:

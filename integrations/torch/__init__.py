@@ -26,8 +26,9 @@ goes to the step under way, which begins with a forward pass that records gradie
 
 Found are losses through `Tensor.backward` (not `torch.autograd.backward`) and optimizers that hold a parameter of
 the model or are given as `optimizer=`. A loss scaled by `torch.amp.GradScaler` is logged unscaled, and a step that
-the scaler skips is none. While anything is watched, `Tensor.backward` and `GradScaler.scale` are wrapped; the
-original functions are back after the last `detach()`.
+the scaler skips is none. Steps replayed from a CUDA graph run no Python and are not seen. While anything is
+watched, `Tensor.backward` and `GradScaler.scale` are wrapped; the originals are back after the last `detach()`,
+unless somebody else has wrapped them in between: then ours stays beneath theirs and does nothing.
 """
 
 from __future__ import annotations

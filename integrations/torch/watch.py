@@ -347,5 +347,6 @@ class Watch:
 
     def _model_gone(self, _: object) -> None:
         """Called while the model is being collected, perhaps inside the writer: it is not safe to write here."""
-        hooks.leave(self)
-        hooks.orphans.append(self)
+        if self._attached:
+            hooks.leave(self)
+            hooks.orphans.append(self)

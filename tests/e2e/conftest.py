@@ -78,13 +78,17 @@ class Viewer:
     url: str
     process: subprocess.Popen[str]
     log: IO[str]
+    errors: str = ""
 
     def stop(self) -> str:
-        """End it and return what it wrote to stderr."""
-        self.process.terminate()
-        self.process.wait(DEADLINE)
-        self.log.seek(0)
-        return self.log.read()
+        """End it and return what it wrote to stderr; a second time it only returns that again."""
+        if not self.log.closed:
+            self.process.terminate()
+            self.process.communicate(timeout=DEADLINE)
+            self.log.seek(0)
+            self.errors = self.log.read()
+            self.log.close()
+        return self.errors
 
 
 def start_viewer(logdir: Path, port: int = 0) -> Viewer:
@@ -98,16 +102,14 @@ def start_viewer(logdir: Path, port: int = 0) -> Viewer:
     ready, _, _ = select.select([process.stdout], [], [], DEADLINE)
     line = process.stdout.readline() if ready else ""
     found = re.search(r"http://\S+/", line)
+    started = Viewer(found.group() if found else "", process, log)
     if not found:
-        process.kill()
-        log.seek(0)
-        pytest.fail(f"the viewer did not say where it is: {line!r}\n{log.read()}")
-    return Viewer(found.group(), process, log)
+        pytest.fail(f"the viewer did not say where it is: {line!r}\n{started.stop()}")
+    return started
 
 
-@pytest.fixture
-def serve() -> Iterator[Callable[..., Viewer]]:
-    """Start a server: `serve(logdir, port=0) -> Viewer`. It ends with the test, which fails if it wrote an error."""
+def viewers() -> Iterator[Callable[..., Viewer]]:
+    """Yield what starts servers; afterwards end them all and fail if one wrote an error."""
     running: list[Viewer] = []
 
     def start(logdir: Path, port: int = 0) -> Viewer:
@@ -117,6 +119,18 @@ def serve() -> Iterator[Callable[..., Viewer]]:
     yield start
     errors = [started.stop() for started in running]
     assert errors == [""] * len(running)
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Viewer]]:
+    """Start a server: `serve(logdir, port=0) -> Viewer`. It ends with the test, which fails if it wrote an error."""
+    yield from viewers()
+
+
+@pytest.fixture(scope="module")
+def serve_module() -> Iterator[Callable[..., Viewer]]:
+    """As `serve`, for a logdir that all tests of a file read and none changes."""
+    yield from viewers()
 
 
 class Visit:
@@ -190,7 +204,7 @@ class Chart:
 
     @property
     def card(self) -> Locator:
-        return self.page.get_by_role("region", name=self.tag, exact=True)
+        return self.page.get_by_role("group", name=self.tag, exact=True)
 
     @property
     def runs(self) -> int:

@@ -16,16 +16,17 @@ RATES = ("0.003", "0.03", "1.0")
 STEPS = 200
 
 
-@pytest.fixture
-def rates(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def rates(tmp_path_factory: pytest.TempPathFactory, serve_module: Callable[..., Any]) -> Any:
     """Three runs that learn at different rates; the last one diverges. One second lies between two steps."""
+    logdir = tmp_path_factory.mktemp("rates")
     for number, rate in enumerate(RATES):
-        with tb.SummaryWriter(tmp_path / f"lr={rate}") as writer:
+        with tb.SummaryWriter(logdir / f"lr={rate}") as writer:
             for step in range(STEPS):
                 learnt = 2 + step / 100 if rate == "1.0" else 2 * math.exp(-step * float(rate)) + 0.1 * number
                 writer.add_scalar("train/loss", learnt, step, walltime=1.7e9 + 1000 * number + step)
                 writer.add_scalar("train/accuracy", 1 - learnt / 4, step, walltime=1.7e9 + 1000 * number + step)
-    return tmp_path
+    return serve_module(logdir)
 
 
 def colour_of(page: Page, run: str) -> str:
@@ -37,7 +38,7 @@ def colour_of(page: Page, run: str) -> str:
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 def test_each_run_is_drawn_in_the_colour_of_its_name(
-    rates: Path, open_page: Callable[..., Page], chart: Any, scheme: str
+    rates: Any, open_page: Callable[..., Page], chart: Any, scheme: str
 ) -> None:
     """Three runs give three curves of 200 points, each in a colour of its own, which the list shows too."""
     page = open_page(rates, "smoothing=0", scheme=scheme)
@@ -52,7 +53,7 @@ def test_each_run_is_drawn_in_the_colour_of_its_name(
     assert loss.pixels_near(colours[2], 30) == 0
 
 
-def test_it_says_in_words_what_it_shows(rates: Path, open_page: Callable[..., Page], chart: Any) -> None:
+def test_it_says_in_words_what_it_shows(rates: Any, open_page: Callable[..., Page], chart: Any) -> None:
     """The chart is an image whose name tells the tag, the runs and their last values."""
     page = open_page(rates)
     chart(page, "train/loss").wait(runs=3)
@@ -64,7 +65,7 @@ def test_it_says_in_words_what_it_shows(rates: Path, open_page: Callable[..., Pa
 
 
 def test_a_flat_drag_zooms_in_x_and_fits_y_and_a_double_click_gives_it_up(
-    rates: Path, open_page: Callable[..., Page], chart: Any
+    rates: Any, open_page: Callable[..., Page], chart: Any
 ) -> None:
     """Dragging over the middle half shows that half, fitted in height, in this card only; a double click undoes it."""
     page = open_page(rates, "smoothing=0")
@@ -109,7 +110,7 @@ def plot_width(chart: Any) -> float:
     return inside
 
 
-def test_a_tall_drag_zooms_in_both_directions(rates: Path, open_page: Callable[..., Page], chart: Any) -> None:
+def test_a_tall_drag_zooms_in_both_directions(rates: Any, open_page: Callable[..., Page], chart: Any) -> None:
     """A rectangle that is high as well as wide sets both axes, and one that is only high sets y alone."""
     page = open_page(rates)
     loss = chart(page, "train/loss").wait(runs=3)
@@ -129,7 +130,7 @@ def test_a_tall_drag_zooms_in_both_directions(rates: Path, open_page: Callable[.
     assert y0 < steep[2] < steep[3] < y1
 
 
-def test_escape_gives_up_a_drag(rates: Path, open_page: Callable[..., Page], chart: Any) -> None:
+def test_escape_gives_up_a_drag(rates: Any, open_page: Callable[..., Page], chart: Any) -> None:
     """Escape while the button is down leaves the axes as they were."""
     page = open_page(rates)
     loss = chart(page, "train/loss").wait(runs=3)
@@ -144,7 +145,7 @@ def test_escape_gives_up_a_drag(rates: Path, open_page: Callable[..., Page], cha
     assert loss.domain == whole
 
 
-def test_the_tooltip_has_the_numbers_under_the_pointer(rates: Path, open_page: Callable[..., Page], chart: Any) -> None:
+def test_the_tooltip_has_the_numbers_under_the_pointer(rates: Any, open_page: Callable[..., Page], chart: Any) -> None:
     """It lists each run, the nearest first, with smoothed value, value, step and time, as the formula gives them."""
     page = open_page(rates, "smoothing=0.5")
     loss = chart(page, "train/loss").wait(runs=3)
@@ -180,7 +181,7 @@ def test_more_runs_than_fit_are_counted(tmp_path: Path, open_page: Callable[...,
     expect(page.locator(".tip p")).to_have_text(f"+{40 - shown} more")
 
 
-def test_smoothing_shows_in_the_curve(rates: Path, open_page: Callable[..., Page], chart: Any) -> None:
+def test_smoothing_shows_in_the_curve(rates: Any, open_page: Callable[..., Page], chart: Any) -> None:
     """The slider's value is shown, the keys [ and ] change it by 0.05, and it stops at 0 and 0.99."""
     page = open_page(rates)
     chart(page, "train/loss").wait(runs=3)
@@ -197,7 +198,7 @@ def test_smoothing_shows_in_the_curve(rates: Path, open_page: Callable[..., Page
     expect(page.locator(".smooth .value")).to_have_text("0.00")
 
 
-def test_the_axis_counts_steps_or_time(rates: Path, open_page: Callable[..., Page], chart: Any) -> None:
+def test_the_axis_counts_steps_or_time(rates: Any, open_page: Callable[..., Page], chart: Any) -> None:
     """Relative begins at 0 for every run; wall spreads the runs over the times at which they ran."""
     page = open_page(rates)
     loss = chart(page, "train/loss").wait(runs=3)
@@ -227,7 +228,7 @@ def test_values_that_are_not_finite_leave_gaps(tmp_path: Path, open_page: Callab
     assert 4 <= none.pixels_near(colour, 80) <= 60
 
 
-def test_a_card_can_take_the_full_width(rates: Path, open_page: Callable[..., Page], chart: Any) -> None:
+def test_a_card_can_take_the_full_width(rates: Any, open_page: Callable[..., Page], chart: Any) -> None:
     """Its button widens a card to the whole row, its canvas with it, and back."""
     page = open_page(rates)
     loss = chart(page, "train/loss").wait(runs=3)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,13 +11,15 @@ from playwright.sync_api import Page, expect
 import tallyboard as tb
 
 
-@pytest.fixture
-def logdir(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory, serve_module: Callable[..., Any]) -> Any:
+    """Two runs with the same curve, served."""
+    logdir = tmp_path_factory.mktemp("runs")
     for run in ("a", "b"):
-        with tb.SummaryWriter(tmp_path / run) as writer:
+        with tb.SummaryWriter(logdir / run) as writer:
             for step in range(50):
                 writer.add_scalar("train/loss", 1 / (step + 1), step)
-    return tmp_path
+    return serve_module(logdir)
 
 
 def theme(page: Page) -> str:
@@ -33,11 +34,11 @@ def background(page: Page) -> str:
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 def test_the_theme_is_the_systems_until_someone_chooses(
-    logdir: Path, open_page: Callable[..., Page], chart: Any, scheme: str
+    runs: Any, open_page: Callable[..., Page], chart: Any, scheme: str
 ) -> None:
     """The button goes from the system's theme to its opposite, to its like and back; a choice outlives a reload."""
     other = {"dark": "light", "light": "dark"}[scheme]
-    page = open_page(logdir, scheme=scheme)
+    page = open_page(runs, scheme=scheme)
     chart(page, "train/loss").wait(runs=2)
     first = background(page)
     assert theme(page) == scheme
@@ -56,9 +57,9 @@ def test_the_theme_is_the_systems_until_someone_chooses(
     expect(button).to_have_accessible_name(f"Theme: system ({scheme})")
 
 
-def test_charts_change_their_colours_with_the_theme(logdir: Path, open_page: Callable[..., Page], chart: Any) -> None:
+def test_charts_change_their_colours_with_the_theme(runs: Any, open_page: Callable[..., Page], chart: Any) -> None:
     """After `t` the lines, the labels and the page wear the other theme's colours, none of the old ones stay."""
-    page = open_page(logdir, "smoothing=0")
+    page = open_page(runs, "smoothing=0")
     loss = chart(page, "train/loss").wait(runs=2)
     box = page.get_by_role("checkbox", name="b", exact=True)  # drawn above a, which has the same values
     dark = box.evaluate("box => getComputedStyle(box).borderColor")
@@ -71,11 +72,11 @@ def test_charts_change_their_colours_with_the_theme(logdir: Path, open_page: Cal
     assert theme(page) == "light"
 
 
-def test_the_theme_is_there_before_the_first_paint(logdir: Path, serve: Callable[..., Any], browser: Any) -> None:
+def test_the_theme_is_there_before_the_first_paint(runs: Any, browser: Any) -> None:
     """A stored choice is in force though the page's module never comes: a blocking script of its own sets it."""
     context = browser.new_context(color_scheme="dark")
     page = context.new_page()
-    url = serve(logdir).url
+    url = runs.url
     page.goto(url)
     page.keyboard.press("t")
     page.wait_for_function("() => document.documentElement.dataset.theme === 'light'")
@@ -86,9 +87,9 @@ def test_the_theme_is_there_before_the_first_paint(logdir: Path, serve: Callable
     context.close()
 
 
-def test_keys_do_what_their_sheet_says(logdir: Path, open_page: Callable[..., Page], chart: Any) -> None:
+def test_keys_do_what_their_sheet_says(runs: Any, open_page: Callable[..., Page], chart: Any) -> None:
     """`?` opens the sheet, `/` goes to the filter, Escape clears and leaves it, letters typed there are only text."""
-    page = open_page(logdir)
+    page = open_page(runs)
     loss = chart(page, "train/loss").wait(runs=2)
     page.keyboard.press("?")
     sheet = page.get_by_role("dialog", name="Keys")
@@ -120,36 +121,36 @@ def test_keys_do_what_their_sheet_says(logdir: Path, open_page: Callable[..., Pa
 
 @pytest.mark.parametrize("width", [360, 390, 768])
 def test_a_narrow_window_has_the_runs_in_a_drawer(
-    logdir: Path, open_page: Callable[..., Page], chart: Any, width: int
+    runs: Any, open_page: Callable[..., Page], chart: Any, width: int
 ) -> None:
     """Nothing is wider than the window; the run list slides in when asked for and goes by Escape or a tap beside it."""
-    page = open_page(logdir, width=width, height=740, has_touch=True)
+    page = open_page(runs, width=width, height=740, has_touch=True)
     loss = chart(page, "train/loss").wait(runs=2)
     assert page.evaluate("() => document.documentElement.scrollWidth") == width
-    box = loss.root.bounding_box()
-    assert box is not None
-    assert box["x"] >= 0
-    assert box["x"] + box["width"] <= width
-    assert box["width"] > min(width, 340) * 0.85
+    place = loss.root.bounding_box()
+    assert place is not None
+    assert place["x"] >= 0
+    assert place["x"] + place["width"] <= width
+    assert place["width"] > min(width, 340) * 0.85
 
-    runs = page.get_by_role("checkbox", name="a", exact=True)
+    box = page.get_by_role("checkbox", name="a", exact=True)
     opener = page.get_by_role("button", name="Runs", exact=True)
-    expect(runs).to_be_hidden()
+    expect(box).to_be_hidden()
     opener.click()
-    expect(runs).to_be_visible()
-    runs.uncheck()
+    expect(box).to_be_visible()
+    box.uncheck()
     loss.wait(runs=1)
     page.keyboard.press("Escape")
-    expect(runs).to_be_hidden()
+    expect(box).to_be_hidden()
     opener.click()
-    expect(runs).to_be_visible()
+    expect(box).to_be_visible()
     page.mouse.click(width - 10, 400)
-    expect(runs).to_be_hidden()
+    expect(box).to_be_hidden()
 
 
-def test_the_list_can_be_made_wider(logdir: Path, open_page: Callable[..., Page], chart: Any) -> None:
+def test_the_list_can_be_made_wider(runs: Any, open_page: Callable[..., Page], chart: Any) -> None:
     """Dragging its edge, or arrow keys on it, give long names more room, also after a reload."""
-    page = open_page(logdir)
+    page = open_page(runs)
     chart(page, "train/loss").wait(runs=2)
     edge = page.get_by_role("separator", name="Width of the run list")
     edge.focus()

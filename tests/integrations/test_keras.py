@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BACKEND = keras.backend.backend()
-HAS_TENSORFLOW = importlib.util.find_spec("tensorflow") is not None
+HAS_PEER = all(importlib.util.find_spec(name) for name in ("tensorflow", "tensorboard"))  # it needs both
 EPOCHS, BATCHES = 3, 7
 
 Points = dict[tuple[str, str], list[tuple[int, float]]]
@@ -47,6 +47,26 @@ def make_model(optimizer: Any = "adam", **compile_arguments: Any) -> keras.Model
     return model
 
 
+@functools.cache
+def compiled() -> tuple[keras.Model, list[np.ndarray], list[np.ndarray]]:
+    """One model, compiled by its framework once for all tests, with its first weights and optimizer state."""
+    model = make_model()
+    model.optimizer.build(model.trainable_variables)
+    first = model.get_weights(), [np.array(variable) for variable in model.optimizer.variables]
+    train(model=model, epochs=1)  # the first training of a model draws random numbers that later ones do not
+    return model, *first
+
+
+def new_model() -> keras.Model:
+    """The model as it was before it was trained."""
+    model, weights, state = compiled()
+    model.set_weights(weights)
+    for variable, value in zip(model.optimizer.variables, state, strict=True):
+        variable.assign(value)
+    keras.utils.set_random_seed(7)
+    return model
+
+
 def make_data() -> tuple[np.ndarray, np.ndarray]:
     x = np.random.default_rng(0).random((70, 4), dtype="float32")
     return x, (x.sum(axis=1) > 2).astype("int32")
@@ -54,7 +74,7 @@ def make_data() -> tuple[np.ndarray, np.ndarray]:
 
 def train(*callbacks: keras.callbacks.Callback, model: keras.Model | None = None, **arguments: Any) -> keras.Model:
     """A training of 3 epochs of 7 batches with validation; the model keeps its History as `.history`."""
-    model = model or make_model()
+    model = model or new_model()
     x, y = make_data()
     arguments = {
         "epochs": EPOCHS,
@@ -105,10 +125,11 @@ class Recorder(keras.callbacks.Callback):
 
 
 @functools.cache
-def plain() -> tuple[keras.Model, Recorder]:
-    """The training that nobody logs."""
+def plain() -> tuple[dict[str, list[float]], list[bytes], Recorder]:
+    """History, last weights and logs of the training that nobody logs."""
     recorder = Recorder()
-    return train(recorder), recorder
+    model = train(recorder)
+    return model.history.history, weights_of(model), recorder
 
 
 def weights_of(model: keras.Model) -> list[bytes]:
@@ -117,8 +138,7 @@ def weights_of(model: keras.Model) -> list[bytes]:
 
 def from_history(update_freq: int | None) -> Points:
     """What must be in the files after `train()`, from the logs of the same training without us."""
-    model, recorder = plain()
-    history = model.history.history
+    history, _, recorder = plain()
     expected: Points = {("train", "epoch_learning_rate"): [(epoch, f32(0.001)) for epoch in range(EPOCHS)]}
     for metric in ("loss", "accuracy"):
         expected["train", f"epoch_{metric}"] = list(enumerate(map(f32, history[metric])))
@@ -149,10 +169,10 @@ def test_files_hold_what_keras_reported(tmp_path: Path, update_freq: str | int, 
 def test_same_as_the_peer(tmp_path: Path, arguments: dict[str, Any], in_fit: dict[str, Any]) -> None:
     """The same training logged by `keras.callbacks.TensorBoard` gives the same runs, tags, steps and values.
 
-    Without TensorFlow the peer cannot run, and the claim is checked against the logs of the training.
+    Without TensorFlow and TensorBoard the peer cannot run, and the claim is checked against the logs of the training.
     """
     train(TallyboardCallback(tmp_path / "ours", **arguments), **in_fit)
-    if HAS_TENSORFLOW:
+    if HAS_PEER:
         train(keras.callbacks.TensorBoard(tmp_path / "peer", **arguments), **in_fit)
         assert ours(tmp_path / "ours") == seen_by_tensorboard(tmp_path / "peer")
         assert ours(tmp_path / "ours") == seen_by_tensorboard(tmp_path / "ours")
@@ -168,7 +188,7 @@ if BACKEND != "torch":  # which runs batches one by one
         """Batches that Keras runs two at a time are counted as the peer counts them: by calls of the hook."""
         train(TallyboardCallback(tmp_path / "ours", update_freq=1), model=make_model(steps_per_execution=2))
         steps = [step for step, _ in ours(tmp_path / "ours")["train", "batch_loss"]]
-        if HAS_TENSORFLOW:
+        if HAS_PEER:
             train(
                 keras.callbacks.TensorBoard(tmp_path / "peer", update_freq=1),
                 model=make_model(steps_per_execution=2),
@@ -185,7 +205,7 @@ def test_update_freq_thins_out_only_batches(tmp_path: Path) -> None:
     assert [step for step, _ in mine["train", "epoch_loss"]] == [0, 1, 2]
     assert [step for step, _ in mine["validation", "epoch_loss"]] == [0, 1, 2]
     assert [step for step, _ in mine["validation", "evaluation_loss_vs_iterations"]] == [7, 14, 21]
-    if HAS_TENSORFLOW:
+    if HAS_PEER:
         train(keras.callbacks.TensorBoard(tmp_path / "peer", update_freq=4))
         batches = {key: points for key, points in mine.items() if key[1].startswith("batch_")}
         assert seen_by_tensorboard(tmp_path / "peer") == batches
@@ -200,7 +220,7 @@ def test_same_as_the_peer_every_7_batches(tmp_path: Path) -> None:
         "evaluation_loss_vs_iterations": [7, 14, 21],
         "evaluation_accuracy_vs_iterations": [7, 14, 21],
     }
-    if HAS_TENSORFLOW:
+    if HAS_PEER:
         train(keras.callbacks.TensorBoard(tmp_path / "peer", update_freq=7))
         assert mine == seen_by_tensorboard(tmp_path / "peer")
 
@@ -215,7 +235,7 @@ def test_steps_per_second(tmp_path: Path, update_freq: str | int, batch_steps: l
     batches = speeds.get("batch_steps_per_second")
     assert (batches and [step for step, _ in batches]) == batch_steps
     assert all(0 < speed < 1e7 for points in speeds.values() for _, speed in points)
-    if HAS_TENSORFLOW:
+    if HAS_PEER:
         peer = keras.callbacks.TensorBoard(tmp_path / "peer", update_freq=update_freq, write_steps_per_second=True)
         train(peer)
         assert set(found) == set(seen_by_tensorboard(tmp_path / "peer"))
@@ -224,15 +244,15 @@ def test_steps_per_second(tmp_path: Path, update_freq: str | int, batch_steps: l
 @pytest.mark.parametrize("update_freq", ["epoch", 1])
 def test_weights_are_bit_identical(tmp_path: Path, update_freq: str | int) -> None:
     """A logged training ends with the very weights and History of the same training without the callback."""
-    unlogged, _ = plain()
+    history, weights, _ = plain()
     logged = train(TallyboardCallback(tmp_path, update_freq=update_freq, write_steps_per_second=True))
-    assert logged.history.history == unlogged.history.history
-    assert weights_of(logged) == weights_of(unlogged)
+    assert logged.history.history == history
+    assert weights_of(logged) == weights
 
 
 def test_evaluate_alone(tmp_path: Path) -> None:
     """`evaluate` alone logs to `validation` only, at the optimizer's iterations, and closes its file."""
-    model, _ = plain()
+    model = train()
     x, y = make_data()
     callback = TallyboardCallback(tmp_path)
     result = model.evaluate(x, y, callbacks=[callback], verbose=0, return_dict=True)
@@ -356,7 +376,7 @@ def test_an_impossible_directory_does_not_stop_training(tmp_path: Path) -> None:
     with pytest.warns(TallyboardWarning, match="logging stopped in on_train_begin, training goes on") as caught:
         model = train(TallyboardCallback(tmp_path, update_freq=1))
     assert len([w for w in caught if w.category is TallyboardWarning]) == 1
-    assert weights_of(model) == weights_of(plain()[0])
+    assert weights_of(model) == plain()[1]
 
 
 def test_a_failing_sink_does_not_stop_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -382,7 +402,7 @@ def test_a_failing_sink_does_not_stop_training(tmp_path: Path, monkeypatch: pyte
         "FullDisk: closed with 51 events lost, which could not be written",  # 21 * 2 of batches, 3 * 3 of epochs
     ]
     assert len(said) == 4
-    assert weights_of(model) == weights_of(plain()[0])
+    assert weights_of(model) == plain()[1]
 
 
 def test_the_next_fit_tries_again(tmp_path: Path) -> None:
@@ -466,3 +486,19 @@ if BACKEND != "tensorflow":
         done = subprocess.run(program, capture_output=True, text=True, timeout=120, check=False)
         assert (done.returncode, done.stdout) == (0, f"{BACKEND} []\n"), done.stderr
         assert len(ours(tmp_path)["validation", "epoch_loss"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("missing", "error"),
+    [
+        ("keras", "MissingDependency: tallyboard.integrations.keras needs Keras 3: pip install 'tallyboard[keras]'"),
+        (BACKEND, BACKEND),
+    ],
+)
+def test_what_is_missing_is_named(missing: str, error: str) -> None:
+    """Without Keras the import says how to install it; without the backend it says what Keras says."""
+    program = f"import sys; sys.modules[{missing!r}] = None; import tallyboard.integrations.keras"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    assert error in done.stderr.splitlines()[-1]
+    assert ("tallyboard[keras]" in done.stderr) == (missing == "keras")

@@ -206,6 +206,8 @@ def test_skipped_steps_are_no_steps(log: Any, fused: bool, set_to_none: bool) ->
             loss = loss_of(model) * (float("inf") if number in (0, 3, 4) else 1.0)
             scaler.scale(loss).backward()
             handle.log(number=number)
+            if number == 3:
+                handle.log(of_a_skipped_step=1.0)
             scaler.step(optimizer)
             scaler.update()
             if number not in (0, 3, 4):
@@ -214,6 +216,7 @@ def test_skipped_steps_are_no_steps(log: Any, fused: bool, set_to_none: bool) ->
     assert log["train/loss"] == numbered(losses)
     assert log["train/lr"] == [(step, pytest.approx(0.01)) for step in range(1, 5)]
     assert log["train/number"] == numbered(numbers)
+    assert log["train/of_a_skipped_step"] == [(3, 1.0)]
 
 
 # ---- several optimizers, several models

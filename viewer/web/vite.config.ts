@@ -12,6 +12,8 @@ export default defineConfig({
     licences("THIRD_PARTY_LICENSES.txt"),
     budget({ kilobytes: 80, entries: ["src/app/main.ts", "src/dash/scalars/index.ts"] }),
   ],
+  // `npm run dev` shows the page as it is edited, with the data of a viewer beside it.
+  server: { proxy: { "/api": "http://localhost:6006" } },
   build: {
     outDir: "../static",
     emptyOutDir: true,

@@ -34,7 +34,7 @@ describe.each(["light", "dark"] as const)("the %s theme", (name) => {
   });
 
   test.each([
-    ["normal", NORMAL, 0.1],
+    ["normal", NORMAL, 0.12],
     ["deuteranopic", DEUTERANOPIA, 0.07],
     ["protanopic", PROTANOPIA, 0.07],
   ] as const)("keeps line colours apart for %s eyes", (_, eyes, least) => {

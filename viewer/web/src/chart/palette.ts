@@ -4,16 +4,16 @@
  * the tests compute these figures again.
  */
 export const HUES = [
-  { name: "blue", dark: "#3a7ef9", light: "#234cbe" },
-  { name: "orange", dark: "#db7201", light: "#b65b15" },
-  { name: "green", dark: "#3be398", light: "#279d73" },
-  { name: "purple", dark: "#a163b7", light: "#804fea" },
-  { name: "yellow", dark: "#ead32a", light: "#ae8a27" },
-  { name: "pink", dark: "#f576bd", light: "#892462" },
-  { name: "cyan", dark: "#13b6ec", light: "#2f9abe" },
-  { name: "olive", dark: "#98b676", light: "#58560a" },
-  { name: "red", dark: "#e12f5d", light: "#ba143c" },
-  { name: "slate", dark: "#c4d0f3", light: "#636c89" },
+  { name: "blue", dark: "#2178fc", light: "#2164d0" },
+  { name: "orange", dark: "#eb9544", light: "#af5211" },
+  { name: "green", dark: "#43e49a", light: "#037f50" },
+  { name: "purple", dark: "#a45fbc", light: "#721ea1" },
+  { name: "yellow", dark: "#e5d52f", light: "#a08f28" },
+  { name: "pink", dark: "#f96eb1", light: "#eb4eba" },
+  { name: "cyan", dark: "#48b0e6", light: "#0998d1" },
+  { name: "brown", dark: "#967a65", light: "#6d4935" },
+  { name: "red", dark: "#ef3d0b", light: "#da3b63" },
+  { name: "slate", dark: "#cbceef", light: "#74798b" },
 ] as const;
 
 export function hueColour(hue: number, dark: boolean): string {

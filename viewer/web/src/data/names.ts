@@ -2,7 +2,7 @@
 const LEAST_PREFIX = 12;
 const SHORT_NAME = 30;
 
-const TAIL_MOST = 18;
+const TAIL_MOST = 13;
 const TAIL_BLUNT = 14;
 
 /**
