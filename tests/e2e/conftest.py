@@ -57,15 +57,15 @@ def find_chromium() -> str:
 expect.set_options(timeout=DEADLINE * 1000)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not longer: while it lives, no other test in this process can run an event loop
 def playwright() -> Iterator[Playwright]:
     with sync_playwright() as started:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(playwright: Playwright) -> Iterator[Browser]:
-    """One Chromium for all tests; each page gets a context of its own."""
+    """One Chromium for the tests of a file; each page gets a context of its own."""
     launched = playwright.chromium.launch(executable_path=find_chromium(), args=list(FLAGS))
     yield launched
     launched.close()
