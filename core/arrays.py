@@ -7,7 +7,7 @@ exists. Reading a value that lives on a device waits for it and copies it to the
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,7 +61,7 @@ def as_array(value: Any, call: str, argument: str, *, copy: bool = True) -> NDAr
 def _converted(value: Any) -> tuple[NDArray[Any], bool]:
     """The array, and whether its memory is its own."""
     if isinstance(value, np.ndarray):
-        return np.asarray(value), False
+        return np.asarray(cast("NDArray[Any]", value)), False
     package = type(value).__module__.partition(".")[0]
     if package == "torch" or (hasattr(value, "detach") and "torch" in sys.modules):
         return _from_torch(value)
@@ -70,7 +70,8 @@ def _converted(value: Any) -> tuple[NDArray[Any], bool]:
     if package == "cupy":
         return value.get(), True
     if isinstance(value, list | tuple):
-        return np.array([_converted(item)[0] if hasattr(item, "shape") else item for item in value]), True  # pyright: ignore[reportUnknownVariableType]
+        items = list(cast("list[Any] | tuple[Any, ...]", value))
+        return np.array([_converted(item)[0] if hasattr(item, "shape") else item for item in items]), True
     if hasattr(value, "__array__") or not hasattr(value, "__dlpack__"):
         return np.array(value), True
     return np.from_dlpack(value), False

@@ -170,13 +170,13 @@ class SummaryWriter(ArrayAdds, MediaAdds, ScalarAdds, HParamsAdds, EmbeddingAdds
             return
         if (
             type(scalar_value) is float
-            and walltime is None
+            and (walltime is None or (type(walltime) is float and walltime == walltime))
             and type(global_step) is int
             and type(tag) is str
             and tag in self._tags
             and STEP_MIN <= global_step <= STEP_MAX
         ):
-            self._extend((tag, scalar_value, global_step, _now()))
+            self._extend((tag, scalar_value, global_step, _now() if walltime is None else walltime))
             if len(self._rows) >= _WAKE:
                 self._sink.relieve()
             return
