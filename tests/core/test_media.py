@@ -100,6 +100,7 @@ def test_batch_in_a_grid(number: int, layout: str, channels: int, tmp_path: Path
 
 def test_batch_with_alpha_as_tensorboardx(tmp_path: Path) -> None:
     """Four channels in a batch, which torch refuses, are tensorboardX's pixels: the empty cells are transparent."""
+    pytest.importorskip("torch")  # tensorboardX asks for it when it is given a list of images
     theirs = pytest.importorskip("tensorboardX").SummaryWriter(str(tmp_path / "x"))
     batch = RNG.integers(0, 256, (9, 4, 5, 6), np.uint8)
     with theirs, tb.SummaryWriter(tmp_path / "ours") as ours:
