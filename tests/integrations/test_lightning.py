@@ -391,8 +391,8 @@ def test_arguments_of_the_writer(tmp_path: Path) -> None:
     logger.log_metrics({"loss": 1.0}, step=1)
     logger.finalize("success")
     assert len(list(Path(logger.log_dir).glob("events.*.mine"))) == 1
-    with pytest.raises(TypeError, match="no argument write_to_disk"):
-        TallyboardLogger(tmp_path, write_to_disk=False)
+    with pytest.raises(TypeError, match="no argument colour"):
+        TallyboardLogger(tmp_path, colour="green")
 
 
 # ---- other ranks, copies, classes

@@ -84,6 +84,26 @@ describe("the points of series", () => {
     expect(cache.get("loss", "a")?.edition).toBe(0);
   });
 
+  test("that came while an answer was under way are asked for next", async () => {
+    const server = new Server();
+    server.series.set("a loss", [1, 2]);
+    const cache = new SeriesCache((wanted) => {
+      const answer = server.answer(wanted);
+      if (server.asked.length === 1) {
+        server.series.set("a loss", [1, 2, 3]);
+        cache.note("a", "loss", 3);
+      }
+      return answer;
+    });
+    cache.noteIndex(server.index(), false);
+    const { next } = watched(cache, "loss", ["a"]);
+    await next();
+    await next();
+
+    expect(values(cache, "loss", "a")).toEqual([1, 2, 3]);
+    expect(server.asked.length).toBe(2);
+  });
+
   test("grow also behind a NaN", async () => {
     const server = new Server();
     const points = [1, NaN];

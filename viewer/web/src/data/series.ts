@@ -8,6 +8,8 @@ interface Held {
   columns: Columns;
   /** Points that the server is known to have. */
   total: number;
+  /** What `total` was when these points were last asked for. */
+  asked: number;
   /** The server may have other points than ours under the same count: look again. */
   doubtful: boolean;
 }
@@ -96,7 +98,7 @@ export class SeriesCache {
     let runs = this.#held.get(tag);
     if (!runs) this.#held.set(tag, (runs = new Map()));
     let held = runs.get(run);
-    if (!held) runs.set(run, (held = { columns: new Columns(), total: 0, doubtful: false }));
+    if (!held) runs.set(run, (held = { columns: new Columns(), total: 0, asked: 0, doubtful: false }));
     return held;
   }
 
@@ -110,6 +112,7 @@ export class SeriesCache {
         if (!held || wanted.has(held)) continue;
         const n = held.columns.n;
         if (held.total === n && !held.doubtful) continue;
+        held.asked = held.total;
         wanted.set(held, { run, tag, since: held.total < n ? 0 : Math.max(0, n - 1) });
         points += Math.max(0, held.total - n);
         names += run.length + tag.length + 32;
@@ -153,7 +156,8 @@ export class SeriesCache {
     const before = columns.n;
     const edition = columns.edition;
     held.doubtful = false;
-    held.total = tail.total;
+    // News that came while the answer was under way is newer than the answer.
+    if (held.total === held.asked) held.total = tail.total;
     if (tail.step.length === 0 && tail.total > 0) {
       // No room for it in this answer. Waiting for its next news beats asking for ever.
       held.total = before;
