@@ -92,6 +92,13 @@ def test_examples_are_listed() -> None:
     assert set(re.findall(r"examples/\w+\.py", all_docs())) == there
 
 
+def test_modules_of_core_are_listed() -> None:
+    """Every module of core has its place in the table of docs/development.md, and the table names no other."""
+    table = (ROOT / "docs" / "development.md").read_text().partition("| file of core |")[2].partition("\n\n")[0]
+    there = {path.name for path in (ROOT / "core").glob("*.py")} - {"__init__.py"}
+    assert set(re.findall(r"`(\w+\.py)`", table)) == there
+
+
 def test_extras_are_listed() -> None:
     """Every extra stands in the table of docs/quickstart.md."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
