@@ -119,7 +119,7 @@ def types(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure tallyboard and its peers side by side and print the ratios."""
-    install(session, "-e", ".", "--group", "bench")
+    install(session, "-e", ".[media]", "--group", "bench")
     scripts = session.posargs or sorted(str(path) for path in Path("benchmarks").glob("bench_*.py"))
     for script in scripts:
         session.run("python", script)
