@@ -177,7 +177,7 @@ class ScalarAdds(Adds):
         """
         if not self._has_runs():
             raise InvalidSummary("export_scalars_to_json: this writer writes to no directory; make one with a log_dir")
-        from .reader import read
+        from .logdir import read
 
         self.flush()
         out: dict[str, list[list[float]]] = {}

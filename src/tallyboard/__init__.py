@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tallyboard.core.errors import TallyboardError as TallyboardError
     from tallyboard.core.errors import TallyboardWarning as TallyboardWarning
     from tallyboard.core.errors import UnsupportedModel as UnsupportedModel
-    from tallyboard.core.reader import read as read
+    from tallyboard.core.logdir import read as read
     from tallyboard.core.sink import MemorySink as MemorySink
     from tallyboard.core.writer import SummaryWriter as SummaryWriter
     from tallyboard.integrations import auto_log as auto_log
@@ -41,7 +41,7 @@ _HOME = {
     "UnsupportedModel": "tallyboard.core.errors",
     "auto_log": "tallyboard.integrations",
     "data": "tallyboard.core.data",
-    "read": "tallyboard.core.reader",
+    "read": "tallyboard.core.logdir",
 }
 
 __all__ = [  # pyright wants literals here; a test compares the list with _HOME

@@ -13,7 +13,8 @@ import pytest
 import tallyboard as tb
 from tallyboard.core import reader as reader_module
 from tallyboard.core.errors import CorruptRecord
-from tallyboard.core.reader import LogdirReader, read
+from tallyboard.core.logdir import read
+from tallyboard.core.reader import LogdirReader
 from tallyboard.core.record import frame
 from tallyboard.core.sink import FileSink
 from tallyboard.core.store import BlobRef, Series

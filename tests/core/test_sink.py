@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tallyboard.core.errors import InvalidLogdir, TallyboardWarning
-from tallyboard.core.reader import read
+from tallyboard.core.logdir import read
 from tallyboard.core.sink import AsyncSink, FileSink, MemorySink, Sink, TeeSink
 from tallyboard.core.summary import Event, scalar, text
 
