@@ -1,4 +1,4 @@
-"""The command `tallyboard`, also `python -m tallyboard.viewer`: show a logdir in the browser."""
+"""Show a logdir in the browser: `tallyboard --logdir runs`, also `python -m tallyboard.viewer`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .ports import PortInUse, claim
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 EXIT_OK = 0
 """Stopped by Ctrl+C or SIGTERM."""
@@ -32,9 +32,13 @@ EXIT_NO_AIOHTTP = 4
 DEFAULT_PORT = 6006
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """Build the command line's parser."""
-    parser = argparse.ArgumentParser(prog=_command(), description="Show a logdir in the browser, live.")
+def make_parser(epilog: Callable[[], str] | None = None) -> argparse.ArgumentParser:
+    """Build the command line's parser.
+
+    Args:
+        epilog: gives what `--help` says at its end, and is called only then.
+    """
+    parser = _Parser(epilog)
     parser.add_argument("positional", nargs="?", metavar="LOGDIR", help="the same as --logdir")
     parser.add_argument("--logdir", help="directory that holds the runs; it may appear later")
     parser.add_argument(
@@ -47,22 +51,34 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+class _Parser(argparse.ArgumentParser):
+    def __init__(self, end: Callable[[], str] | None) -> None:
+        formatter = argparse.RawDescriptionHelpFormatter
+        super().__init__(prog=_command(), description="Show a logdir in the browser, live.", formatter_class=formatter)
+        self._end = end
+
+    def format_help(self) -> str:
+        self.epilog = self._end() if self._end is not None else None
+        return super().format_help()
+
+
+def main(argv: Sequence[str] | None = None, *, epilog: Callable[[], str] | None = None) -> int:
     """Run the viewer until it is stopped, and return the exit code.
 
     Args:
         argv: arguments without the program's name; None takes the process's.
+        epilog: gives what `--help` says at its end.
     """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _exit_quietly)  # until the event loop takes over
     try:
-        return _run(argv)
+        return _run(argv, epilog)
     except KeyboardInterrupt:
         return EXIT_OK
 
 
-def _run(argv: Sequence[str] | None) -> int:
-    logdir, port = _arguments(argv)
+def _run(argv: Sequence[str] | None, epilog: Callable[[], str] | None) -> int:
+    logdir, port = _arguments(argv, epilog)
     try:
         listener = claim(port)
     except PortInUse as taken:
@@ -81,8 +97,8 @@ def _run(argv: Sequence[str] | None) -> int:
     return EXIT_OK
 
 
-def _arguments(argv: Sequence[str] | None) -> tuple[str, int]:
-    parser = make_parser()
+def _arguments(argv: Sequence[str] | None, epilog: Callable[[], str] | None) -> tuple[str, int]:
+    parser = make_parser(epilog)
     given = parser.parse_args(argv)
     if given.logdir is not None and given.positional is not None:
         parser.error("give the logdir once, as --logdir or by itself")
@@ -124,7 +140,10 @@ def _fail(code: int, message: str) -> int:
 
 
 def _command() -> str:
-    return "python -m tallyboard.viewer" if Path(sys.argv[0]).name == "__main__.py" else "tallyboard"
+    program = Path(sys.argv[0])
+    if program.name != "__main__.py":
+        return "tallyboard"
+    return "python -m tallyboard.viewer" if program.parent.name == "viewer" else "python -m tallyboard"
 
 
 def _exit_quietly(*_: object) -> None:

@@ -21,6 +21,18 @@ COMMANDS = [*PAGES, ROOT / ".ci" / "run", ROOT / ".github" / "workflows" / "ci.y
 WITH_CODE = [page for page in PAGES if "```python\n" in page.read_text(encoding="utf-8")]
 
 
+OPTION = r"(?<![\w-])--[a-z][a-z-]*"
+SUBCOMMANDS = sorted(path.stem.replace("_", "-") for path in (ROOT / "core" / "commands").glob("[!_]*.py"))
+
+
+def options_of(*arguments: str) -> set[str]:
+    """The options that `tallyboard ... --help` names."""
+    command = [sys.executable, "-m", "tallyboard", *arguments]
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "COLUMNS": "100"}
+    told = subprocess.run(command, env=env, capture_output=True, text=True, check=True, timeout=60).stdout
+    return set(re.findall(OPTION, told))
+
+
 def name_of(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
@@ -54,13 +66,17 @@ def test_writer_is_documented_whole() -> None:
 
 def test_command_line_is_documented_whole() -> None:
     """Every option that `tallyboard --help` knows stands in docs/viewer.md, and no other."""
-    command = [sys.executable, "-m", "tallyboard.viewer", "--help"]
-    env = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "COLUMNS": "100"}
-    told = subprocess.run(command, env=env, capture_output=True, text=True, check=True, timeout=60).stdout
     text = (ROOT / "docs" / "viewer.md").read_text()
-    options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", told))
-    assert options
-    assert options == set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text))
+    assert options_of("--help")
+    assert options_of("--help") == set(re.findall(OPTION, text))
+
+
+@pytest.mark.parametrize("name", SUBCOMMANDS)
+def test_subcommand_is_documented_whole(name: str) -> None:
+    """Every option of a subcommand stands in its section of docs/commands.md, and no other."""
+    text = (ROOT / "docs" / "commands.md").read_text().partition(f"\n## `tallyboard {name}`\n")[2].partition("\n## ")[0]
+    assert text
+    assert options_of(name, "--help") - {"--help"} == set(re.findall(OPTION, text))
 
 
 def test_sessions_are_documented() -> None:
