@@ -89,7 +89,7 @@ def no_tensorflow(session: nox.Session) -> None:
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """Search for bytes that break the reader: random changes to files, then guided by coverage; `-- SECONDS` of each."""
+    """Search for bytes that break the reader: random changes to files, then by coverage; `-- SECONDS` of each."""
     install(session, "-e", ".", "--group", "pytest", "--group", "fuzz")
     seconds = session.posargs[0] if session.posargs else "300"
     session.run("pytest", "tests/fuzz", "--timeout=3600", env={"TALLYBOARD_FUZZ_SECONDS": seconds})
