@@ -70,6 +70,9 @@ def run(name: str, argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog=f"tallyboard {name}", description=_purpose(command))
     command.add_arguments(parser)
     arguments = parser.parse_args(argv)
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")  # a tag that the terminal's encoding lacks ends nothing
     try:
         code = command.run(arguments)
         sys.stdout.flush()
