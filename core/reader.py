@@ -7,8 +7,7 @@ rest. Bytes in any state are survivable; what cannot be read is counted, with a 
 from __future__ import annotations
 
 import os
-import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,58 +15,92 @@ from numpy.typing import NDArray
 
 from .errors import CorruptRecord
 from .ingest import Batch, Ingest
+from .places import Entry, Listing, LocalPlace, Place
 from .record import HEADER, OVERHEAD, Gap, scan
-from .store import BlobRef, Store
+from .store import Asset, BlobRef, Store
 
-__all__ = ["LogdirReader"]
+__all__ = ["FileState", "LogdirReader"]
 
 BATCH_BYTES = 32 << 20  # read and decoded at once; bounds memory whatever the files' size
 TAIL_ROOM = 2_048  # bytes behind a batch that bulk decoding may look at
+PROBE = 64  # bytes kept of a file's head, and of what stands before the read position, to know it again by
 
 
 @dataclass(slots=True)
-class _File:
+class FileState:
     """An event file and how far it has been read."""
 
     path: str
     run: str
-    inode: tuple[int, int]
+    stamp: int | str
     size: int = 0  # when last looked at
     read: int = 0  # used up to here: a record boundary, or the inside of a gap
     gap_end: int = -1  # where the last gap ended, to see that a later one is its continuation
     wanted: int = 0  # bytes that the next record needs, when it is longer than a batch
     settled: int = -1  # the size at which everything whole had been read; a torn tail is not read again before it grows
+    head: bytes = b""  # the first bytes that were read
+    tail: bytes = b""  # the last ones, up to `read`: with a record's checksum among them, they stand for all before
+
+    def start_over(self) -> None:
+        """Back to the file's start."""
+        self.read, self.gap_end, self.wanted, self.settled = 0, -1, 0, -1
+        self.head = self.tail = b""
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Bytes of a file in a batch's buffer: its tail once more, from `begin`, and what is new from `start` to `end`."""
+
+    file: FileState
+    begin: int
+    start: int
+    end: int
 
 
 class LogdirReader:
-    """Follows a logdir.
+    """Reads a logdir, and what comes later.
 
     Args:
         logdir: the directory; it may not be there yet.
         store: where data goes; a new one by default.
+        place: where the logdir lies, if not on this machine's disks.
     """
 
-    def __init__(self, logdir: str | os.PathLike[str], store: Store | None = None) -> None:
-        self.logdir = os.fspath(logdir)
+    def __init__(
+        self, logdir: str | os.PathLike[str], store: Store | None = None, *, place: Place | None = None
+    ) -> None:
+        self.place: Place = LocalPlace(logdir) if place is None else place
+        self.logdir = self.place.root
         self.store = Store() if store is None else store
-        self._files: dict[str, _File] = {}
+        self.files: dict[str, FileState] = {}
+        self._by_run: dict[str, dict[str, FileState]] = {}
+        self._assets: dict[str, dict[str, Asset]] = {}  # by run, then path
+        self._run_of_asset: dict[str, str] = {}
+        self._folders: set[str] = set()  # every one that had a file somewhere below
+        self._troubled: dict[str, str] = {}  # directories that could not be looked into, and their run
         self._ingest = Ingest(self.store)
         self._unreadable: set[str] = set()
 
-    def poll(self) -> bool:
+    def poll(self, paths: Collection[str] | None = None) -> bool:
         """Looks for new runs, files and bytes, and publishes what it found. Returns whether anything changed.
 
         Data is published after every batch, so that a large logdir fills up before one's eyes.
+
+        Args:
+            paths: where to look: files and directories that something may have happened to. All of the logdir
+                by default.
         """
         before = self.store.version
-        if not os.path.isdir(self.logdir):
-            for run in {file.run for file in self._files.values()}:
+        if self.place.there() is None:
+            for run in [*self._by_run, *self._assets, *self._troubled.values()]:
                 self._forget(run)
+            self._folders.clear()
+            self._troubled.clear()
             self.store.publish("waiting")
             return self.store.version != before
         if self.store.state == "waiting":
             self.store.publish("loading")
-        grown = self._discover()
+        grown = self._find_all() if paths is None else self._find_at(paths)
         while grown:
             grown = self._read_batch(grown)
             if grown:
@@ -77,123 +110,222 @@ class LogdirReader:
 
     def close(self) -> None:
         """Forgets the files; the store keeps what was read."""
-        self._files.clear()
+        self.files.clear()
+        self._by_run.clear()
 
     # -- finding
 
-    def _discover(self) -> list[_File]:
-        """All files that have bytes to read, those of a run in the order of their names."""
-        seen: set[str] = set()
-        grown: list[_File] = []
-        renewed: set[str] = set()
-        for path, run, info in sorted(_event_files(self.logdir), key=lambda found: (found[1], found[0])):
-            seen.add(path)
-            file = self._files.get(path)
-            inode = (info.st_dev, info.st_ino)
-            if file is None:
-                file = self._files[path] = _File(path, run, inode)
-                self.store.offer_run(run)
-            elif info.st_size < file.size or inode != file.inode:
-                renewed.add(run)
-                file.inode = inode
-            file.size = info.st_size
+    def _find_all(self) -> list[FileState]:
+        listing = self.place.walk()
+        seen = {entry.path for entry in listing.entries}
+        closed = tuple(trouble.path + self.place.separator for trouble in listing.troubles)
+        known = [*self.files, *self._run_of_asset]
+        # what lies in a directory that cannot be listed for the moment is not gone
+        gone = [path for path in known if path not in seen and not path.startswith(closed)]
+        healed = self._troubled.keys() - {trouble.path for trouble in listing.troubles}
+        for run in {self._troubled.pop(path) for path in healed}:
+            if run not in self._by_run and run not in self._assets:
+                self._forget(run)
+        return self._take_stock(listing, gone)
+
+    def _find_at(self, paths: Iterable[str]) -> list[FileState]:
+        listing, gone = Listing(), list[str]()
+        for path in paths:
+            found = self.place.look(path)
+            if found is not None:
+                listing.entries += found.entries
+                listing.troubles += found.troubles
+            elif path in self._folders:
+                return self._find_all()
+            else:
+                gone.append(path)
+        return self._take_stock(listing, gone)
+
+    def _take_stock(self, listing: Listing, gone: Iterable[str]) -> list[FileState]:
+        """Compares with what is known. Returns the files with bytes to read, those of a run in order of their names."""
+        for trouble in listing.troubles:
+            if trouble.path not in self._troubled:
+                self._troubled[trouble.path] = trouble.run
+                name = trouble.path.rpartition(self.place.separator)[2]
+                self.store.warn(trouble.run, "unreadable_directory", f"{name} cannot be listed: {trouble.message}")
+        grown: dict[str, FileState] = {}
+        cut: set[str] = set()
+        for entry in sorted(listing.entries, key=lambda entry: (entry.run, entry.path)):
+            if entry.kind != "events":
+                self._offer_asset(entry)
+                continue
+            file = self.files.get(entry.path) or self._add(entry)
+            if (entry.stamp, entry.size) != (file.stamp, file.size):
+                file.settled = -1
+                if entry.size <= file.read and not self._stands(file, entry.size):
+                    cut.add(entry.run)
+                file.size, file.stamp = entry.size, entry.stamp
             if file.size > file.read and file.size != file.settled:
-                grown.append(file)
-        gone = [file for path, file in self._files.items() if path not in seen]
-        for file in gone:
-            del self._files[file.path]
-        left = {file.run for file in self._files.values()}
-        for run in {file.run for file in gone} - left:
-            self._forget(run)
-        for run in renewed:
-            grown = [file for file in grown if file.run != run] + self._start_over(run)
-        return grown
+                grown[file.path] = file
+        bereft = {run for path in gone if (run := self._drop(path))}
+        again = [file for run in bereft - cut for file in self._start_over(run)]
+        again += [file for run in cut for file in self._start_over(run, "file_replaced")]
+        return [file for file in grown.values() if file.run not in cut | bereft and file.path in self.files] + again
 
-    def _start_over(self, run: str) -> list[_File]:
-        """A file was cut or replaced: what was read of its run no longer stands on disk."""
-        self._forget(run, keep_files=True)
-        self.store.warn(
-            run, "file_replaced", "an event file was cut or replaced while being read; the run was read anew"
-        )
-        files = sorted((file for file in self._files.values() if file.run == run), key=lambda file: file.path)
-        for file in files:
-            file.read, file.gap_end, file.wanted, file.settled = 0, -1, 0, -1
-        return [file for file in files if file.size]
+    def _add(self, entry: Entry) -> FileState:
+        file = self.files[entry.path] = FileState(entry.path, entry.run, entry.stamp)
+        self._by_run.setdefault(entry.run, {})[entry.path] = file
+        self.store.offer_run(entry.run)
+        self._know_folders(entry.path)
+        return file
 
-    def _forget(self, run: str, keep_files: bool = False) -> None:
+    def _know_folders(self, path: str) -> None:
+        folder = path.rpartition(self.place.separator)[0]
+        while len(folder) > len(self.logdir) and folder not in self._folders:
+            self._folders.add(folder)
+            folder = folder.rpartition(self.place.separator)[0]
+
+    def _drop(self, path: str) -> str | None:
+        """A file is gone. Returns its run, if there is more of it that has to be read anew without that file."""
+        file = self.files.pop(path, None)
+        if file is None:
+            if run := self._run_of_asset.pop(path, None):
+                del self._assets[run][path]
+                self._publish_assets(run)
+            return None
+        self._unreadable.discard(path)
+        left = self._by_run[file.run]
+        del left[path]
+        if left:
+            return file.run if file.read else None
+        del self._by_run[file.run]
+        self._forget(file.run, keep_assets=True)
+        return None
+
+    def _offer_asset(self, entry: Entry) -> None:
+        assert entry.kind != "events"
+        asset = Asset(entry.kind, entry.path, entry.size, entry.stamp)
+        if self._assets.get(entry.run, {}).get(entry.path) != asset:
+            self._assets.setdefault(entry.run, {})[entry.path] = asset
+            self._run_of_asset[entry.path] = entry.run
+            self._know_folders(entry.path)
+            self._publish_assets(entry.run)
+
+    def _publish_assets(self, run: str) -> None:
+        assets = self._assets[run]
+        if assets or run in self._by_run:
+            self.store.offer_assets(run, tuple(assets[path] for path in sorted(assets)))
+        else:
+            self.store.drop_run(run)
+        if not assets:
+            del self._assets[run]
+
+    def _stands(self, file: FileState, size: int) -> bool:
+        """Whether a file of that size still has what was read of it."""
+        if size < file.read:
+            return False
+        head, tail = bytearray(len(file.head)), bytearray(len(file.tail))
+        try:
+            self.place.read_at(file.path, 0, memoryview(head))
+            self.place.read_at(file.path, file.read - len(tail), memoryview(tail))
+        except OSError:
+            return True  # nobody knows; who can read it again will see
+        return bytes(head) == file.head and bytes(tail) == file.tail
+
+    def _start_over(self, run: str, warning: str | None = None) -> list[FileState]:
+        """What was read of a run no longer stands on disk."""
+        if run not in self._by_run:
+            return []
+        times = self.store.count_warned(run, "file_replaced") + (warning is not None)
+        files = self._by_run[run]
+        self._forget(run, keep_files=True, keep_assets=True)
+        if times:
+            message = "an event file was cut or replaced while being read; the run was read anew"
+            self.store.warn(run, "file_replaced", message, times)
+        for file in files.values():
+            file.start_over()
+        return [files[path] for path in sorted(files) if files[path].size]
+
+    def _forget(self, run: str, *, keep_files: bool = False, keep_assets: bool = False) -> None:
         self.store.drop_run(run)
         self._ingest.forget(run)
-        if not keep_files:
-            self._files = {path: file for path, file in self._files.items() if file.run != run}
+        if keep_files:
+            self.store.offer_run(run)
+        else:
+            for path in self._by_run.pop(run, {}):
+                self.files.pop(path, None)
+                self._unreadable.discard(path)
+        if not keep_assets:
+            for path in self._assets.pop(run, {}):
+                del self._run_of_asset[path]
+        elif run in self._assets:
+            self._publish_assets(run)
 
     # -- reading
 
-    def _read_batch(self, grown: list[_File]) -> list[_File]:
+    def _read_batch(self, grown: list[FileState]) -> list[FileState]:
         """Reads and decodes up to a batch of bytes. Returns the files that have more."""
-        parts: list[tuple[_File, int]] = []
+        chosen: list[tuple[FileState, int]] = []
         total = 0
         for file in grown:
-            size = min(file.size - file.read, max(BATCH_BYTES - total, file.wanted))
-            if parts and total + size > BATCH_BYTES:
+            size = len(file.tail) + min(file.size - file.read, max(BATCH_BYTES - total, file.wanted))
+            if chosen and total + size > BATCH_BYTES:
                 break
-            parts.append((file, size))
+            chosen.append((file, size))
             total += size
             if total >= BATCH_BYTES:
                 break
         buffer = np.empty(total + TAIL_ROOM, np.uint8)
         buffer[total:] = 0
-        files, starts, ends, cut = self._fill(buffer, parts)
-        frames = scan(buffer, starts, ends)
+        parts, replaced = self._fill(buffer, chosen)
+        frames = scan(buffer, [part.start for part in parts], [part.end for part in parts])
         self._ingest.take(
             Batch(
                 buffer,
                 frames,
-                [file.run for file in files],
-                [file.path for file in files],
-                [file.read - start for file, start in zip(files, starts, strict=True)],
+                [part.file.run for part in parts],
+                [part.file.path for part in parts],
+                [part.file.read - part.start for part in parts],
             )
         )
         for gap in frames.gaps:
-            self._count_gap(files[gap.segment], gap, starts[gap.segment])
+            self._count_gap(parts[gap.segment], gap)
         more = [
-            file
-            for file, start, end, stop in zip(files, starts, ends, frames.stop.tolist(), strict=True)
-            if _advance(file, buffer, start, end, stop) and file.path not in cut
+            part.file for part, stop in zip(parts, frames.stop.tolist(), strict=True) if _advance(part, buffer, stop)
         ]
-        return more + grown[len(parts) :]
+        again = [file for run in sorted(replaced) for file in self._start_over(run, "file_replaced")]
+        return again + [file for file in more + grown[len(chosen) :] if file.run not in replaced]
 
-    def _fill(
-        self, buffer: NDArray[np.uint8], parts: list[tuple[_File, int]]
-    ) -> tuple[list[_File], list[int], list[int], set[str]]:
-        """Reads the parts one behind the other. Returns the files, starts, ends, and the files cut meanwhile."""
+    def _fill(self, buffer: NDArray[np.uint8], chosen: list[tuple[FileState, int]]) -> tuple[list[_Part], set[str]]:
+        """Reads the files one behind the other. Returns what was read, and runs of which a file was replaced."""
         view = buffer.data
-        files: list[_File] = []
-        starts: list[int] = []
-        ends: list[int] = []
-        cut: set[str] = set()
+        parts: list[_Part] = []
+        replaced: set[str] = set()
         at = 0
-        for file, size in parts:
+        for file, size in chosen:
+            known = len(file.tail)
             try:
-                count = _read_at(file.path, file.read, view[at : at + size])
+                count = self.place.read_at(file.path, file.read - known, view[at : at + size])
             except OSError as error:
-                if file.path not in self._unreadable:
-                    self._unreadable.add(file.path)
-                    name = os.path.basename(file.path)
-                    self.store.warn(file.run, "unreadable_file", f"{name} cannot be read: {error.strerror or error}")
+                self._note_unreadable(file, error)
                 continue
             self._unreadable.discard(file.path)
+            if count < known or bytes(view[at : at + known]) != file.tail:
+                replaced.add(file.run)
+                continue
             if count < size:
-                cut.add(file.path)  # shorter than it was a moment ago: the next poll sees why
-            files.append(file)
-            starts.append(at)
-            ends.append(at + count)
+                file.size = file.read + count - known  # cut a moment ago: the next look sees why
+                file.stamp = -1
+            parts.append(_Part(file, at, at + known, at + count))
             at += count
-        return files, starts, ends, cut
+        return [part for part in parts if part.file.run not in replaced], replaced
 
-    def _count_gap(self, file: _File, gap: Gap, start: int) -> None:
-        begin, end = file.read + gap.start - start, file.read + gap.end - start
+    def _note_unreadable(self, file: FileState, error: OSError) -> None:
+        if file.path not in self._unreadable:
+            self._unreadable.add(file.path)
+            name = file.path.rpartition(self.place.separator)[2]
+            self.store.warn(file.run, "unreadable_file", f"{name} cannot be read: {error.strerror or error}")
+
+    def _count_gap(self, part: _Part, gap: Gap) -> None:
+        file = part.file
+        begin, end = file.read + gap.start - part.start, file.read + gap.end - part.start
         if begin != file.gap_end:
-            name = os.path.basename(file.path)
+            name = file.path.rpartition(self.place.separator)[2]
             self.store.warn(
                 file.run,
                 "corrupt_region",
@@ -209,7 +341,7 @@ class LogdirReader:
         """
         data = bytearray(ref.length)
         try:
-            count = _read_at(ref.path, ref.offset, memoryview(data))
+            count = self.place.read_at(ref.path, ref.offset, memoryview(data))
         except OSError as error:
             raise CorruptRecord(f"{ref.path}: {error.strerror or error}") from error
         if count != ref.length:
@@ -217,50 +349,17 @@ class LogdirReader:
         return bytes(data)
 
 
-def _advance(file: _File, buffer: NDArray[np.uint8], start: int, end: int, stop: int) -> bool:
+def _advance(part: _Part, buffer: NDArray[np.uint8], stop: int) -> bool:
     """Notes how far a file was read. Returns whether there is another whole record to be had now."""
-    torn = end - stop
-    file.read += stop - start
+    file = part.file
+    if len(file.head) < PROBE and file.read == len(file.tail):
+        file.head = buffer[part.begin : min(stop, part.begin + PROBE)].tobytes()
+    file.tail = buffer[max(part.begin, stop - PROBE) : stop].tobytes()
+    torn = part.end - stop
+    file.read += stop - part.start
     unread = file.size - file.read
     file.wanted = int(buffer[stop : stop + 8].view("<u8")[0]) + OVERHEAD if torn >= HEADER and unread > torn else 0
     if unread > torn and file.wanted <= unread:
         return True
     file.settled = file.size
     return False
-
-
-def _read_at(path: str, offset: int, into: memoryview) -> int:
-    with open(path, "rb", buffering=0) as file:
-        file.seek(offset)
-        count = 0
-        while count < len(into):
-            got = file.readinto(into[count:])
-            if not got:
-                break
-            count += got
-    return count
-
-
-def _event_files(logdir: str) -> Iterator[tuple[str, str, os.stat_result]]:
-    """Path, run and state of every event file: any regular file with `tfevents` in its name."""
-    pending: list[tuple[str, str, frozenset[tuple[int, int]]]] = [(logdir, "", frozenset())]
-    while pending:
-        folder, run, above = pending.pop()
-        try:
-            with os.scandir(folder) as entries:
-                found = list(entries)
-        except OSError:
-            continue  # gone, or not ours to read
-        for entry in found:
-            try:
-                if entry.is_dir():
-                    info = entry.stat()
-                    inode = (info.st_dev, info.st_ino)
-                    if inode not in above or not inode[1]:  # a link to a folder above would never end
-                        pending.append((entry.path, f"{run}/{entry.name}" if run else entry.name, above | {inode}))
-                elif "tfevents" in entry.name and not entry.name.endswith(".profile-empty"):
-                    info = entry.stat()
-                    if stat.S_ISREG(info.st_mode):  # a FIFO or a device would block, or never end
-                        yield entry.path, run or ".", info
-            except OSError:
-                continue

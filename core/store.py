@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BlobRef", "Blobs", "Changes", "RunInfo", "Series", "State", "Store", "Warned", "natural"]
+__all__ = ["Asset", "BlobRef", "Blobs", "Changes", "RunInfo", "Series", "State", "Store", "Warned", "natural"]
 
 State = Literal["waiting", "loading", "ready"]
 I64 = NDArray[np.int64]
@@ -74,6 +74,23 @@ class Warned:
 
 
 @dataclass(frozen=True, slots=True)
+class Asset:
+    """A file of a run that is no event file.
+
+    Attributes:
+        kind: `trace` (of torch's profiler), `profile` (below `plugins/profile/`) or `projector` (its configuration).
+        path: where it lies.
+        size: in bytes.
+        stamp: differs whenever the content may differ.
+    """
+
+    kind: Literal["trace", "profile", "projector"]
+    path: str
+    size: int
+    stamp: int | str
+
+
+@dataclass(frozen=True, slots=True)
 class RunInfo:
     """A run: its name relative to the logdir, `.` for the logdir itself, and its first and last second since 1970."""
 
@@ -81,6 +98,7 @@ class RunInfo:
     first_wall_time: float | None
     last_wall_time: float | None
     warnings: tuple[Warned, ...]
+    assets: tuple[Asset, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +166,7 @@ class _Run:
     first: float | None = None
     last: float | None = None
     warned: dict[str, Warned] = field(default_factory=dict[str, Warned])
+    assets: tuple[Asset, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +203,12 @@ class Store:
             with self._lock:
                 self._runs[run] = _Run()
             self._structure = True
+
+    def offer_assets(self, run: str, assets: tuple[Asset, ...]) -> None:
+        """All files of a run that are no event files, in place of those offered before."""
+        self.offer_run(run)
+        self._runs[run].assets = assets
+        self._structure = True
 
     def offer_scalars(self, run: str, tag: str, step: I64, wall_time: F64, value: F64, wide: bool = False) -> None:
         """More points of a series, not to be seen before `publish`.
@@ -295,7 +320,10 @@ class Store:
     def runs(self) -> list[RunInfo]:
         """Every run, in natural order of names (run2 before run10)."""
         with self._lock:
-            infos = [RunInfo(name, run.first, run.last, tuple(run.warned.values())) for name, run in self._runs.items()]
+            infos = [
+                RunInfo(name, run.first, run.last, tuple(run.warned.values()), run.assets)
+                for name, run in self._runs.items()
+            ]
         return sorted(infos, key=lambda info: natural(info.name))
 
     def tags(self) -> dict[str, dict[str, dict[str, int]]]:

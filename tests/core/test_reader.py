@@ -352,15 +352,14 @@ def test_unreadable_file_warns_once_and_heals(tmp_path: Path, monkeypatch: pytes
     """A file that may not be read warns once, and is read when it may be."""
     event_file(tmp_path, records(range(3)))
     reader = LogdirReader(tmp_path)
-    real = reader_module._read_at  # pyright: ignore[reportPrivateUsage]
 
     def refuse(*_: object) -> int:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(reader_module, "_read_at", refuse)
-    reader.poll()
-    reader.poll()
-    monkeypatch.setattr(reader_module, "_read_at", real)
+    with monkeypatch.context() as patched:
+        patched.setattr(reader.place, "read_at", refuse)
+        reader.poll()
+        reader.poll()
     reader.poll()
 
     assert steps(reader) == [0, 1, 2]

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 ROOMS = ("core", "integrations", "viewer")
 CORE_MAY_USE = {*sys.stdlib_module_names, "numpy", "google", "tallyboard"}
 MEDIA = {"PIL", "isal", "matplotlib"}  # the extra `media`: only where a picture is made, never to import core
+MEDIA |= {"watchfiles"}  # of the extra `viewer`: only where a logdir is followed
 
 
 def modules(room: str) -> list[Path]:
@@ -44,7 +45,7 @@ def test_layers_hold() -> None:
 
 
 def test_core_needs_only_numpy_and_protobuf() -> None:
-    """core imports the standard library, numpy, google.protobuf and itself; in functions also the extra `media`."""
+    """core imports the standard library, numpy, google.protobuf and itself; in functions also some extras."""
     strangers = {
         f"{path.relative_to(ROOT)}: {name}"
         for path in modules("core")
