@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from tallyboard.core.errors import TallyboardWarning as TallyboardWarning
     from tallyboard.core.errors import UnsupportedModel as UnsupportedModel
     from tallyboard.core.logdir import read as read
+    from tallyboard.core.peer_writers import FileWriter as FileWriter
+    from tallyboard.core.peer_writers import GlobalSummaryWriter as GlobalSummaryWriter
+    from tallyboard.core.peer_writers import RecordWriter as RecordWriter
     from tallyboard.core.sink import MemorySink as MemorySink
     from tallyboard.core.writer import SummaryWriter as SummaryWriter
     from tallyboard.integrations import auto_log as auto_log
@@ -31,10 +34,13 @@ __version__ = "0.1.0"
 
 _HOME = {
     "CorruptRecord": "tallyboard.core.errors",
+    "FileWriter": "tallyboard.core.peer_writers",
+    "GlobalSummaryWriter": "tallyboard.core.peer_writers",
     "InvalidLogdir": "tallyboard.core.errors",
     "InvalidSummary": "tallyboard.core.errors",
     "MemorySink": "tallyboard.core.sink",
     "MissingDependency": "tallyboard.core.errors",
+    "RecordWriter": "tallyboard.core.peer_writers",
     "SummaryWriter": "tallyboard.core.writer",
     "TallyboardError": "tallyboard.core.errors",
     "TallyboardWarning": "tallyboard.core.errors",
@@ -46,10 +52,13 @@ _HOME = {
 
 __all__ = [  # pyright wants literals here; a test compares the list with _HOME
     "CorruptRecord",
+    "FileWriter",
+    "GlobalSummaryWriter",
     "InvalidLogdir",
     "InvalidSummary",
     "MemorySink",
     "MissingDependency",
+    "RecordWriter",
     "SummaryWriter",
     "TallyboardError",
     "TallyboardWarning",

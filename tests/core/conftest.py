@@ -59,6 +59,12 @@ def seen(logdir: Path) -> list[Seen]:
 
 
 @pytest.fixture
+def seen_in() -> Callable[[Path], list[Seen]]:
+    """`seen`, as a fixture."""
+    return seen
+
+
+@pytest.fixture
 def side_by_side(tmp_path: Path) -> Callable[..., Sequence[list[Seen]]]:
     """Runs the same calls on our writer and on a peer's; what TensorBoard sees of each, ours first."""
 
