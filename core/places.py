@@ -83,7 +83,7 @@ class Place(Protocol):
         ...
 
     def look(self, path: str) -> Listing | None:
-        """What is at one path: a file alone, or all below a directory; None when nothing is there any more."""
+        """What is at one path: a file alone, or all below a directory; None when nothing that makes a run is there."""
         ...
 
     def read_at(self, path: str, offset: int, into: memoryview) -> int:
@@ -176,6 +176,8 @@ class LocalPlace:
                 self._list(pending.pop(), listing, pending)
         elif (kind := "profile" if profiled else kind_of(name)) and stat.S_ISREG(info.st_mode):
             listing.entries.append(_entry(path, profiled or folder or ".", kind, info))
+        else:
+            return None
         return listing
 
     def _list(self, folder: _Folder, listing: Listing, pending: list[_Folder]) -> None:

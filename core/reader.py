@@ -7,6 +7,7 @@ rest. Bytes in any state are survivable; what cannot be read is counted, with a 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ __all__ = ["FileState", "LogdirReader"]
 
 BATCH_BYTES = 32 << 20  # read and decoded at once; bounds memory whatever the files' size
 TAIL_ROOM = 2_048  # bytes behind a batch that bulk decoding may look at
+RECENT = 32  # files that are looked at more often than others, where nobody tells of changes
 PROBE = 64  # bytes kept of a file's head, and of what stands before the read position, to know it again by
 
 
@@ -80,6 +82,9 @@ class LogdirReader:
         self._troubled: dict[str, str] = {}  # directories that could not be looked into, and their run
         self._ingest = Ingest(self.store)
         self._unreadable: set[str] = set()
+        self.recent: dict[str, None] = {}  # the files that grew last, the latest last
+        self.new_folders: set[str] = set()  # directories that were looked at by name
+        self.look_seconds = 0.0  # how long the last look took, without reading
 
     def poll(self, paths: Collection[str] | None = None) -> bool:
         """Looks for new runs, files and bytes, and publishes what it found. Returns whether anything changed.
@@ -100,7 +105,10 @@ class LogdirReader:
             return self.store.version != before
         if self.store.state == "waiting":
             self.store.publish("loading")
+        began = time.perf_counter()
         grown = self._find_all() if paths is None else self._find_at(paths)
+        self.look_seconds = time.perf_counter() - began
+        self._note_recent(grown)
         while grown:
             grown = self._read_batch(grown)
             if grown:
@@ -135,6 +143,8 @@ class LogdirReader:
             if found is not None:
                 listing.entries += found.entries
                 listing.troubles += found.troubles
+                if path not in self.files and path not in self._run_of_asset:
+                    self.new_folders.add(path)
             elif path in self._folders:
                 return self._find_all()
             else:
@@ -167,6 +177,13 @@ class LogdirReader:
         again += [file for run in cut for file in self._start_over(run, "file_replaced")]
         return [file for file in grown.values() if file.run not in cut | bereft and file.path in self.files] + again
 
+    def _note_recent(self, grown: list[FileState]) -> None:
+        for file in grown[-RECENT:]:
+            self.recent.pop(file.path, None)
+            self.recent[file.path] = None
+        while len(self.recent) > RECENT:
+            del self.recent[next(iter(self.recent))]
+
     def _add(self, entry: Entry) -> FileState:
         file = self.files[entry.path] = FileState(entry.path, entry.run, entry.stamp)
         self._by_run.setdefault(entry.run, {})[entry.path] = file
@@ -182,6 +199,7 @@ class LogdirReader:
 
     def _drop(self, path: str) -> str | None:
         """A file is gone. Returns its run, if there is more of it that has to be read anew without that file."""
+        self.recent.pop(path, None)
         file = self.files.pop(path, None)
         if file is None:
             if run := self._run_of_asset.pop(path, None):
@@ -249,6 +267,7 @@ class LogdirReader:
         else:
             for path in self._by_run.pop(run, {}):
                 self.files.pop(path, None)
+                self.recent.pop(path, None)
                 self._unreadable.discard(path)
         if not keep_assets:
             for path in self._assets.pop(run, {}):

@@ -15,7 +15,7 @@ from .errors import warn_once
 if TYPE_CHECKING:
     from .places import LocalPlace
 
-__all__ = ["Stopping", "Watch", "is_remote_drive", "watch_local"]
+__all__ = ["Stopping", "Watch", "is_remote_drive", "warn_unheard", "watch_local"]
 
 STEP_MS = 40  # how often the library looks for news; it returns at the first step in which nothing more comes
 DEBOUNCE_MS = 120  # or after so long, where news never cease
@@ -88,13 +88,17 @@ def watch_local(place: LocalPlace) -> Watch | None:
     except (OSError, RuntimeError) as error:
         if not os.path.isdir(place.root):
             return None
-        warn_once(
-            ("watch", place.root),
-            f"the system tells nothing of changes in {place.root!r} ({error}), so it is looked through again and "
-            "again, which is slower; if the limit of watches is reached, "
-            "`sysctl fs.inotify.max_user_watches=1048576` raises it",
-        )
+        warn_unheard(place.root, error)
         return None
+
+
+def warn_unheard(root: str, error: Exception) -> None:
+    """Says that news cannot be had, and what helps."""
+    warn_once(
+        ("watch", root),
+        f"the system tells nothing of changes in {root!r} ({error}), so it is looked through again and again, "
+        "which is slower; if the limit of watches is reached, `sysctl fs.inotify.max_user_watches=1048576` raises it",
+    )
 
 
 def is_remote_drive(path: str) -> bool:

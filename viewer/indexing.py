@@ -4,49 +4,42 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
-from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 SHORTEST_PAUSE = 0.2
-"""Seconds between two polls of a logdir that is quick to look through."""
+"""Seconds after a first failure before the next try."""
 
 LONGEST_PAUSE = 5.0
-"""Seconds between two polls of one that is not, or that keeps failing."""
-
-_SHARE = 5
-"""Pauses per second of polling: looking through an idle logdir takes at most a sixth of one core."""
+"""Seconds between two tries at what keeps failing."""
 
 _log = logging.getLogger("tallyboard.viewer")
 
 
 class Poller(Protocol):
-    """What is polled; `core.reader.LogdirReader` is one."""
+    """What is polled; `core.follow.Follower` is one."""
 
     def poll(self) -> bool: ...
+    def wait(self, stopping: threading.Event) -> None: ...
     def close(self) -> None: ...
 
 
 class Indexing:
-    """Polls a logdir in a daemon thread.
+    """Follows a logdir in a daemon thread.
 
     A poll that raises is logged, counted and tried again, ever more slowly up to `LONGEST_PAUSE`; the thread
     ends only by `stop`.
 
     Args:
         open_reader: makes the reader, inside the thread, so that importing it delays no answer.
-        clock: seconds, monotonic.
     """
 
-    def __init__(self, open_reader: Callable[[], Poller], *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, open_reader: Callable[[], Poller]) -> None:
         self._open_reader = open_reader
-        self._clock = clock
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="tallyboard-indexing", daemon=True)
-        self._recent: deque[float] = deque(maxlen=4)
         self._last_said = ""
         self.polls = 0
         self.failures = 0
@@ -66,28 +59,18 @@ class Indexing:
         reader: Poller | None = None
         failed_in_a_row = 0
         while not self._stopping.is_set():
-            began = self._clock()
             try:
                 reader = reader or self._open_reader()
                 reader.poll()
+                self.polls += 1
                 failed_in_a_row = 0
+                reader.wait(self._stopping)
             except Exception as raised:  # whatever a file does, polling goes on
                 failed_in_a_row += 1
                 self._note(raised)
-            self.polls += 1
-            self._stopping.wait(self._pause(self._clock() - began, failed_in_a_row))
+                self._stopping.wait(min(LONGEST_PAUSE, SHORTEST_PAUSE * 2 ** min(failed_in_a_row - 1, 8)))
         if reader is not None:
             reader.close()
-
-    def _pause(self, took: float, failed_in_a_row: int) -> float:
-        """Seconds to wait after a poll that took `took` seconds.
-
-        The quickest of the last few polls is what looking costs when there is little to read: one long read
-        of new data (the first pass above all) must not put off the next look.
-        """
-        self._recent.append(took if self.polls > 1 else 0.0)
-        after_failures = SHORTEST_PAUSE * 2 ** min(failed_in_a_row, 8) / 2
-        return min(LONGEST_PAUSE, max(SHORTEST_PAUSE, _SHARE * min(self._recent), after_failures))
 
     def _note(self, raised: Exception) -> None:
         self.failures += 1

@@ -58,9 +58,10 @@ async def serve(listener: socket.socket, logdir: str, announce: Callable[[], Non
 
 
 def _open_reader(logdir: str, store: Store) -> Poller:
+    from tallyboard.core.follow import Follower
     from tallyboard.core.reader import LogdirReader
 
-    return LogdirReader(logdir, store)
+    return Follower(LogdirReader(logdir, store))
 
 
 def _on_signals(stop: Callable[[], None]) -> None:

@@ -19,11 +19,16 @@ class Script:
     def __init__(self, *polls: Callable[[], Any]) -> None:
         self.polls = list(polls)
         self.polled = 0
+        self.rest = 0.001
         self.closed = False
 
     def poll(self) -> bool:
         self.polled += 1
         return bool((self.polls.pop(0) if len(self.polls) > 1 else self.polls[0])())
+
+    def wait(self, stopping: threading.Event) -> None:
+        if len(self.polls) == 1 and isinstance(stopping, threading.Event):
+            stopping.wait(self.rest)
 
     def close(self) -> None:
         self.closed = True
@@ -79,23 +84,10 @@ def test_a_reader_that_cannot_be_opened_is_tried_again(until: Any) -> None:
     assert thread.stop(5.0)
 
 
-def pauses(*took: float, failed: tuple[bool, ...] = ()) -> list[float]:
-    """The pauses after polls that took so long, in a thread that is really run, with time in the test's hands."""
-    now = [0.0]
+def test_failures_are_tried_ever_more_slowly() -> None:
+    """A disk that is gone for good is not asked five times a second, and never given up; success forgets it all."""
     waited: list[float] = []
     done = threading.Event()
-
-    def poll(seconds: float, fails: bool) -> Callable[[], Any]:
-        def run() -> None:
-            now[0] += seconds
-            if fails:
-                raise OSError("no")
-
-        return run
-
-    fails = failed or (False,) * len(took)
-    reader = Script(*(poll(seconds, bad) for seconds, bad in zip(took, fails, strict=True)))
-    thread = Indexing(lambda: reader, clock=lambda: now[0])
 
     class Stopping:
         def is_set(self) -> bool:
@@ -105,50 +97,24 @@ def pauses(*took: float, failed: tuple[bool, ...] = ()) -> list[float]:
             done.set()
 
         def wait(self, seconds: float) -> None:
-            waited.append(round(seconds, 6))
-            if len(waited) == len(took):
-                done.set()
+            waited.append(seconds)
 
+    reader = Script(*[fail("no")] * 11, lambda: True, fail("no"), done.set)
+    thread = Indexing(lambda: reader)
     thread._stopping = Stopping()  # type: ignore[assignment]
     thread.start()
     assert done.wait(20)
     assert thread.stop(20)
-    return waited
 
-
-def test_a_quick_logdir_is_polled_five_times_a_second() -> None:
-    """Looking costs nothing to speak of, so the pause is the shortest."""
-    assert pauses(0.001, 0.001, 0.03) == [SHORTEST_PAUSE] * 3
-
-
-def test_a_slow_look_is_followed_by_a_long_rest() -> None:
-    """A logdir that takes long to look through is looked at less: five times the look, up to the longest pause."""
-    assert pauses(*[0.4] * 8)[-1] == 2.0
-    assert pauses(*[30.0] * 8)[-1] == LONGEST_PAUSE
-
-
-def test_a_long_first_pass_does_not_put_off_the_next_look() -> None:
-    """Reading gigabytes at first says nothing of what looking costs."""
-    assert pauses(120.0, 0.01, 0.01)[0] == SHORTEST_PAUSE
-
-
-def test_one_long_read_does_not_put_off_the_next_look() -> None:
-    """A burst of new data is read in one long poll; the next look comes as soon as ever."""
-    assert pauses(0.01, 0.01, 0.01, 60.0, 0.01) == [SHORTEST_PAUSE] * 5
-
-
-def test_failures_are_tried_ever_more_slowly() -> None:
-    """A disk that is gone for good is not asked five times a second, and never given up."""
-    waits = pauses(*[0.0] * 12, failed=(True,) * 11 + (False,))
-
-    assert waits[:5] == [0.2, 0.4, 0.8, 1.6, 3.2]
-    assert waits[5:11] == [LONGEST_PAUSE] * 6
-    assert waits[11] == SHORTEST_PAUSE
+    assert waited[:5] == [0.2, 0.4, 0.8, 1.6, 3.2]
+    assert waited[5:11] == [LONGEST_PAUSE] * 6
+    assert waited[11:] == [SHORTEST_PAUSE]
 
 
 def test_stop_wakes_a_resting_thread(until: Any) -> None:
     """Ending does not wait for the pause to pass, nor for a thread never started."""
     reader = Script(lambda: True)
+    reader.rest = 60.0
     thread = Indexing(lambda: reader)
     assert thread.stop(0.0)
 

@@ -302,11 +302,12 @@ def test_points_of_a_running_writer_arrive(serve: Any, tmp_path: Path, decode_fr
 
     The logdir is removed before the points are asked for: answers come from memory.
     """
+    from tallyboard.core.follow import Follower
     from tallyboard.core.reader import LogdirReader
 
     store = Store()
     served = serve(store)
-    indexing = Indexing(lambda: LogdirReader(tmp_path / "runs", store))
+    indexing = Indexing(lambda: Follower(LogdirReader(tmp_path / "runs", store)))
     with served.events() as events:
         assert events.next().data["state"] == "waiting"
         indexing.start()
