@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING
 
 from tallyboard import __version__
 
+from .options import add_arguments, options_of
 from .ports import PortInUse, claim
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Sequence
+
+    from .options import Options
 
 EXIT_OK = 0
 """Stopped by Ctrl+C or SIGTERM."""
@@ -29,8 +32,6 @@ EXIT_PORT_IN_USE = 3
 EXIT_NO_AIOHTTP = 4
 """The server's one dependency is not installed; stderr has the command."""
 
-DEFAULT_PORT = 6006
-
 
 def make_parser(epilog: Callable[[], str] | None = None) -> argparse.ArgumentParser:
     """Build the command line's parser.
@@ -39,15 +40,7 @@ def make_parser(epilog: Callable[[], str] | None = None) -> argparse.ArgumentPar
         epilog: gives what `--help` says at its end, and is called only then.
     """
     parser = _Parser(epilog)
-    parser.add_argument("positional", nargs="?", metavar="LOGDIR", help="the same as --logdir")
-    parser.add_argument("--logdir", help="directory that holds the runs; it may appear later")
-    parser.add_argument(
-        "--port",
-        type=_port,
-        default=DEFAULT_PORT,
-        help="port on localhost; 0 picks any free one (default: %(default)s)",
-    )
-    parser.add_argument("--version", action="version", version=f"tallyboard {__version__}")
+    add_arguments(parser)
     return parser
 
 
@@ -78,13 +71,13 @@ def main(argv: Sequence[str] | None = None, *, epilog: Callable[[], str] | None 
 
 
 def _run(argv: Sequence[str] | None, epilog: Callable[[], str] | None) -> int:
-    logdir, port = _arguments(argv, epilog)
+    options = options_of(make_parser(epilog), argv, _command())
     try:
-        listener = claim(port)
+        listener = claim(options.port, options.host)
     except PortInUse as taken:
-        return _fail(EXIT_PORT_IN_USE, _port_in_use(taken, logdir))
+        return _fail(EXIT_PORT_IN_USE, _port_in_use(taken, options))
     except OSError as refused:
-        return _fail(EXIT_USAGE, f"cannot listen on port {port}: {refused.strerror}")
+        return _fail(EXIT_USAGE, f"cannot listen on port {options.port}: {refused.strerror}")
     with listener:
         try:
             from .serving import serve  # here, so that --help and --version work without aiohttp
@@ -93,40 +86,30 @@ def _run(argv: Sequence[str] | None, epilog: Callable[[], str] | None) -> int:
                 raise
             return _fail(EXIT_NO_AIOHTTP, "the viewer needs aiohttp:\n    pip install 'tallyboard[viewer]'")
         logging.basicConfig(level=logging.WARNING, format="tallyboard: %(message)s")
-        asyncio.run(serve(listener, logdir, lambda: _announce(listener, logdir)))
+        serving = serve(
+            listener,
+            options.logdir,
+            lambda: _announce(listener, options),
+            title=options.title,
+            access=options.access,
+            prefix=options.prefix,
+            tls=options.tls,
+        )
+        asyncio.run(serving)
     return EXIT_OK
 
 
-def _arguments(argv: Sequence[str] | None, epilog: Callable[[], str] | None) -> tuple[str, int]:
-    parser = make_parser(epilog)
-    given = parser.parse_args(argv)
-    if given.logdir is not None and given.positional is not None:
-        parser.error("give the logdir once, as --logdir or by itself")
-    logdir: str | None = given.logdir if given.logdir is not None else given.positional
-    if not logdir:
-        parser.error(f"a logdir is needed, for example: {_command()} --logdir runs")
-    path = Path(logdir)
-    if "\0" in logdir or (path.exists() and not path.is_dir()):
-        parser.error(f"the logdir {logdir!r} is not a directory; give the directory that holds it")
-    return logdir, given.port
-
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and int(text) <= 65535):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port: an integer from 0 to 65535")
-    return int(text)
-
-
-def _port_in_use(taken: PortInUse, logdir: str) -> str:
-    again = f"{_command()} --logdir {shlex.quote(logdir)} --port {taken.next_free}"
+def _port_in_use(taken: PortInUse, options: Options) -> str:
+    where = " --bind_all" if not options.host else f" --host {options.host}" if options.host != "localhost" else ""
+    again = f"{_command()} --logdir {shlex.quote(options.logdir)}{where} --port {taken.next_free}"
     if not taken.next_free:
         return f"port {taken.port} is in use, and no port above it is free; pick any other:\n    {again}"
     return f"port {taken.port} is in use. The next free port is {taken.next_free}:\n    {again}"
 
 
-def _announce(listener: socket.socket, logdir: str) -> None:
-    url = f"http://localhost:{listener.getsockname()[1]}/"
-    print(f"tallyboard {__version__} at {url} (logdir: {_on_one_line(logdir)}, Ctrl+C to stop)", flush=True)
+def _announce(listener: socket.socket, options: Options) -> None:
+    url = options.address(listener.getsockname()[1])
+    print(f"tallyboard {__version__} at {url} (logdir: {_on_one_line(options.logdir)}, Ctrl+C to stop)", flush=True)
 
 
 def _on_one_line(path: str) -> str:

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from . import assets
 from . import routes as api
+from .access import Access
 from .context import CONTEXT, Context
 from .live import Hub
 from .safety import MAX_BODY, add_headers, guard
@@ -26,6 +27,8 @@ def make_app(
     title: str = "tallyboard",
     static: Path = assets.STATIC,
     keep_alive: float = 15.0,
+    access: Access | None = None,
+    prefix: str = "",
 ) -> web.Application:
     """Build the viewer's application.
 
@@ -35,17 +38,31 @@ def make_app(
         title: the page's title.
         static: directory of the built page.
         keep_alive: seconds of silence after which an event stream sends a comment.
+        access: whom it answers; by default everybody on this machine.
+        prefix: of every path, such as `/board`, for a reverse proxy that passes it on; empty for none.
     """
-    app = web.Application(middlewares=[guard], client_max_size=MAX_BODY)
+    app = web.Application(client_max_size=MAX_BODY)
     app[CONTEXT] = Context(store, Hub(store, keep_alive=keep_alive), logdir, title)
     app[assets.STATIC_DIR] = static.resolve()
     for table in api.found():
         app.add_routes(table)
     app.add_routes(assets.routes)
-    app.on_response_prepare.append(add_headers)
     app.cleanup_ctx.append(_hub_is_open)
     app.on_shutdown.append(_end_streams)
-    return app
+    outer = app
+    if prefix:
+        outer = web.Application(client_max_size=MAX_BODY)
+        outer.router.add_get(prefix, _to_folder)
+        outer.add_subapp(prefix, app)
+    outer.middlewares.append(guard(access or Access(), prefix))
+    outer.on_response_prepare.append(add_headers)
+    return outer
+
+
+async def _to_folder(request: web.Request) -> web.Response:
+    """The page asks for everything relative to its address, which therefore has to end with a slash."""
+    place = request.rel_url.with_path(f"{request.path}/", keep_query=True)
+    return web.Response(status=308, headers={"Location": str(place)})
 
 
 async def _hub_is_open(app: web.Application) -> AsyncGenerator[None]:

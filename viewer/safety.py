@@ -1,18 +1,19 @@
 """What a local server owes its user: no other site may read it, steer it, or frame it.
 
-The server listens on loopback only, but a browser on the same machine visits the whole web. Three doors are
-closed here: DNS rebinding (a foreign name that resolves to 127.0.0.1) by the Host header, cross-site requests
-by Origin, Content-Type and Sec-Fetch-Site, and injected script by the Content-Security-Policy.
+The server listens on loopback unless told otherwise, but a browser on the same machine visits the whole web. Three
+doors are closed here: DNS rebinding (a foreign name that resolves to 127.0.0.1) by the Host header, cross-site requests
+by Origin, Content-Type and Sec-Fetch-Site, and injected script by the Content-Security-Policy. A fourth, beyond
+loopback, is closed by the token that access.py knows.
 """
 
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Awaitable, Callable
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
+from .access import Access
 from .responses import error
 
 MAX_BODY = 1 << 20
@@ -41,39 +42,117 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 
-_LOCAL = re.compile(r"(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?", re.IGNORECASE)
 _READ_ONLY = ("GET", "HEAD")
 
 _log = logging.getLogger("tallyboard.viewer")
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_LOCKED = b"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>tallyboard: token needed</title></head>
+<body style="font:16px/1.5 system-ui,sans-serif;max-width:40em;margin:4em auto;padding:0 1em">
+<h1>This viewer needs its token</h1>
+<p>Open the address that it printed when it was started: it ends with <code>?token=</code> and the token.
+After that, this browser is known.</p>
+</body></html>
+"""
 
 
-def refusal(request: web.Request) -> web.Response | None:
-    """Return the answer that turns `request` away, or None when it may go on to its handler."""
+def refusal(request: web.Request, access: Access, path: str) -> web.Response | None:
+    """Return the answer that turns `request` away, or None when it may go on to its handler.
+
+    Args:
+        request: what came.
+        access: whom the server answers.
+        path: the request's path below the server's prefix.
+    """
     hosts = request.headers.getall("Host", [])
-    if len(hosts) != 1 or not _LOCAL.fullmatch(hosts[0]):
-        return error(403, "This server answers only to localhost, 127.0.0.1 and [::1] in the Host header.")
+    if len(hosts) != 1 or not access.answers_to(hosts[0]):
+        return error(403, _host_sentence(access))
     site = request.headers.get("Sec-Fetch-Site", "same-origin")
-    if request.path.startswith("/api/") and site not in ("same-origin", "none"):
+    if path.startswith(("/api/", "/data/")) and site not in ("same-origin", "none"):
         return error(403, "Another site's page may not ask this server for data.")
-    if request.method in _READ_ONLY:
+    if request.method not in _READ_ONLY and (answer := _foreign_writing(request, hosts[0], site)) is not None:
+        return answer
+    if access.token is None or not path:  # the prefix alone is answered with the page's address, which asks
         return None
+    return _without_token(request, access, path)
+
+
+def _host_sentence(access: Access) -> str:
+    if not access.beyond and not access.names:
+        return "This server answers only to localhost, 127.0.0.1 and [::1] in the Host header."
+    return (
+        "This server does not answer to that name in the Host header; "
+        "use its address, or start it with --allow_host and the name."
+    )
+
+
+def _foreign_writing(request: web.Request, host: str, site: str) -> web.Response | None:
     origin = request.headers.get("Origin")
     if origin is None and site != "same-origin":
         return error(403, "A request that is not a GET must come from this server's own page.")
-    if origin is not None and origin.lower() != f"{request.scheme}://{hosts[0]}".lower():
+    if origin is not None and origin.lower() != f"{request.scheme}://{host}".lower():
         return error(403, "The Origin header names another site; only this server's own page may send this.")
     if request.content_type != "application/json":  # absent, it is octet-stream
         return error(415, "The request's Content-Type must be application/json.")
     return None
 
 
-@web.middleware
-async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn away what `refusal` names, and answer every failure with one JSON sentence."""
-    if (answer := refusal(request)) is not None:
-        return answer
+def _without_token(request: web.Request, access: Access, path: str) -> web.Response | None:
+    if access.has_cookie(request.headers.get("Cookie", "")):
+        return None
+    asked = request.query.get("token") if path == "/" and request.method == "GET" else None
+    scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
+    said = asked if asked is not None else bearer.strip() if scheme.lower() == "bearer" else None
+    address = request.remote or ""
+    if said is not None:
+        if access.guesses.exhausted(address):
+            wait = {"Retry-After": str(round(access.guesses.window))}
+            return error(429, "Too many wrong tokens came from this address; wait a minute.", wait)
+        if access.is_token(said):
+            return None if asked is None else _known_from_now_on(request, access)
+        access.guesses.note(address)
+    if path == "/":
+        return web.Response(status=401, body=_LOCKED, content_type="text/html", charset="utf-8")
+    return error(401, "This server needs its token, as a cookie or in an Authorization: Bearer header.")
+
+
+def _known_from_now_on(request: web.Request, access: Access) -> web.Response:
+    """Sends the browser to the same address without the token, which so stays out of its history and its referrers."""
+    kept = [(name, value) for name, value in request.query.items() if name != "token"]
+    place = request.rel_url.with_query(kept)
+    response = web.Response(status=303, headers={"Location": str(place), "Cache-Control": "no-store"})
+    response.set_cookie(
+        access.cookie_name,
+        access.cookie_value,
+        path=request.path,
+        httponly=True,
+        samesite="Lax",
+        secure=request.scheme == "https",
+        max_age=30 * 86_400,
+    )
+    return response
+
+
+def guard(access: Access, prefix: str) -> Middleware:
+    """Make the middleware that turns away what `refusal` names, and answers every failure with one JSON sentence.
+
+    Args:
+        access: whom the server answers.
+        prefix: of every path; empty, or such as `/board`.
+    """
+
+    @web.middleware
+    async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+        path = request.path.removeprefix(prefix)
+        if (answer := refusal(request, access, path)) is not None:
+            return answer
+        return await _answer(request, handler)
+
+    return guarded
+
+
+async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except web.HTTPException as raised:

@@ -17,28 +17,41 @@ from .indexing import Indexing
 
 if TYPE_CHECKING:
     import socket
+    import ssl
     from collections.abc import Callable
 
+    from .access import Access
     from .indexing import Poller
 
 _PATIENCE = 0.25
 """Seconds an answer under way may take to finish once the server is asked to stop."""
 
 
-async def serve(listener: socket.socket, logdir: str, announce: Callable[[], None]) -> None:
+async def serve(
+    listener: socket.socket,
+    logdir: str,
+    announce: Callable[[], None],
+    *,
+    title: str = "tallyboard",
+    access: Access | None = None,
+    prefix: str = "",
+    tls: ssl.SSLContext | None = None,
+) -> None:
     """Serve `logdir` on `listener` until SIGINT or SIGTERM.
 
     Args:
         listener: bound and listening; closed at the end.
         logdir: need not exist yet.
         announce: called once connections are answered.
+        title, access, prefix: see `make_app`.
+        tls: speaks HTTPS with this; None speaks HTTP.
     """
     # A peer that speaks no HTTP is no fault of ours; our own failures are logged by the guard.
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     store = Store()
     indexing = Indexing(lambda: _open_reader(logdir, store))
     runner = web.AppRunner(
-        make_app(store, logdir=logdir),
+        make_app(store, logdir=logdir, title=title, access=access, prefix=prefix),
         access_log=None,
         handle_signals=False,
         handler_cancellation=True,
@@ -48,7 +61,7 @@ async def serve(listener: socket.socket, logdir: str, announce: Callable[[], Non
     _on_signals(stopping.set)
     try:
         await runner.setup()
-        await web.SockSite(runner, listener).start()
+        await web.SockSite(runner, listener, ssl_context=tls).start()
         announce()
         indexing.start()
         await stopping.wait()

@@ -155,7 +155,7 @@ def test_bad_arguments_are_2(
 def test_a_port_the_system_refuses_is_2(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """A port that only root may take is no port in use."""
 
-    def refuse(port: int) -> socket.socket:
+    def refuse(port: int, host: str) -> socket.socket:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(cli, "claim", refuse)
@@ -166,7 +166,7 @@ def test_a_port_the_system_refuses_is_2(monkeypatch: pytest.MonkeyPatch, capsys:
 def test_no_free_port_above_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """At the end of the range the cure is --port 0."""
 
-    def refuse(port: int) -> socket.socket:
+    def refuse(port: int, host: str) -> socket.socket:
         raise PortInUse(port, 0)
 
     monkeypatch.setattr(cli, "claim", refuse)

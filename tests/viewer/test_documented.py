@@ -10,8 +10,9 @@ from aiohttp import web
 
 from tallyboard.core.store import Store
 from tallyboard.viewer import __main__ as cli
+from tallyboard.viewer import options
 from tallyboard.viewer.app import make_app
-from tallyboard.viewer.routes import scalars
+from tallyboard.viewer.routes import live, scalars
 from tallyboard.viewer.safety import MAX_BODY
 
 DOCS = (Path(__file__).parents[2] / "docs" / "viewer.md").read_text(encoding="utf-8")
@@ -56,4 +57,6 @@ def test_the_limits_are_those_of_the_code() -> None:
     assert f"One answer holds {scalars.MOST_POINTS:,} points" in DOCS
     assert MAX_BODY == 1 << 20
     assert "A request's body may have 1 MiB" in DOCS
-    assert f"port on localhost, {cli.DEFAULT_PORT} unless given" in DOCS
+    assert f"port to listen on, {options.DEFAULT_PORT} unless given" in DOCS
+    assert f"At most {live.MOST_STREAMS:,} event streams" in DOCS
+    assert f"`{options.TOKEN}`" in DOCS

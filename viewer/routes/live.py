@@ -13,6 +13,9 @@ from ..responses import error
 PATIENCE = 30.0
 """Seconds a client may leave an event untaken before it is dropped; a browser resumes by itself."""
 
+MOST_STREAMS = 2_000
+"""Streams open at once; the page shares one among the tabs of a browser."""
+
 _HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 routes = web.RouteTableDef()
@@ -26,6 +29,8 @@ async def get_live(request: web.Request) -> web.StreamResponse:
         since = _since(request, context.boot)
     except ValueError:
         return error(400, 'The query\'s "since" must be a version: an integer of 0 or more.')
+    if context.hub.streams >= MOST_STREAMS:
+        return error(503, f"{MOST_STREAMS:,} streams are open, which is all there are.", {"Retry-After": "30"})
     response = web.StreamResponse(headers=_HEADERS)
     await response.prepare(request)
     async with aclosing(context.hub.events(since, boot=context.boot)) as events:
