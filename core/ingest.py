@@ -56,17 +56,12 @@ class _Points:
 
 
 class Ingest:
-    """Decodes batches into a store. Remembers which plugin a tag belongs to, and the shapes of scalar events."""
+    """Decodes batches into a store. Remembers the shapes of scalar events."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._decoder = ScalarDecoder()
-        self._plugins: dict[tuple[str, str], str] = {}
         self._names: list[str] = []
-
-    def forget(self, run: str) -> None:
-        """A run is gone: its tags may come back as something else."""
-        self._plugins = {key: plugin for key, plugin in self._plugins.items() if key[0] != run}
 
     def take(self, batch: Batch) -> None:
         """Offers everything in a batch to the store."""
@@ -104,7 +99,6 @@ class Ingest:
             self._store.offer_scalars(
                 run, tag, step[a:b], wall_time[a:b], value[a:b], bool(wide is not None and wide[a:b].any())
             )
-            self._plugins.setdefault((run, tag), "scalars")
 
     def _number(self, tag: str) -> int:
         number = self._numbers.get(tag)
@@ -157,10 +151,10 @@ class Ingest:
             self._store.offer_blob(run, GRAPH_TAG, "graphs", event.step, event.wall_time, ref)
         scalars: list[tuple[str, float, bool]] = []
         for value in event.summary.value:
-            plugin = plugin_of(value, self._plugins.get((run, value.tag), ""))
+            plugin = plugin_of(value, self._store.plugin_of(run, value.tag))
             if not plugin:
                 continue  # no dashboard shows a tensor that nobody names
-            self._plugins.setdefault((run, value.tag), plugin)
+            self._store.know(run, value.tag, plugin)
             number = number_in(value) if plugin == "scalars" else None
             if number is not None:
                 scalars.append((value.tag, *number))

@@ -261,7 +261,6 @@ class LogdirReader:
 
     def _forget(self, run: str, *, keep_files: bool = False, keep_assets: bool = False) -> None:
         self.store.drop_run(run)
-        self._ingest.forget(run)
         if keep_files:
             self.store.offer_run(run)
         else:

@@ -2,7 +2,8 @@
 
 One reader thread offers what it found and publishes it; any other thread reads. Columns only grow, in place
 while there is room, and a reader is given views up to the published length, so it needs no copy and never
-sees half of a batch.
+sees half of a batch. A restart that voids earlier points puts shorter columns in the place of the old ones and
+raises the series' generation: an index into a series is good for one generation.
 """
 
 from __future__ import annotations
@@ -10,19 +11,36 @@ from __future__ import annotations
 import re
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Asset", "BlobRef", "Blobs", "Changes", "RunInfo", "Series", "State", "Store", "Warned", "natural"]
+from .snapshot import Snapshot, pack, unpack
+from .tracks import NO_PLACES, Asset, Columns, Run, RunInfo, Shown, Track, Warned
+
+__all__ = [
+    "Asset",
+    "BlobRef",
+    "Blobs",
+    "Changes",
+    "Overview",
+    "Refs",
+    "RunInfo",
+    "Series",
+    "State",
+    "Store",
+    "Warned",
+    "natural",
+]
 
 State = Literal["waiting", "loading", "ready"]
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
 Floats = NDArray[np.float32] | NDArray[np.float64]
+SCALARS = "scalars"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +51,28 @@ class Series:
         step: int64 of shape [n].
         wall_time: seconds since 1970, float64 of shape [n].
         value: float32 of shape [n], or float64 where the file has that precision.
+        generation: goes up when points that were there before are hidden, because a restart superseded them; the
+            first points of two answers are the same only if this is.
+        restarts: int64 of shape [r]: the points with which a restarted run goes on.
     """
 
     step: I64
     wall_time: F64
     value: Floats
+    generation: int = 0
+    restarts: I64 = field(default_factory=lambda: NO_PLACES)
 
     def __len__(self) -> int:
         return len(self.step)
+
+    @property
+    def segments(self) -> I64:
+        """Where each stretch of steps that do not go back starts, restarts included: int64 of shape [s]."""
+        if not len(self.step):
+            return NO_PLACES
+        back = np.flatnonzero(self.step[1:] < self.step[:-1]) + 1
+        starts = np.union1d(np.append(0, back), self.restarts)
+        return starts[starts < len(self.step)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,53 +84,46 @@ class BlobRef:
     length: int
 
 
+class Refs(Sequence[BlobRef]):
+    """References to records, made when asked for: a million of them would be heavy.
+
+    Attributes:
+        files: paths.
+        file: an index into `files` for each, int32 of shape [n].
+        offset, length: of each record's data, int64 and int32 of shape [n].
+    """
+
+    __slots__ = ("file", "files", "length", "offset")
+
+    def __init__(self, files: Sequence[str], file: NDArray[Any], offset: NDArray[Any], length: NDArray[Any]) -> None:
+        self.files, self.file, self.offset, self.length = files, file, offset, length
+
+    def __len__(self) -> int:
+        return len(self.file)
+
+    @overload
+    def __getitem__(self, at: int) -> BlobRef: ...
+    @overload
+    def __getitem__(self, at: slice) -> Refs: ...
+    def __getitem__(self, at: int | slice) -> BlobRef | Refs:
+        """One reference, or some of them."""
+        if isinstance(at, slice):
+            return Refs(self.files, self.file[at], self.offset[at], self.length[at])
+        return BlobRef(self.files[int(self.file[at])], int(self.offset[at]), int(self.length[at]))
+
+
 @dataclass(frozen=True, slots=True)
 class Blobs:
-    """A series whose values stay on disk. `ref` has one entry for each step."""
+    """A series whose values stay on disk. `ref` has one entry for each step; the rest is as in `Series`."""
 
     step: I64
     wall_time: F64
-    ref: tuple[BlobRef, ...]
+    ref: Refs
+    generation: int = 0
+    restarts: I64 = field(default_factory=lambda: NO_PLACES)
 
     def __len__(self) -> int:
         return len(self.step)
-
-
-@dataclass(frozen=True, slots=True)
-class Warned:
-    """Something wrong with a run's files: a stable word for the kind, how often, and a sentence for people."""
-
-    kind: str
-    count: int
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Asset:
-    """A file of a run that is no event file.
-
-    Attributes:
-        kind: `trace` (of torch's profiler), `profile` (below `plugins/profile/`) or `projector` (its configuration).
-        path: where it lies.
-        size: in bytes.
-        stamp: differs whenever the content may differ.
-    """
-
-    kind: Literal["trace", "profile", "projector"]
-    path: str
-    size: int
-    stamp: int | str
-
-
-@dataclass(frozen=True, slots=True)
-class RunInfo:
-    """A run: its name relative to the logdir, `.` for the logdir itself, and its first and last second since 1970."""
-
-    name: str
-    first_wall_time: float | None
-    last_wall_time: float | None
-    warnings: tuple[Warned, ...]
-    assets: tuple[Asset, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,106 +133,80 @@ class Changes:
     Attributes:
         version: the store's version now.
         structure: runs, tags, warnings or the state changed, or a series started anew.
-        series: scalar series that have new points, with their number of points now; None when there are
-            too many to name or the version is too old, so that all must be taken as changed.
+        series: scalar series that changed: run, tag, number of points now, generation; None when there are too many
+            to name or the version is too old, so that all must be taken as changed.
     """
 
     version: int
     structure: bool
-    series: list[tuple[str, str, int]] | None
+    series: list[tuple[str, str, int, int]] | None
 
 
-class _Columns:
-    """Step, wall time and value of one series, growing in place."""
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What was published with one version; not to be changed.
 
-    __slots__ = ("length", "published", "step", "value", "wall_time")
+    Attributes:
+        version, state: of the store.
+        runs: in natural order of names.
+        tags: number of values by plugin, tag and run.
+        generations: of the scalar series that restarts have changed, by (run, tag).
+    """
 
-    def __init__(self) -> None:
-        self.length = 0
-        self.published = 0
-        self.step: I64 = np.empty(0, np.int64)
-        self.wall_time: F64 = np.empty(0, np.float64)
-        self.value: Floats = np.empty(0, np.float32)
-
-    def extend(self, step: I64, wall_time: F64, value: F64, wide: bool) -> None:
-        end = self.length + len(step)
-        if wide and self.value.dtype != np.float64:
-            self.value = self.value.astype(np.float64)
-        if end > len(self.step):
-            # exact at first, so that a loaded run wastes nothing; by half when it turns out to grow
-            room = end if self.length == 0 else max(end, self.length + (self.length >> 1) + 16)
-            self.step = self._grown(self.step, room)
-            self.wall_time = self._grown(self.wall_time, room)
-            self.value = self._grown(self.value, room)
-        at = slice(self.length, end)
-        self.step[at], self.wall_time[at], self.value[at] = step, wall_time, value
-        self.length = end
-
-    def _grown(self, old: NDArray[Any], room: int) -> NDArray[Any]:
-        new = np.empty(room, old.dtype)
-        new[: self.length] = old[: self.length]
-        return new
-
-    def view(self) -> Series:
-        end = self.published
-        return Series(self.step[:end], self.wall_time[:end], self.value[:end])
-
-
-@dataclass(slots=True)
-class _BlobList:
-    step: list[int] = field(default_factory=list[int])
-    wall_time: list[float] = field(default_factory=list[float])
-    ref: list[BlobRef] = field(default_factory=list[BlobRef])
-    published: int = 0
-
-
-@dataclass(slots=True)
-class _Run:
-    first: float | None = None
-    last: float | None = None
-    warned: dict[str, Warned] = field(default_factory=dict[str, Warned])
-    assets: tuple[Asset, ...] = ()
+    version: int
+    state: State
+    runs: list[RunInfo]
+    tags: dict[str, dict[str, dict[str, int]]]
+    generations: dict[tuple[str, str], int]
 
 
 @dataclass(frozen=True, slots=True)
 class _Publication:
     version: int
     structure: bool
-    series: list[tuple[str, str, int]] | None
+    series: list[tuple[str, str, int, int]] | None
 
 
 class Store:
-    """All series of a logdir. `offer_*`, `drop_run`, `warn` and `publish` belong to the one reader thread."""
+    """All series of a logdir. `offer_*`, `restart`, `drop_run`, `warn`, `restore` and `publish` belong to the one
+    reader thread; what they do is seen by nobody before `publish`.
+    """
 
     NAMED_MAX = 2_000  # series a change list names before it says "all"
     REMEMBERED = 600  # publications that `changes` can look back on
+    NAMES_REMEMBERED = 60_000  # series named in them altogether
 
     def __init__(self) -> None:
         self.version = 0
         self.state: State = "waiting"
         self._lock = threading.Lock()
-        self._runs: dict[str, _Run] = {}
-        self._scalars: dict[tuple[str, str], _Columns] = {}
-        self._blobs: dict[tuple[str, str, str], _BlobList] = {}  # plugin, run, tag
-        self._touched: dict[tuple[str, str], _Columns] = {}
-        self._touched_blobs: dict[tuple[str, str, str], _BlobList] = {}
+        self._runs: dict[str, Run] = {}  # the reader's
+        self._shown: dict[str, Run] = {}  # everybody's
+        self._changed: set[str] = set()  # runs whose part in `_shown` is out of date
+        self._touched: dict[tuple[str, str], Track] = {}
+        self._touched_blobs: list[Track] = []
+        self._loaded: list[Track] = []  # what may have room to give back when loading is over
         self._structure = False
-        self._history: deque[_Publication] = deque(maxlen=self.REMEMBERED)
+        self._history: deque[_Publication] = deque()
+        self._names_remembered = 0
         self._listeners: list[Callable[[int], None]] = []
+        self._overview: Overview | None = None
 
     # -- the reader's side
 
-    def offer_run(self, run: str) -> None:
-        """A run was found."""
-        if run not in self._runs:
-            with self._lock:
-                self._runs[run] = _Run()
+    def offer_run(self, run: str) -> Run:
+        """A run was found; returns what is kept of it."""
+        found = self._runs.get(run)
+        if found is None:
+            found = self._runs[run] = Run()
+            self._changed.add(run)
             self._structure = True
+        return found
 
     def offer_assets(self, run: str, assets: tuple[Asset, ...]) -> None:
         """All files of a run that are no event files, in place of those offered before."""
-        self.offer_run(run)
-        self._runs[run].assets = assets
+        self.offer_run(run).assets = assets
+        self._changed.add(run)
         self._structure = True
 
     def offer_scalars(self, run: str, tag: str, step: I64, wall_time: F64, value: F64, wide: bool = False) -> None:
@@ -218,43 +217,101 @@ class Store:
             step, wall_time, value: columns of one length; `value` is float64 and stored as float32 unless
             wide: it was written with float64's precision.
         """
-        key = (run, tag)
-        columns = self._scalars.get(key)
-        if columns is None:
-            columns = _Columns()
-            with self._lock:
-                self._scalars[key] = columns
-            self._structure = True
-        columns.extend(step, wall_time, value, wide)
-        self._touched[key] = columns
-        self._span(run, float(wall_time[0]), float(wall_time[-1]))
+        if not len(step):
+            return
+        with np.errstate(over="ignore"):
+            kept = value.astype(np.float64 if wide else np.float32)
+        self.offer_rows(run, tag, SCALARS, (step.copy(), wall_time.copy(), kept), 0, len(step))
 
     def offer_blob(self, run: str, tag: str, plugin: str, step: int, wall_time: float, ref: BlobRef) -> None:
         """One more value that stays on disk, not to be seen before `publish`."""
-        key = (plugin, run, tag)
-        blobs = self._blobs.get(key)
-        if blobs is None:
-            blobs = _BlobList()
-            with self._lock:
-                self._blobs[key] = blobs
-            self._structure = True
-        blobs.step.append(step)
-        blobs.wall_time.append(wall_time)
-        blobs.ref.append(ref)
-        self._touched_blobs[key] = blobs
-        self._span(run, wall_time, wall_time)
+        kept = self.offer_run(run)
+        if ref.path not in kept.files:
+            kept.files.append(ref.path)
+        place = (np.array([kept.files.index(ref.path)], np.int32), np.array([ref.offset]))
+        columns = (np.array([step]), np.array([wall_time]), *place, np.array([ref.length], np.int32))
+        self.offer_rows(run, tag, plugin, columns, 0, 1)
 
-    def _span(self, run: str, first: float, last: float) -> None:
-        info = self._runs[run]
-        info.first = first if info.first is None else min(info.first, first)
-        info.last = last if info.last is None else max(info.last, last)
+    def offer_rows(
+        self, run: str, tag: str, plugin: str, columns: Columns, start: int, end: int, expected: float = 1.0
+    ) -> Track:
+        """Rows of columns that are handed over: nobody may write to them any more.
+
+        Args:
+            run, tag, plugin: whose values they are.
+            columns: for `scalars` step int64, wall time float64 and value float32 or float64; for any other plugin
+                step, wall time, file int32 (an index into the run's `files`), offset int64 and length int32.
+            start, end: which rows; not empty.
+            expected: how many times as many rows as these are to come in all, these included.
+        """
+        kept = self.offer_run(run)
+        with self._lock:
+            track = kept.track(tag, plugin)
+            if track is None:
+                track = kept.add(tag, plugin)
+            if not track.count:
+                self._structure = True
+            track.extend(columns, start, end, expected)
+        self._touch(run, tag, track)
+        self._span(run, kept, float(columns[1][start]), float(columns[1][end - 1]))
+        return track
+
+    def know(self, run: str, tag: str, plugin: str) -> None:
+        """A tag belongs to a plugin, though it has no value yet."""
+        kept = self.offer_run(run)
+        if tag not in kept.tracks:
+            with self._lock:
+                kept.add(tag, plugin)
+            self._changed.add(run)
+
+    def plugin_of(self, run: str, tag: str) -> str:
+        """The plugin that a tag came with first, or empty."""
+        kept = self._runs.get(run)
+        track = None if kept is None else kept.tracks.get(tag)
+        return "" if track is None else track.plugin
+
+    def restart(self, run: str, step: int, tags: Iterable[str] | None = None) -> None:
+        """A run went on from a step: what it has from there on is superseded.
+
+        Args:
+            run: which.
+            step: values of this step and later ones are hidden from now on.
+            tags: only of these.
+        """
+        kept = self.offer_run(run)
+        wanted = None if tags is None else set(tags)
+        for tag, track in kept.all():
+            if wanted is None or tag in wanted:
+                self.supersede(run, tag, track, np.array([track.count]), np.array([step]), marked=True)
+
+    def supersede(self, run: str, tag: str, track: Track, at: I64, steps: I64, *, marked: bool) -> None:
+        """Hides values of one track before restarts; see `Track.supersede`."""
+        with self._lock:
+            track.supersede(at, steps, marked)
+        if track.before is not None:
+            self._touch(run, tag, track)
+
+    def _touch(self, run: str, tag: str, track: Track) -> None:
+        if track.plugin == SCALARS:
+            self._touched[run, tag] = track
+        else:
+            self._touched_blobs.append(track)
+
+    def _span(self, run: str, kept: Run, first: float, last: float) -> None:
+        if kept.first is None or kept.last is None:
+            kept.first, kept.last = min(first, last), max(first, last)
+        elif kept.first <= first and last <= kept.last:
+            return
+        else:
+            kept.first, kept.last = min(kept.first, first), max(kept.last, last)
+        self._changed.add(run)
 
     def warn(self, run: str, kind: str, message: str, count: int = 1) -> None:
         """Counts something wrong with a run's files; the latest message of a kind is kept."""
-        self.offer_run(run)
-        warned = self._runs[run].warned
+        warned = self.offer_run(run).warned
         before = warned[kind].count if kind in warned else 0
         warned[kind] = Warned(kind, before + count, message)
+        self._changed.add(run)
         self._structure = True
 
     def count_warned(self, run: str, kind: str) -> int:
@@ -264,40 +321,89 @@ class Store:
 
     def drop_run(self, run: str) -> None:
         """A run is gone, or is to be read anew from its start."""
-        with self._lock:
-            self._runs.pop(run, None)
-            for key in [key for key in self._scalars if key[0] == run]:
-                del self._scalars[key]
-                self._touched.pop(key, None)
-            for key in [key for key in self._blobs if key[1] == run]:
-                del self._blobs[key]
-                self._touched_blobs.pop(key, None)
+        dropped = self._runs.pop(run, None)
+        if dropped is None:
+            return
+        for tag, track in dropped.all():
+            if self._touched.get((run, tag)) is track:
+                del self._touched[run, tag]
+        self._changed.add(run)
         self._structure = True
+
+    def export(self, runs: Iterable[str] | None = None) -> Snapshot:
+        """What the reader thread has of these runs, or of all, in a few arrays; see snapshot.py."""
+        names = list(self._runs if runs is None else runs)
+        return pack([(name, self._runs[name]) for name in names if name in self._runs])
+
+    def restore(self, snapshot: Snapshot) -> list[str]:
+        """Takes runs as they were exported, in the place of what is there of them; the arrays, which may be
+        memory-mapped files, are kept and not copied. Returns the names of the runs.
+
+        Raises:
+            ValueError: the snapshot does not fit together; nothing was taken.
+        """
+        found = unpack(snapshot)
+        for name, run in found:
+            if name in self._runs:
+                run.assets = self._runs[name].assets
+            self.drop_run(name)
+            self._runs[name] = run
+            self._changed.add(name)
+            for tag, track in run.all():
+                self._touch(name, tag, track)
+        self._structure = self._structure or bool(found)
+        return [name for name, _ in found]
 
     def publish(self, state: State | None = None) -> bool:
         """Makes everything offered so far visible at once. Returns whether there was anything."""
-        if state is not None and state != self.state:
-            self.state = state
-            self._structure = True
-        if not (self._structure or self._touched or self._touched_blobs):
+        loaded = state == "ready" != self.state
+        if not (
+            self._structure or self._touched or self._touched_blobs or self._changed or state not in (None, self.state)
+        ):
             return False
         with self._lock:
-            series = [(run, tag, columns.length) for (run, tag), columns in self._touched.items()]
-            for columns in self._touched.values():
-                columns.published = columns.length
-            for blobs in self._touched_blobs.values():
-                blobs.published = len(blobs.step)
-            self.version += 1
-            named = series if len(series) <= self.NAMED_MAX else None
-            self._history.append(_Publication(self.version, self._structure, named))
-            self._touched.clear()
-            self._touched_blobs.clear()
+            if state is not None and state != self.state:
+                self.state = state
+                self._structure = True
+            self._publish_tracks(loaded)
+            for name in self._changed:
+                self._publish_run(name)
+            self._changed.clear()
             self._structure = False
             listeners = list(self._listeners)
             version = self.version
         for listener in listeners:
             listener(version)
         return True
+
+    def _publish_tracks(self, loaded: bool) -> None:
+        self.version += 1
+        tracks = list(self._touched.values())
+        named = None
+        if len(tracks) <= self.NAMED_MAX:
+            named = [(run, tag, track.count, track.generation) for (run, tag), track in self._touched.items()]
+        for track in (*tracks, *self._touched_blobs):
+            track.publish()
+        if self.state != "ready" or loaded:
+            self._loaded += [track for track in (*tracks, *self._touched_blobs) if track.own]
+        if loaded:
+            for track in set(self._loaded):
+                track.trim()
+            self._loaded = []
+        self._touched.clear()
+        self._touched_blobs = []
+        self._history.append(_Publication(self.version, self._structure, named))
+        self._names_remembered += len(named or ())
+        while len(self._history) > self.REMEMBERED or self._names_remembered > self.NAMES_REMEMBERED:
+            self._names_remembered -= len(self._history.popleft().series or ())
+
+    def _publish_run(self, name: str) -> None:
+        run = self._runs.get(name)
+        if run is None:
+            self._shown.pop(name, None)
+            return
+        run.info = RunInfo(name, run.first, run.last, tuple(run.warned.values()), run.assets)
+        self._shown[name] = run
 
     # -- everybody's side
 
@@ -317,43 +423,73 @@ class Store:
 
         return unsubscribe
 
+    def overview(self) -> Overview:
+        """Runs and tags of one version, together. The same object is given until the next publication."""
+        with self._lock:
+            if self._overview is not None and self._overview.version == self.version:
+                return self._overview
+            version, state = self.version, self.state
+            infos = [run.info for run in self._shown.values() if run.info is not None]
+            counts: list[tuple[str, str, str, int]] = []
+            generations: dict[tuple[str, str], int] = {}
+            for name, run in self._shown.items():
+                for tag, track in run.all():
+                    shown = track.published if track.before is None else track.before.count
+                    if shown:
+                        counts.append((track.plugin, tag, name, shown))
+                    if track.generation and track.plugin == SCALARS:
+                        generations[name, tag] = track.shown().generation
+        tags: dict[str, dict[str, dict[str, int]]] = {}
+        for plugin, tag, name, count in counts:
+            tags.setdefault(plugin, {}).setdefault(tag, {})[name] = count
+        found = Overview(version, state, sorted(infos, key=lambda info: natural(info.name)), tags, generations)
+        with self._lock:
+            if version == self.version:
+                self._overview = found
+        return found
+
     def runs(self) -> list[RunInfo]:
         """Every run, in natural order of names (run2 before run10)."""
-        with self._lock:
-            infos = [
-                RunInfo(name, run.first, run.last, tuple(run.warned.values()), run.assets)
-                for name, run in self._runs.items()
-            ]
-        return sorted(infos, key=lambda info: natural(info.name))
+        return list(self.overview().runs)
 
     def tags(self) -> dict[str, dict[str, dict[str, int]]]:
-        """Number of values by plugin, tag and run."""
-        with self._lock:
-            counts: Iterable[tuple[str, str, str, int]] = [
-                *(("scalars", tag, run, columns.published) for (run, tag), columns in self._scalars.items()),
-                *((plugin, tag, run, blobs.published) for (plugin, run, tag), blobs in self._blobs.items()),
-            ]
-        out: dict[str, dict[str, dict[str, int]]] = {}
-        for plugin, tag, run, count in counts:
-            if count:
-                out.setdefault(plugin, {}).setdefault(tag, {})[run] = count
-        return out
+        """Number of values by plugin, tag and run. Superseded ones are not counted."""
+        return {
+            plugin: {tag: dict(runs) for tag, runs in tags.items()} for plugin, tags in self.overview().tags.items()
+        }
 
-    def scalars(self, run: str, tag: str) -> Series | None:
-        """All points of a scalar series, or None where there is none."""
+    def _find(self, plugin: str, run: str, tag: str) -> tuple[Shown, list[str]] | None:
         with self._lock:
-            columns = self._scalars.get((run, tag))
-            return columns.view() if columns is not None and columns.published else None
-
-    def blobs(self, plugin: str, run: str, tag: str) -> Blobs | None:
-        """Where the values of any other series lie, or None where there is none."""
-        with self._lock:
-            blobs = self._blobs.get((plugin, run, tag))
-            if blobs is None or not blobs.published:
+            kept = self._shown.get(run)
+            track = None if kept is None else kept.track(tag, plugin)
+            if kept is None or track is None:
                 return None
-            end = blobs.published
-            step, wall_time = np.array(blobs.step[:end], np.int64), np.array(blobs.wall_time[:end], np.float64)
-            return Blobs(step, wall_time, tuple(blobs.ref[:end]))
+            return track.shown(), kept.files
+
+    def scalars(self, run: str, tag: str, *, superseded: bool = False) -> Series | None:
+        """The points of a scalar series, or None where there is none.
+
+        Args:
+            run, tag: which.
+            superseded: with the points that a restart has voided, which are hidden otherwise.
+        """
+        found = self._find(SCALARS, run, tag)
+        if found is None or not found[0].columns:
+            return None
+        shown = found[0]
+        (step, wall_time, value), restarts = shown.everything() if superseded else shown.standing()
+        return Series(step, wall_time, value, shown.generation, restarts) if len(step) else None
+
+    def blobs(self, plugin: str, run: str, tag: str, *, superseded: bool = False) -> Blobs | None:
+        """Where the values of any other series lie, or None where there is none; otherwise as `scalars`."""
+        found = self._find(plugin, run, tag)
+        if found is None or not found[0].columns or plugin == SCALARS:
+            return None
+        shown, files = found
+        columns, restarts = shown.everything() if superseded else shown.standing()
+        step, wall_time, file, offset, length = columns
+        refs = Refs(files, file, offset, length)
+        return Blobs(step, wall_time, refs, shown.generation, restarts) if len(step) else None
 
     def changes(self, since: int) -> Changes:
         """What was published after version `since`."""
@@ -364,15 +500,15 @@ class Store:
             recent = [publication for publication in self._history if publication.version > since]
             if since < 0 or len(recent) < version - since:
                 return Changes(version, True, None)
-        latest: dict[tuple[str, str], int] | None = {}
+        latest: dict[tuple[str, str], tuple[str, str, int, int]] | None = {}
         for publication in recent:
             if publication.series is None or latest is None:
                 latest = None
             else:
-                latest.update(((run, tag), count) for run, tag, count in publication.series)
+                latest.update((change[:2], change) for change in publication.series)
         if latest is not None and len(latest) > self.NAMED_MAX:
             latest = None
-        series = None if latest is None else [(run, tag, count) for (run, tag), count in latest.items()]
+        series = None if latest is None else list(latest.values())
         return Changes(version, any(publication.structure for publication in recent), series)
 
 

@@ -5,7 +5,7 @@
     H bytes       JSON, padded with spaces:
                   {"v": 1, "order": "little", "series": [{"run", "tag", "since", "n", "total",
                    "step": {"at", "type": "f8"}, "wall": {"at", "type": "f8"}, "value": {"at", "type": "f4" |
-                   "f8"}}]}
+                   "f8"}}]}; a series whose points a restart has replaced has its "generation" as well
     the rest      columns of n numbers; each starts at its "at", a multiple of 8 counted from the header's end
 
 Steps travel as f8, the only number a page has: they are exact up to 2**53. Columns with the same bytes are
@@ -47,6 +47,7 @@ class Part:
         step: int64[n].
         wall_time: float64[n], seconds.
         value: float32[n] or float64[n].
+        generation: goes up when points that were sent before no longer stand.
     """
 
     run: str
@@ -56,6 +57,7 @@ class Part:
     step: NDArray[np.int64]
     wall_time: NDArray[np.float64]
     value: Column
+    generation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,7 @@ def encode_frame(parts: Iterable[Part]) -> Frame:
             "since": part.since,
             "n": len(part.value),
             "total": part.total,
+            **({"generation": part.generation} if part.generation else {}),
             "step": {"at": columns.place(part.step.astype("<f8")), "type": "f8"},
             "wall": {"at": columns.place(part.wall_time), "type": "f8"},
             "value": {"at": columns.place(part.value), "type": f"f{part.value.dtype.itemsize}"},

@@ -122,7 +122,10 @@ class Hub:
         if not 0 <= sent < version:
             return {"version": version, "structure": True, "series": None}
         changes = self._store.changes(sent)
-        return {"version": changes.version, "structure": changes.structure, "series": changes.series}
+        series = None
+        if changes.series is not None:  # a generation is said where there is one: few runs are ever restarted
+            series = [change if change[3] else change[:3] for change in changes.series]
+        return {"version": changes.version, "structure": changes.structure, "series": series}
 
 
 def _event(name: str, number: str, data: dict[str, Any]) -> bytes:

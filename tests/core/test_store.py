@@ -103,7 +103,7 @@ def test_changes_names_grown_series() -> None:
     offer(store, "a", "loss", [3], 2)
     store.publish()
 
-    assert store.changes(1) == Changes(3, False, [("a", "loss", 3)])
+    assert store.changes(1) == Changes(3, False, [("a", "loss", 3, 0)])
     assert store.changes(3) == Changes(3, False, [])
     assert store.changes(0).structure
 
@@ -121,7 +121,7 @@ def test_changes_too_many_or_too_old() -> None:
         store.publish()
 
     assert store.changes(2) == Changes(store.version, True, None)
-    assert store.changes(store.version - 1).series == [("a", "tag0", store.REMEMBERED + 6)]
+    assert store.changes(store.version - 1).series == [("a", "tag0", store.REMEMBERED + 6, 0)]
     assert store.changes(-5) == Changes(store.version, True, None)
 
 
@@ -172,7 +172,7 @@ def test_blobs_are_references() -> None:
 
     blobs = store.blobs("text", "a", "notes")
     assert blobs is not None
-    assert (blobs.step.tolist(), blobs.wall_time.tolist(), blobs.ref) == ([5], [2.5], (BlobRef("file", 100, 20),))
+    assert (blobs.step.tolist(), blobs.wall_time.tolist(), [*blobs.ref]) == ([5], [2.5], [BlobRef("file", 100, 20)])
     assert len(blobs) == 1
     assert store.tags() == {"text": {"notes": {"a": 1}}}
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from ..context import CONTEXT, Context
 from ..responses import dump_json, is_fresh, revalidated
+
+if TYPE_CHECKING:
+    from tallyboard.core.store import Overview
 
 routes = web.RouteTableDef()
 
@@ -18,23 +21,30 @@ routes = web.RouteTableDef()
 async def get_runs(request: web.Request) -> web.StreamResponse:
     """The runs, their warnings, and every series with its number of points."""
     context = request.app[CONTEXT]
-    # Read before the content: what is published in between is then news to this client, never lost on it.
-    version, state = context.store.version, context.store.state
-    etag = f"{context.boot}-{version}-{state}"
+    store = context.store
+    etag = f"{context.boot}-{store.version}-{store.state}"
     body = None
     if not is_fresh(request, etag):
-        body = await asyncio.to_thread(describe, context, version, state)
+        overview = await asyncio.to_thread(store.overview)
+        etag = f"{context.boot}-{overview.version}-{overview.state}"
+        body = await asyncio.to_thread(describe, context, overview)
     return revalidated(request, etag, body, content_type="application/json")
 
 
-def describe(context: Context, version: int, state: str) -> bytes:
-    """Encode the answer; series name their run by its index in "runs"."""
-    runs = context.store.runs()
+def describe(context: Context, overview: Overview) -> bytes:
+    """Encode the answer; series name their run by its index in "runs", and their generation unless it is 0."""
+    runs = overview.runs
     index = {run.name: at for at, run in enumerate(runs)}
+    generations = overview.generations
+
+    def entry(plugin: str, tag: str, run: str, points: int) -> list[int]:
+        generation = generations.get((run, tag), 0) if plugin == "scalars" else 0
+        return [index[run], points, generation] if generation else [index[run], points]
+
     answer: dict[str, Any] = {
-        "version": version,
+        "version": overview.version,
         "logdir": context.logdir,
-        "state": state,
+        "state": overview.state,
         "title": context.title,
         "runs": [
             {
@@ -49,12 +59,9 @@ def describe(context: Context, version: int, state: str) -> bytes:
         ],
         "series": {
             plugin: {
-                # A run seen by tags() and not yet by runs() was published in between: the next change names
-                # it.
-                tag: [[index[run], points] for run, points in counts.items() if run in index]
-                for tag, counts in tags.items()
+                tag: [entry(plugin, tag, run, points) for run, points in counts.items()] for tag, counts in tags.items()
             }
-            for plugin, tags in context.store.tags().items()
+            for plugin, tags in overview.tags.items()
         },
     }
     return dump_json(answer)

@@ -31,11 +31,12 @@ routes = web.RouteTableDef()
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One series asked for, from the point with index `since` on."""
+    """One series asked for, from the point with index `since` on, which is an index into that `generation`."""
 
     run: str
     tag: str
     since: int
+    generation: int | None = None
 
 
 class BadRequest(Exception):
@@ -68,9 +69,8 @@ def parse(body: bytes) -> list[Wanted]:
     """Read the body of a request.
 
     Raises:
-        BadRequest: it is not `{"series": [{"run": str, "tag": str, "since": int >= 0}, ...]}`, or names more
-        than
-            `MOST_SERIES` series.
+        BadRequest: it is not `{"series": [{"run": str, "tag": str, "since": int >= 0, "generation": int}, ...]}`, where
+            "generation" may be left out, or names more than `MOST_SERIES` series.
     """
     try:
         asked: Any = json.loads(body)
@@ -95,7 +95,10 @@ def _entry(at: int, entry: Any) -> Wanted:
         raise BadRequest(f'series[{at}] needs "run" and "tag", both text.')
     if not isinstance(since, int) or isinstance(since, bool) or since < 0:
         raise BadRequest(f'series[{at}] has a "since" that is not an integer of 0 or more.')
-    return Wanted(run, tag, since)
+    generation = fields.get("generation")
+    if generation is not None and (not isinstance(generation, int) or isinstance(generation, bool)):
+        raise BadRequest(f'series[{at}] has a "generation" that is not an integer.')
+    return Wanted(run, tag, since, generation)
 
 
 def collect(store: Store, wanted: list[Wanted]) -> list[Part]:
@@ -109,11 +112,14 @@ def collect(store: Store, wanted: list[Wanted]) -> list[Part]:
             parts.append(Part(want.run, want.tag, 0, 0, np.empty(0, np.int64), none, none))
             continue
         total = len(series)
-        since = want.since if want.since <= total else 0  # else a shorter series has taken its place
+        # a restart may have hidden points that were counted, or a shorter series may have taken this one's place
+        valid = want.since <= total and want.generation in (None, series.generation)
+        since = want.since if valid else 0
         end = min(total, since + room)
         room -= end - since
         cut = slice(since, end)
-        parts.append(Part(want.run, want.tag, since, total, series.step[cut], series.wall_time[cut], series.value[cut]))
+        columns = (series.step[cut], series.wall_time[cut], series.value[cut])
+        parts.append(Part(want.run, want.tag, since, total, *columns, series.generation))
     return parts
 
 

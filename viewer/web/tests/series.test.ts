@@ -18,7 +18,7 @@ class Server {
         const from = since <= values.length ? since : 0;
         const value = Float64Array.from(values.slice(from));
         const step = value.map((_, i) => from + i);
-        return { run, tag, since: from, total: values.length, step, wall: step, value };
+        return { run, tag, since: from, total: values.length, generation: 0, step, wall: step, value };
       }),
     );
   };
@@ -60,8 +60,8 @@ describe("the points of series", () => {
     await next();
     expect(server.asked).toEqual([
       [
-        { run: "a", tag: "loss", since: 0 },
-        { run: "b", tag: "loss", since: 0 },
+        { run: "a", tag: "loss", since: 0, generation: 0 },
+        { run: "b", tag: "loss", since: 0, generation: 0 },
       ],
     ]);
     expect(values(cache, "loss", "a")).toEqual([3, 2]);
@@ -79,9 +79,32 @@ describe("the points of series", () => {
     points.push(4, 5);
     cache.note("a", "loss", 5);
     await next();
-    expect(server.asked.at(-1)).toEqual([{ run: "a", tag: "loss", since: 2 }]);
+    expect(server.asked.at(-1)).toEqual([{ run: "a", tag: "loss", since: 2, generation: 0 }]);
     expect(values(cache, "loss", "a")).toEqual([1, 2, 3, 4, 5]);
     expect(cache.get("loss", "a")?.edition).toBe(0);
+  });
+
+  test("are fetched anew when a restart has replaced some, though there are as many", async () => {
+    const server = new Server();
+    let generation = 0;
+    server.series.set("a loss", [1, 2, 3]);
+    const cache = new SeriesCache(async (wanted) => {
+      const stale = wanted[0].generation !== generation;
+      const tails = await server.answer(stale ? wanted.map((one) => ({ ...one, since: 0 })) : wanted);
+      return tails.map((tail) => ({ ...tail, generation }));
+    });
+    cache.noteIndex(server.index(), false);
+    const { next } = watched(cache, "loss", ["a"]);
+    await next();
+    generation = 1;
+    server.series.set("a loss", [1, 7, 3]);
+    cache.note("a", "loss", 3, 1);
+    await next();
+    expect(server.asked.at(-1)![0].generation).toBe(0);
+    expect(values(cache, "loss", "a")).toEqual([1, 7, 3]);
+    cache.note("a", "loss", 3, 1);
+    await Promise.resolve();
+    expect(server.asked.length).toBe(2);
   });
 
   test("that came while an answer was under way are asked for next", async () => {

@@ -22,13 +22,15 @@ export interface Index {
   state: LogdirState;
   title: string;
   runs: Run[];
-  series: { scalars?: Record<string, [run: number, points: number][]> };
+  series: { scalars?: Record<string, [run: number, points: number, generation?: number][]> };
 }
 
 export interface Wanted {
   run: string;
   tag: string;
   since: number;
+  /** Of which generation `since` counts points. */
+  generation: number;
 }
 
 /** The server answered, and said no. */

@@ -79,7 +79,7 @@ export class Board {
 
   #change(change: Change): void {
     this.#version = Math.max(this.#version, change.version);
-    if (!this.#holding) for (const [run, tag, total] of change.series ?? []) this.series.note(run, tag, total);
+    if (!this.#holding) for (const news of change.series ?? []) this.series.note(...news);
     if (change.structure || change.series === null) void this.#refresh();
   }
 

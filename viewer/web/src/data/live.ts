@@ -4,7 +4,7 @@ export interface Change {
   version: number;
   structure: boolean;
   /** Null: too much or too old to list, so anything may have changed. */
-  series: [run: string, tag: string, total: number][] | null;
+  series: [run: string, tag: string, total: number, generation?: number][] | null;
 }
 
 /** The part of EventSource that is used here. */

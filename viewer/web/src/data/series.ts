@@ -10,6 +10,10 @@ interface Held {
   total: number;
   /** What `total` was when these points were last asked for. */
   asked: number;
+  /** What these points are part of: the server counts up when points that it sent no longer stand. */
+  generation: number;
+  /** The generation that the server was last heard to have. */
+  heard: number;
   /** The server may have other points than ours under the same count: look again. */
   doubtful: boolean;
 }
@@ -65,8 +69,10 @@ export class SeriesCache {
   }
 
   /** One series now has `total` points. */
-  note(run: string, tag: string, total: number): void {
-    this.#entry(tag, run).total = total;
+  note(run: string, tag: string, total: number, generation = 0): void {
+    const held = this.#entry(tag, run);
+    held.total = total;
+    this.#compare(held, generation);
     this.#pump();
   }
 
@@ -75,8 +81,9 @@ export class SeriesCache {
     const series = index.series.scalars ?? {};
     if (!older) for (const runs of this.#held.values()) for (const held of runs.values()) held.total = 0;
     for (const [tag, runs] of Object.entries(series)) {
-      for (const [run, points] of runs) {
+      for (const [run, points, generation = 0] of runs) {
         const held = this.#entry(tag, index.runs[run].name);
+        if (!older) this.#compare(held, generation);
         held.total = older ? Math.max(held.total, points) : points;
       }
     }
@@ -94,11 +101,16 @@ export class SeriesCache {
     this.#pump();
   }
 
+  #compare(held: Held, generation: number): void {
+    held.heard = generation;
+    if (held.generation !== generation && held.columns.n > 0) held.doubtful = true;
+  }
+
   #entry(tag: string, run: string): Held {
     let runs = this.#held.get(tag);
     if (!runs) this.#held.set(tag, (runs = new Map()));
     let held = runs.get(run);
-    if (!held) runs.set(run, (held = { columns: new Columns(), total: 0, asked: 0, doubtful: false }));
+    if (!held) runs.set(run, (held = { columns: new Columns(), total: 0, asked: 0, generation: 0, heard: 0, doubtful: false }));
     return held;
   }
 
@@ -113,7 +125,7 @@ export class SeriesCache {
         const n = held.columns.n;
         if (held.total === n && !held.doubtful) continue;
         held.asked = held.total;
-        wanted.set(held, { run, tag, since: held.total < n ? 0 : Math.max(0, n - 1) });
+        wanted.set(held, { run, tag, since: held.total < n ? 0 : Math.max(0, n - 1), generation: held.generation });
         points += Math.max(0, held.total - n);
         names += run.length + tag.length + 32;
         const full = points > POINTS_PER_REQUEST || names > NAMES_PER_REQUEST || wanted.size >= SERIES_PER_REQUEST;
@@ -155,7 +167,8 @@ export class SeriesCache {
     const { columns } = held;
     const before = columns.n;
     const edition = columns.edition;
-    held.doubtful = false;
+    held.doubtful = tail.generation < held.heard;
+    held.generation = tail.generation;
     // News that came while the answer was under way is newer than the answer.
     if (held.total === held.asked) held.total = tail.total;
     if (tail.step.length === 0 && tail.total > 0) {

@@ -6,6 +6,8 @@ export interface Tail {
   since: number;
   /** Points the series has in all. */
   total: number;
+  /** Goes up when points that were sent before no longer stand. */
+  generation: number;
   step: Float64Array;
   wall: Float64Array;
   value: Float32Array | Float64Array;
@@ -22,6 +24,7 @@ interface Entry {
   since: number;
   n: number;
   total: number;
+  generation?: number;
   step: Column;
   wall: Column;
   value: Column;
@@ -65,13 +68,14 @@ const NONE = new Float64Array(0);
 /** Decodes a frame without copying its columns; throws BadFrame for anything else. */
 export function decodeFrame(frame: ArrayBuffer): Tail[] {
   const { header, body } = readHeader(frame);
-  return header.series.map(({ run, tag, since, n, total, step, wall, value }) => {
-    if (n === 0) return { run, tag, since, total, step: NONE, wall: NONE, value: NONE };
+  return header.series.map(({ run, tag, since, n, total, generation = 0, step, wall, value }) => {
+    if (n === 0) return { run, tag, since, total, generation, step: NONE, wall: NONE, value: NONE };
     return {
       run,
       tag,
       since,
       total,
+      generation,
       step: wide(column(frame, body, step, n)),
       wall: wide(column(frame, body, wall, n)),
       value: column(frame, body, value, n),

@@ -1,0 +1,270 @@
+"""What a store keeps of one run: its tracks, which are the columns of one tag, and what was said about it.
+
+A track's columns are views of a batch's arrays, or of a memory-mapped index, until it grows; then they are its
+own, with some room. Values that a restart supersedes are set aside, so that the others stay plain columns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Aside", "Asset", "Columns", "Run", "RunInfo", "Shown", "Track", "Warned"]
+
+I64 = NDArray[np.int64]
+Columns = tuple[NDArray[Any], ...]  # of one length; the first is the step, the second the wall time
+
+NO_PLACES: Final[I64] = np.empty(0, np.int64)
+NO_PLACES.flags.writeable = False
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something wrong with a run's files: a stable word for the kind, how often, and a sentence for people."""
+
+    kind: str
+    count: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A file of a run that is no event file.
+
+    Attributes:
+        kind: `trace` (of torch's profiler), `profile` (below `plugins/profile/`) or `projector` (its configuration).
+        path: where it lies.
+        size: in bytes.
+        stamp: differs whenever the content may differ.
+    """
+
+    kind: Literal["trace", "profile", "projector"]
+    path: str
+    size: int
+    stamp: int | str
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """A run: its name relative to the logdir, `.` for the logdir itself, and its first and last second since 1970."""
+
+    name: str
+    first_wall_time: float | None
+    last_wall_time: float | None
+    warnings: tuple[Warned, ...]
+    assets: tuple[Asset, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """What restarts did to a track. A place is an index among all of its values, superseded ones included.
+
+    Attributes:
+        places: int64 of shape [h], ascending: where the superseded values stand.
+        columns: the superseded values.
+        restarts: int64 of shape [r], ascending: the value before which a restart stands.
+    """
+
+    places: I64
+    columns: Columns
+    restarts: I64
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A track as it was published: `count` rows of `columns` from `start` on."""
+
+    columns: Columns
+    start: int
+    count: int
+    generation: int
+    aside: Aside | None
+
+    def standing(self) -> tuple[Columns, I64]:
+        """The columns of what is not superseded, without a copy, and where in them a restart goes on."""
+        end = self.start + self.count
+        columns = tuple(column[self.start : end] for column in self.columns)
+        if self.aside is None:
+            return columns, NO_PLACES
+        restarts = self.aside.restarts - np.searchsorted(self.aside.places, self.aside.restarts)
+        return columns, np.unique(restarts)
+
+    def everything(self) -> tuple[Columns, I64]:
+        """The columns of all values as they were written, and where in them a restart goes on."""
+        columns, restarts = self.standing()
+        if self.aside is None:
+            return columns, restarts
+        stands = np.ones(self.count + len(self.aside.places), bool)
+        stands[self.aside.places] = False
+        return tuple(
+            _merged(stands, one, other) for one, other in zip(columns, self.aside.columns, strict=True)
+        ), self.aside.restarts
+
+
+def _merged(stands: NDArray[np.bool_], one: NDArray[Any], other: NDArray[Any]) -> NDArray[Any]:
+    out = np.empty(len(stands), np.promote_types(one.dtype, other.dtype))
+    out[stands] = one
+    out[~stands] = other
+    return out
+
+
+class Track:
+    """The values of one tag of one run and plugin, in the order written.
+
+    Attributes:
+        plugin: `scalars` for columns (step, wall time, value); any other for (step, wall time, file, offset, length).
+        generation: goes up whenever values that were there before are superseded.
+        published: how many of its values may be seen.
+    """
+
+    __slots__ = ("aside", "before", "columns", "count", "generation", "own", "plugin", "published", "start")
+
+    def __init__(self, plugin: str) -> None:
+        self.plugin = plugin
+        self.columns: Columns = ()
+        self.start = 0
+        self.count = 0
+        self.published = 0
+        self.own = False  # whether nobody else has these arrays, so that there may be room to grow in
+        self.generation = 0
+        self.aside: Aside | None = None
+        self.before: Shown | None = None  # what may be seen meanwhile, where a restart was not published yet
+
+    def shown(self) -> Shown:
+        """What was published last."""
+        return self.before or Shown(self.columns, self.start, self.published, self.generation, self.aside)
+
+    def publish(self) -> None:
+        """Makes everything visible."""
+        self.published = self.count
+        self.before = None
+
+    def extend(self, columns: Columns, start: int, end: int, expected: float = 1.0) -> None:
+        """Adds rows `start` to `end` of columns that nobody will write to any more.
+
+        Args:
+            columns, start, end: as said; kept as they are where nothing came before.
+            expected: how many times as many rows as these are to come in all, these included.
+        """
+        more = end - start
+        if not self.count:
+            self.columns, self.start, self.count, self.own = columns, start, more, False
+            return
+        after = self.count + more
+        pairs = list(zip(self.columns, columns, strict=True))
+        wider = any(mine.dtype.itemsize < theirs.dtype.itemsize for mine, theirs in pairs)
+        if not self.own or wider or after > len(self.columns[0]):
+            # pages of large arrays cost nothing until they are written, so room for what is to come is free
+            room = max(after, self.count + (self.count >> 2) + 4, self.count + int(more * expected * 1.02))
+            self.columns = tuple(
+                self._moved(mine, np.promote_types(mine.dtype, theirs.dtype), room) for mine, theirs in pairs
+            )
+            self.start, self.own = 0, True
+        for mine, theirs in zip(self.columns, columns, strict=True):
+            mine[self.count : after] = theirs[start:end]
+        self.count = after
+
+    def _moved(self, old: NDArray[Any], dtype: np.dtype[Any], room: int) -> NDArray[Any]:
+        new = np.empty(room, dtype)
+        new[: self.count] = old[self.start : self.start + self.count]
+        return new
+
+    def trim(self) -> None:
+        """Gives back room that is not used."""
+        if self.own and len(self.columns[0]) > self.count + (self.count >> 4):
+            self.columns = tuple(self._moved(column, column.dtype, self.count) for column in self.columns)
+
+    def supersede(self, at: I64, steps: I64, marked: bool) -> bool:
+        """Sets aside values that restarts void, and returns whether there were any.
+
+        Args:
+            at: int64 of shape [r]: each restart stands before this index of the values not superseded so far.
+            steps: int64 of shape [r]: it voids every value before it whose step is this one or more.
+            marked: whether these are restarts even where they void nothing.
+        """
+        if not self.count:
+            return False
+        step = self.columns[0][self.start : self.start + self.count]
+        reach = int(at.max())
+        hidden = np.zeros(self.count, bool)
+        if reach and int(step[:reach].max()) >= int(steps.min()):
+            least = np.full(reach + 1, np.iinfo(np.int64).max)
+            np.minimum.at(least, at, steps)
+            # a value is void if any later restart has a step as small; those after the last restart all stand
+            hidden[:reach] = step[:reach] >= np.minimum.accumulate(least[::-1])[::-1][1:]
+        voided = bool(hidden.any())
+        if not marked:
+            at = at[at > 0]
+            at = at[hidden[at - 1]]
+        if voided or len(at):
+            self._set_aside(hidden, at, voided)
+        return voided
+
+    def _set_aside(self, hidden: NDArray[np.bool_], at: I64, voided: bool) -> None:
+        old = self.aside or Aside(NO_PLACES, tuple(column[:0] for column in self.columns), NO_PLACES)
+        self.before = self.shown()
+        places = np.arange(self.count + len(old.places))
+        if len(old.places):
+            places = np.delete(places, old.places)
+        total = self.count + len(old.places)
+        restarts = np.union1d(old.restarts, np.append(places, total)[at])
+        if not voided:
+            self.aside = Aside(old.places, old.columns, restarts)
+            return
+        both = np.append(old.places, places[hidden])
+        order = np.argsort(both, kind="stable")
+        own = [column[self.start : self.start + self.count] for column in self.columns]
+        gone = tuple(np.append(was, column[hidden])[order] for was, column in zip(old.columns, own, strict=True))
+        self.columns = tuple(column[~hidden] for column in own)
+        self.start, self.count, self.own = 0, len(self.columns[0]), True
+        self.aside = Aside(both[order], gone, restarts)
+        self.generation += 1
+
+
+@dataclass(slots=True)
+class Run:
+    """One run: its tracks, its span of wall times, its warnings, and how far its events have been understood.
+
+    Attributes:
+        tracks: by tag, those of the plugin that the tag came with first.
+        others: by (plugin, tag), where a tag came with another plugin later.
+        files: the paths that blobs name by index.
+        file_version: what the events say of themselves; 0 where they say nothing.
+        latest_step: the step that events without a file version are compared with.
+        assets: its files that are no event files.
+        info: what was published.
+    """
+
+    tracks: dict[str, Track] = field(default_factory=dict[str, Track])
+    others: dict[tuple[str, str], Track] = field(default_factory=dict[tuple[str, str], Track])
+    files: list[str] = field(default_factory=list[str])
+    first: float | None = None
+    last: float | None = None
+    warned: dict[str, Warned] = field(default_factory=dict[str, Warned])
+    file_version: float = 0.0
+    latest_step: int = -1
+    assets: tuple[Asset, ...] = ()
+    info: RunInfo | None = None
+
+    def track(self, tag: str, plugin: str) -> Track | None:
+        """The track of a tag and plugin, if there is one."""
+        track = self.tracks.get(tag)
+        if track is None or track.plugin == plugin:
+            return track
+        return self.others.get((plugin, tag))
+
+    def add(self, tag: str, plugin: str) -> Track:
+        """A new track."""
+        track = Track(plugin)
+        if tag in self.tracks:
+            self.others[plugin, tag] = track
+        else:
+            self.tracks[tag] = track
+        return track
+
+    def all(self) -> list[tuple[str, Track]]:
+        """Every track with its tag, first plugins first."""
+        return [*self.tracks.items(), *((tag, track) for (_, tag), track in self.others.items())]
