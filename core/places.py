@@ -134,6 +134,7 @@ class LocalPlace:
         self.root = os.fspath(root)
         self.links: dict[str, str] = {}
         """Links to directories that the last walk followed, and where they lead."""
+        self._real_root = os.path.realpath(self.root) + os.sep
 
     def there(self) -> int | str | None:
         """Device and inode of the directory; None when there is no directory."""
@@ -147,6 +148,7 @@ class LocalPlace:
         """All event files and assets below the directory."""
         listing = Listing()
         self.links = {}
+        self._real_root = os.path.realpath(self.root) + os.sep
         pending = [_Folder(self.root, "")]
         while pending:
             self._list(pending.pop(), listing, pending)
@@ -221,9 +223,12 @@ class LocalPlace:
         ):
             profiled = _owner(folder.run)
         if entry.is_symlink():
-            self.links[entry.path] = os.path.realpath(entry.path)
+            target = os.path.realpath(entry.path)
+            if seen is not None and f"{target}{os.sep}".startswith(self._real_root):
+                return None  # behind a link, a link back into the logdir leads to what is found without it
             if seen is None:  # a link to a folder above would never end
                 seen = {_identity(os.stat(above)) for above in _chain(self.root, folder.path)}
+            self.links[entry.path] = target
         if seen is not None:
             identity = _identity(entry.stat())
             if identity in seen:
