@@ -20,6 +20,7 @@ class Adds:
     """The base of every family of `add_*` methods."""
 
     log_dir: str
+    _sub_runs: dict[str, SummaryWriter]
 
     def _put(self, summary: Summary, call: str, global_step: Any, step: Any, walltime: Any) -> None:
         """Writes a summary at a step and wall time as the user gave them.

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from .arrays import as_array
 from .errors import InvalidSummary, warn_once
+from .remote import is_remote, joined
+from .remote_uploads import send
 from .summary import kind_of
 
 __all__ = ["Embedding", "embedding", "folder_of", "save"]
@@ -163,23 +165,43 @@ def _shrunk(pictures: NDArray[Any], axis: int, size: int) -> NDArray[np.float32]
 
 def save(log_dir: str, item: Embedding) -> None:
     """Writes an embedding's files, and then its entry into the run's configuration. Warns once where it cannot."""
+    tensor = "tensors.bytes" if binary_is_safe(item.matrix) else "tensors.tsv"
+    files: dict[str, bytes | memoryview] = {
+        tensor: item.matrix.data if tensor.endswith("bytes") else _text(item.matrix)
+    }
+    if item.metadata is not None:
+        files["metadata.tsv"] = item.metadata.encode("utf-8", "replace")
+    if item.sprite is not None:
+        from .png import encode
+
+        files["sprite.png"] = encode(item.sprite[0])
+    if is_remote(log_dir):
+        _send(log_dir, item, files, tensor)
+        return
     try:
         folder = os.path.join(log_dir, *item.folder.split("/", 1))
         os.makedirs(folder, exist_ok=True)
-        tensor = "tensors.bytes" if binary_is_safe(item.matrix) else "tensors.tsv"
-        _replace(os.path.join(folder, tensor), item.matrix.data if tensor.endswith("bytes") else _text(item.matrix))
-        if item.metadata is not None:
-            _replace(os.path.join(folder, "metadata.tsv"), item.metadata.encode("utf-8", "replace"))
-        if item.sprite is not None:
-            from .png import encode
-
-            _replace(os.path.join(folder, "sprite.png"), encode(item.sprite[0]))
+        for name, data in files.items():
+            _replace(os.path.join(folder, name), data)
         _configure(log_dir, item, tensor)
     except OSError as error:
         warn_once(
             ("embedding", os.path.abspath(log_dir), error.errno),
             f"{log_dir}: the embedding {item.name!r} cannot be written ({type(error).__name__}: {error}). "
             "Training goes on without it.",
+        )
+
+
+def _send(log_dir: str, item: Embedding, files: dict[str, bytes | memoryview], tensor: str) -> None:
+    """The same into a remote store, in the background; the configuration, which names the others, arrives last."""
+    path = joined(log_dir, CONFIG)
+    items = [(f"{item.folder}/{name}", bytes(data), memoryview(data).nbytes) for name, data in files.items()]
+    whole = all(send(log_dir, *each) for each in items)
+    if not whole or not send(log_dir, CONFIG, lambda old: _configured(path, old, item, tensor), 1024):
+        warn_once(
+            ("embedding", log_dir),
+            f"{log_dir}: the embedding {item.name!r} was dropped, because too much already waits to be uploaded; "
+            "training goes on without it",
         )
 
 
@@ -217,22 +239,26 @@ def _replace(path: str, data: bytes | memoryview) -> None:
 
 
 def _configure(log_dir: str, item: Embedding, tensor: str) -> None:
-    """Adds an embedding to the run's configuration, or replaces the one of its name; the others stay."""
+    path = os.path.join(log_dir, CONFIG)
+    try:
+        with open(path, "rb") as file:
+            old = file.read()
+    except FileNotFoundError:
+        old = None
+    _replace(path, _configured(path, old, item, tensor))
+
+
+def _configured(path: str, old: bytes | None, item: Embedding, tensor: str) -> bytes:
+    """The run's configuration with an embedding added, or in place of the one of its name; the others stay."""
     from google.protobuf import text_format
 
     from .proto import projector_pb2 as pb
 
-    path = os.path.join(log_dir, CONFIG)
     config = pb.ProjectorConfig()
     try:
-        with open(path, encoding="utf-8") as file:
-            text_format.Parse(file.read(), config, allow_unknown_field=True)
-    except FileNotFoundError:
-        pass
+        text_format.Parse((old or b"").decode(), config, allow_unknown_field=True)
     except (text_format.ParseError, UnicodeDecodeError) as error:
-        warn_once(
-            ("projector", os.path.abspath(path)), f"{path}: it was no projector configuration ({error}); it is now"
-        )
+        warn_once(("projector", path), f"{path}: it was no projector configuration ({error}); it is now")
         config = pb.ProjectorConfig()
     others = [entry for entry in config.embeddings if entry.tensor_name != item.name]
     del config.embeddings[:]
@@ -244,4 +270,4 @@ def _configure(log_dir: str, item: Embedding, tensor: str) -> None:
     if item.sprite is not None:
         entry.sprite.image_path = f"{item.folder}/sprite.png"
         entry.sprite.single_image_dim.extend(item.sprite[1])
-    _replace(path, text_format.MessageToString(config).encode())
+    return text_format.MessageToString(config).encode()

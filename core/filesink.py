@@ -188,7 +188,7 @@ class FileSink:
 def _check_log_dir(log_dir: str) -> None:
     if "://" in log_dir:
         raise InvalidLogdir(
-            f"log_dir={log_dir!r}: this version writes to local directories only; give a local path and copy it there"
+            f"log_dir={log_dir!r} is neither a local path nor a URL; give a path such as 'runs/first', or s3://bucket/run"
         )
     if "\0" in log_dir or not log_dir:
         raise InvalidLogdir(f"log_dir={log_dir!r} is no directory name; give a path such as 'runs/first'")

@@ -22,7 +22,17 @@ from .filesink import FileSink
 from .summary import DataClass, Event, Summary
 from .values import Group, Later
 
-__all__ = ["AsyncSink", "FileSink", "GroupSink", "MemorySink", "NullSink", "ScalarSink", "Sink", "TeeSink"]
+__all__ = [
+    "AsyncSink",
+    "FileSink",
+    "GroupSink",
+    "MemorySink",
+    "NullSink",
+    "ScalarSink",
+    "Sink",
+    "TeeSink",
+    "open_sinks",
+]
 
 
 class Sink(Protocol):
@@ -324,10 +334,17 @@ class AsyncSink:
         return getattr(self.inner, "log_dir", None) or type(self.inner).__name__
 
     def flush(self) -> None:
+        self.begin_flush()
+        wait = getattr(self.inner, "wait", None)
+        if wait is not None:  # without the lock: the thread that all sinks share may want it
+            wait()
+
+    def begin_flush(self) -> None:
+        """The part of `flush` that takes no time, where the inner sink has such a part; else all of it."""
         with self._lock:
             self._drain()
             try:
-                self.inner.flush()
+                getattr(self.inner, "begin_flush", self.inner.flush)()
             except Exception as error:
                 self._warn(error)
 
@@ -336,7 +353,8 @@ class AsyncSink:
             if self._closed:
                 return
             self._closed = True
-            self.flush()
+        self.flush()
+        with self._lock:
             unsaved = sum(map(_weight, self._backlog))
             self._backlog.clear()
             try:
@@ -381,6 +399,10 @@ class _Pump:
         with self._lock:
             self._sinks.pop(id(sink), None)
 
+    def sinks(self) -> list[AsyncSink]:
+        with self._lock:
+            return list(self._sinks.values())
+
     def wake(self) -> None:
         if not self._wake.is_set():
             self._wake.set()
@@ -407,6 +429,11 @@ class _Pump:
 
 _serials = itertools.count()
 _pump = _Pump()
+
+
+def open_sinks() -> list[AsyncSink]:
+    """Those of this process that are not closed."""
+    return _pump.sinks()
 
 
 def _after_fork_in_child() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import os
 import socket
@@ -17,7 +18,9 @@ from typing import Any
 from .errors import InvalidLogdir, InvalidSummary, warn_once
 from .filewriter import FileWriter
 from .hparams import Session, ended_well, passed_through
-from .sink import AsyncSink, FileSink, NullSink, Sink
+from .remote import is_remote, joined, placed
+from .remotesink import RemoteSink, file_sink_for
+from .sink import AsyncSink, NullSink, Sink
 from .summary import STEP_MAX, STEP_MIN, DataClass, Event, Summary, as_number, as_step, as_tag, text
 from .writer_arrays import ArrayAdds
 from .writer_embedding import EmbeddingAdds
@@ -40,13 +43,14 @@ class SummaryWriter(ArrayAdds, MediaAdds, ScalarAdds, HParamsAdds, EmbeddingAdds
     a forked child goes on in a file of its own, and writing after `close` opens another file.
 
     Args:
-        log_dir: the run's directory. Default: `runs/<month><day>_<time>_<host><comment>`.
+        log_dir: the run's directory, or the URL of one, such as `s3://bucket/runs/first`. Default:
+            `runs/<month><day>_<time>_<host><comment>`.
         comment: appended to the default directory's name; without effect when `log_dir` is given.
         purge_step: the step from which a restarted run goes on; readers then drop what an earlier file of
             the run has at this step and after.
         max_queue: this many waiting summaries other than scalars are written at once, ahead of time.
-        flush_secs: the longest that anything waits to be written, in seconds. A quarter of a second is
-            never exceeded, so that only smaller values change anything.
+        flush_secs: the longest that anything waits to be written, in seconds. In a local directory a quarter of
+            a second is never exceeded, so that only smaller values change anything.
         filename_suffix: appended to the event file's name.
         write_to_disk: False to write nothing at all.
         logdir: another name of `log_dir`.
@@ -55,7 +59,8 @@ class SummaryWriter(ArrayAdds, MediaAdds, ScalarAdds, HParamsAdds, EmbeddingAdds
         auto_step: counts the calls for each method and tag, from 0, and takes that for a step that is left out.
 
     Raises:
-        InvalidLogdir: `log_dir` is a file, or no local path; or two different ones were given.
+        InvalidLogdir: `log_dir` is a file, or a URL that nothing can be written to; or two different ones were given.
+        MissingDependency: a library that the URL needs is not installed.
         InvalidSummary: `purge_step` is no integer.
     """
 
@@ -83,10 +88,11 @@ class SummaryWriter(ArrayAdds, MediaAdds, ScalarAdds, HParamsAdds, EmbeddingAdds
         if log_dir is None and sink is None:
             stamp = time.strftime("%b%d_%H-%M-%S")
             log_dir = os.path.join("runs", f"{stamp}_{socket.gethostname()}{comment}")
-        self.log_dir: str = "" if log_dir is None else os.fspath(log_dir)
+        self.log_dir: str = "" if log_dir is None else placed(log_dir)
         self._purge_step = None if purge_step is None else as_step(purge_step, "SummaryWriter", "purge_step")
         self._max_queue = max_queue
-        self._interval = min(max(float(flush_secs), 0.0), _INTERVAL)
+        self._flush_secs = max(float(flush_secs), 0.0)
+        self._interval = min(self._flush_secs, _INTERVAL)
         self._suffix = filename_suffix
         self._given = sink if write_to_disk else NullSink()
         self._auto_step = auto_step
@@ -109,7 +115,9 @@ class SummaryWriter(ArrayAdds, MediaAdds, ScalarAdds, HParamsAdds, EmbeddingAdds
                 None if self._opened else self._purge_step
             )  # a second file goes on where this writer's first ends
             self._opened = True
-            inner = FileSink(self.log_dir, filename_suffix=self._suffix, purge_step=purge_step)
+            inner = file_sink_for(
+                self.log_dir, filename_suffix=self._suffix, purge_step=purge_step, interval=self._flush_secs
+            )
             try:
                 inner.open()
             except OSError as error:
@@ -119,6 +127,8 @@ class SummaryWriter(ArrayAdds, MediaAdds, ScalarAdds, HParamsAdds, EmbeddingAdds
                     "Training goes on, and what is logged is kept and tried again while it fits in memory.",
                 )
         self._sink = AsyncSink(inner, interval=self._interval, wake_at=self._max_queue)
+        if isinstance(inner, RemoteSink):
+            inner.ending = functools.partial(self._session.end, self._sink.write)
         self._rows = self._sink.rows
         self._extend = self._rows.extend
         self._pid = os.getpid()
@@ -309,19 +319,26 @@ class SummaryWriter(ArrayAdds, MediaAdds, ScalarAdds, HParamsAdds, EmbeddingAdds
             writer = self._sub_runs.get(name)
             if writer is None:
                 writer = self._sub_runs[name] = SummaryWriter(
-                    os.path.join(self.log_dir, name),
+                    joined(self.log_dir, name),
                     purge_step=self._purge_step,
                     max_queue=self._max_queue,
-                    flush_secs=self._interval,
+                    flush_secs=self._flush_secs,
                     filename_suffix=self._suffix,
                 )
         return writer
 
     def flush(self) -> None:
         """Returns when another process can read everything that was logged before, even after kill -9 of this one."""
+        self._begin_flush()
         self._sink.flush()
         for writer in list(self._sub_runs.values()):
             writer.flush()
+
+    def _begin_flush(self) -> None:
+        """Has a remote store sent all runs' files side by side, so that they take the time of one."""
+        if self._sub_runs and is_remote(self.log_dir):
+            for writer in [self, *self._sub_runs.values()]:
+                writer._sink.begin_flush()
 
     def close(self) -> None:
         """Flushes and closes the file. Logging afterwards opens another one in the same directory."""
@@ -330,6 +347,7 @@ class SummaryWriter(ArrayAdds, MediaAdds, ScalarAdds, HParamsAdds, EmbeddingAdds
         if self._finalizer.alive:
             failed = passed_through(sys._getframe(1))  # pyright: ignore[reportPrivateUsage]  # closed in a `finally`
             self._session.end(self._sink.write, failed)
+        self._begin_flush()
         self._finalizer()
         self._closed = True
         for writer in list(self._sub_runs.values()):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .adds import Adds
 from .errors import InvalidSummary
+from .remote import is_remote
 from .summary import Event, scalar
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class HParamsAdds(Adds):
             return name
         if mode == "subrun":
             stamp = time.time()
-            while os.path.exists(os.path.join(self.log_dir, str(stamp))):
+            while self._is_there(str(stamp)):
                 stamp += 1e-6
             return str(stamp)
         if self._session.hparams in (None, hparams):
@@ -101,8 +102,16 @@ class HParamsAdds(Adds):
         for known, values in self._session_runs.items():
             if values == hparams:
                 return known
+        # One that an earlier process made has hyperparameters that TensorBoard would go on showing. Asking a remote
+        # store could take long; a name with the time in it is new without asking.
+        prefix = f"hparams_{time.time():.0f}_" if is_remote(self.log_dir) else "hparams_"
         number = len(self._session_runs) + 1
-        while os.path.exists(os.path.join(self.log_dir, f"hparams_{number}")):
-            number += 1  # an earlier process made it, with hyperparameters that TensorBoard would go on showing
-        self._session_runs[f"hparams_{number}"] = hparams
-        return f"hparams_{number}"
+        while self._is_there(f"{prefix}{number}"):
+            number += 1
+        self._session_runs[f"{prefix}{number}"] = hparams
+        return f"{prefix}{number}"
+
+    def _is_there(self, name: str) -> bool:
+        if is_remote(self.log_dir):
+            return name in self._sub_runs
+        return os.path.exists(os.path.join(self.log_dir, name))
