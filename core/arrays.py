@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InvalidSummary
-from .summary import kind_of
+from .summary import brief, cure_of, kind_of
 
-__all__ = ["as_array"]
+__all__ = ["as_array", "nbytes_of"]
 
 _ML_DTYPES = ("bfloat16", "float8_", "float6_", "float4_", "int2", "int4", "uint2", "uint4")  # and not float64
 
@@ -42,9 +42,10 @@ def as_array(value: Any, call: str, argument: str, *, copy: bool = True) -> NDAr
     except InvalidSummary:
         raise
     except Exception as error:
+        cure = cure_of(value, "convert it with numpy.asarray() first")
         raise InvalidSummary(
-            f"{call}: expected {argument} to be an array or tensor of numbers, got {kind_of(value)} ({error}); "
-            "convert it with numpy.asarray() first"
+            f"{call}: expected {argument} to be an array or tensor of numbers, got {kind_of(value)} "
+            f"({brief(error)}); {cure}"
         ) from None
     if array.dtype.kind == "V" or array.dtype.name.startswith(_ML_DTYPES):
         array, own = array.astype(np.float32), True  # NumPy's own functions do not take these
@@ -58,10 +59,19 @@ def as_array(value: Any, call: str, argument: str, *, copy: bool = True) -> NDAr
     return array.copy() if copy and not own else array
 
 
+def nbytes_of(value: Any) -> int:
+    """How much memory an array says that it takes; 0 where it does not say, as sparse tensors refuse to."""
+    try:
+        return int(value.nbytes)
+    except Exception:
+        return 0
+
+
 def _converted(value: Any) -> tuple[NDArray[Any], bool]:
     """The array, and whether its memory is its own."""
     if isinstance(value, np.ndarray):
-        return np.asarray(cast("NDArray[Any]", value)), False
+        array = cast("NDArray[Any]", value)
+        return (_unmasked(array), True) if isinstance(array, np.ma.MaskedArray) else (np.asarray(array), False)
     package = type(value).__module__.partition(".")[0]
     if package == "torch" or (hasattr(value, "detach") and "torch" in sys.modules):
         return _from_torch(value)
@@ -74,7 +84,24 @@ def _converted(value: Any) -> tuple[NDArray[Any], bool]:
         return np.array([_converted(item)[0] if hasattr(item, "shape") else item for item in items]), True
     if hasattr(value, "__array__") or not hasattr(value, "__dlpack__"):
         return np.array(value), True
-    return np.from_dlpack(value), False
+    return _from_dlpack(value)
+
+
+def _unmasked(array: Any) -> NDArray[Any]:
+    """A masked array with NaN for what is masked; the mask is no part of what a file can hold."""
+    if not np.ma.is_masked(array):
+        return array.filled()
+    return (array if array.dtype.kind in "fc" else array.astype(np.float64)).filled(np.nan)
+
+
+def _from_dlpack(value: Any) -> tuple[NDArray[Any], bool]:
+    """NumPy reads what lies in the host's memory and has a type of its own; torch, if it is there, the rest."""
+    try:
+        return np.from_dlpack(value), False
+    except Exception:
+        if "torch" not in sys.modules:
+            raise
+        return _from_torch(sys.modules["torch"].from_dlpack(value))
 
 
 def _from_torch(value: Any) -> tuple[NDArray[Any], bool]:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .arrays import as_array
+from .arrays import as_array, nbytes_of
 from .errors import InvalidSummary
 from .proto.plugin_pb2 import HistogramPluginData
 from .summary import DataClass, Summary, as_number, as_tag, kind_of
@@ -203,7 +203,7 @@ def histogram(tag: str, values: Any, bins: Any = "tensorflow", max_bins: int | N
     call = f"add_histogram({name!r})"
     if max_bins is not None:
         max_bins = _at_least_one(call, max_bins)
-    big = (getattr(values, "nbytes", 0) or 0) > _AT_ONCE
+    big = nbytes_of(values) > _AT_ONCE
     numbers = _as_floats(call, as_array(values, call, "values", copy=not big))
     description, content = "", b""
     with np.errstate(over="ignore", invalid="ignore"):

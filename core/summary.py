@@ -68,12 +68,31 @@ def kind_of(value: object) -> str:
     """The type of a value for an error text, with its shape where it has one."""
     name = type(value).__qualname__
     module = type(value).__module__.partition(".")[0]
-    shape = getattr(value, "shape", None)
-    dtype = getattr(value, "dtype", None)
     full = name if module == "builtins" else f"{module}.{name}"
-    if shape is None:
+    try:
+        shape = tuple(value.shape)  # type: ignore[attr-defined]  # the except clause is the check
+    except Exception:  # none, or one that is not known, as nested and ragged tensors have
         return full
-    return f"{full} of shape {tuple(shape)}" + (f" and dtype {dtype}" if dtype is not None else "")
+    dtype = getattr(value, "dtype", None)
+    return f"{full} of shape {shape}" + (f" and dtype {dtype}" if dtype is not None else "")
+
+
+def brief(error: Exception) -> str:
+    """The first line of what an error says, as much of it as fits a sentence."""
+    line = str(error).strip().partition("\n")[0]
+    return line if len(line) <= 200 else f"{line[:200]}..."
+
+
+def cure_of(value: Any, otherwise: str) -> str:
+    """What to do about a tensor that cannot be read because it has no numbers (yet); else `otherwise`."""
+    module, name = type(value).__module__, type(value).__qualname__
+    if module.startswith("jax") and name.endswith("Tracer"):
+        return "inside jit it has no value yet: return it and log it outside, or log it in jax.debug.callback"
+    if module.startswith("tensorflow") and hasattr(value, "shape") and not hasattr(value, "numpy"):
+        return "inside tf.function it has no value yet: return it and log it outside"
+    if getattr(getattr(value, "device", None), "type", None) == "meta":
+        return "on the meta device it has no numbers: log it after it was given some"
+    return otherwise
 
 
 def as_tag(tag: object, call: str = "add_scalar") -> str:
@@ -150,28 +169,69 @@ def as_number(tag: str, value: object, call: str = "add_scalar") -> float:
             f"{call}({tag!r}): expected one number, got {kind_of(value)} with {size} elements; "
             "reduce it first, for example with .mean()"
         )
+    held: Any = value
     try:
-        return float(value.item() if size == 1 and hasattr(value, "item") else value)  # type: ignore[arg-type]
+        plain: Any = held.item() if size == 1 and hasattr(held, "item") else held
+        return float(plain) if type(plain) in _PLAIN and not _is_masked(held) else _odd_number(held, plain)
     except Exception as error:
+        cure = cure_of(value, "pass a float, or a tensor of one element")
         raise InvalidSummary(
-            f"{call}({tag!r}): expected one number, got {kind_of(value)} ({error}); "
-            "pass a float, or a tensor of one element"
+            f"{call}({tag!r}): expected one number, got {kind_of(value)} ({brief(error)}); {cure}"
         ) from None
+
+
+_PLAIN = (float, int, bool)
+
+
+def _is_masked(value: object) -> bool:
+    return type(value).__module__.startswith("numpy.ma") and bool(getattr(value, "mask", False))
+
+
+def _odd_number(value: Any, plain: Any) -> float:
+    """The number in what is none of Python's, or is masked, which is NaN.
+
+    Raises:
+        Exception: there is none. `float` itself would parse a text, and drop an imaginary part.
+    """
+    if _is_masked(value):
+        return float("nan")
+    if isinstance(plain, str | bytes):
+        raise TypeError("a text")
+    if hasattr(plain, "numpy") and _size(plain) == 1:  # TensorFlow's: its float() takes no array of one element
+        plain = plain.numpy()
+        plain = plain.item() if hasattr(plain, "item") else plain
+    elif not hasattr(plain, "__float__"):
+        plain = _from_protocol(plain)
+    if isinstance(plain, complex) or "complex" in str(getattr(plain, "dtype", "")):
+        raise TypeError("a complex number: log .real and .imag")
+    number: object = float(plain)
+    if type(number) is not float:  # TensorFlow rewrites functions that it traces, and float() with them
+        raise TypeError("not a number yet")
+    return number
+
+
+def _from_protocol(value: Any) -> Any:
+    """The one number of an array that speaks DLPack or NumPy's protocol; anything else as it is."""
+    import numpy as np
+
+    if hasattr(value, "__array__"):
+        return np.asarray(value).item()
+    return np.from_dlpack(value).item() if hasattr(value, "__dlpack__") else value
 
 
 def _size(value: Any) -> int | None:
     """Number of elements of an array of any library or of a list; None for what is no array."""
     if isinstance(value, list | tuple | dict | set):
         return len(value)  # pyright: ignore[reportUnknownArgumentType]
-    shape = getattr(value, "shape", None)
-    if shape is None:
-        return None
     try:
+        shape = getattr(value, "shape", None)
+        if shape is None:
+            return None
         size = 1
         for n in tuple(shape):
             size *= int(n)
         return size
-    except TypeError:
+    except Exception:  # a shape that is not known
         return None
 
 

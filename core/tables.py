@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from .arrays import as_array
 from .errors import InvalidSummary
 from .proto.plugin_pb2 import TextPluginData
 from .summary import DataClass, Summary, as_tag, kind_of
@@ -99,10 +100,20 @@ def _list(call: str, value: Any) -> list[Any]:
     """A list of rows or cells; arrays and tensors through their own `tolist`, which gives Python's numbers."""
     if isinstance(value, list | tuple):
         return list(cast("Sequence[Any]", value))
-    listed = value.tolist() if hasattr(value, "tolist") else value
+    listed = _listed(call, value)
     if isinstance(value, str | bytes) or not hasattr(listed, "__iter__"):
         raise InvalidSummary(
             f"{call}: expected rows of cells, got {kind_of(value)}; give a mapping from column name to values, "
             "a list of rows, or a DataFrame"
         )
     return list(listed)
+
+
+def _listed(call: str, value: Any) -> Any:
+    try:
+        if hasattr(value, "tolist"):
+            return value.tolist()
+    except Exception:  # a sparse or quantised tensor's
+        return as_array(value, call, "table", copy=False).tolist()
+    array = any(hasattr(value, name) for name in ("__dlpack__", "__array__")) and not hasattr(value, "__iter__")
+    return as_array(value, call, "table", copy=False).tolist() if array else value
