@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from .errors import CorruptRecord
 from .ingest import Batch, Ingest
 from .places import Entry, Listing, LocalPlace, Place
-from .record import HEADER, OVERHEAD, Gap, scan
+from .record import HEADER, OVERHEAD, Gap, masked_crc, scan
 from .store import Asset, BlobRef, Store
 
 __all__ = ["FileState", "LogdirReader"]
 
+CHECKSUM = OVERHEAD - HEADER  # bytes behind a record's data
 BATCH_BYTES = 32 << 20  # read and decoded at once; bounds memory whatever the files' size
 TAIL_ROOM = 2_048  # bytes behind a batch that bulk decoding may look at
 RECENT = 32  # files that are looked at more often than others, where nobody tells of changes
@@ -352,19 +353,22 @@ class LogdirReader:
         file.gap_end = end
 
     def fetch(self, ref: BlobRef) -> bytes:
-        """The data of one record.
+        """The data of one record, its checksum checked again.
 
         Raises:
             CorruptRecord: its file is gone, or it no longer stands there.
         """
-        data = bytearray(ref.length)
+        data = bytearray(ref.length + CHECKSUM)
         try:
             count = self.place.read_at(ref.path, ref.offset, memoryview(data))
         except OSError as error:
             raise CorruptRecord(f"{ref.path}: {error.strerror or error}") from error
-        if count != ref.length:
+        if count != len(data):
             raise CorruptRecord(f"{ref.path}: {ref.length} bytes at {ref.offset} are no longer there")
-        return bytes(data)
+        found = bytes(data[: ref.length])
+        if masked_crc(found).to_bytes(CHECKSUM, "little") != data[ref.length :]:
+            raise CorruptRecord(f"{ref.path}: the checksum of the {ref.length} bytes at {ref.offset} fails")
+        return found
 
 
 def _advance(part: _Part, buffer: NDArray[np.uint8], stop: int) -> bool:

@@ -14,6 +14,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tallyboard.core.bands import aggregate as aggregate
     from tallyboard.core.data import data as data
     from tallyboard.core.errors import CorruptRecord as CorruptRecord
     from tallyboard.core.errors import InvalidLogdir as InvalidLogdir
@@ -45,6 +46,7 @@ _HOME = {
     "TallyboardError": "tallyboard.core.errors",
     "TallyboardWarning": "tallyboard.core.errors",
     "UnsupportedModel": "tallyboard.core.errors",
+    "aggregate": "tallyboard.core.bands",
     "auto_log": "tallyboard.integrations",
     "data": "tallyboard.core.data",
     "read": "tallyboard.core.logdir",
@@ -63,6 +65,7 @@ __all__ = [  # pyright wants literals here; a test compares the list with _HOME
     "TallyboardError",
     "TallyboardWarning",
     "UnsupportedModel",
+    "aggregate",
     "auto_log",
     "data",
     "read",

@@ -16,8 +16,9 @@ from tallyboard.core.errors import CorruptRecord
 from tallyboard.core.logdir import read
 from tallyboard.core.reader import LogdirReader
 from tallyboard.core.record import frame
+from tallyboard.core.series import Series
 from tallyboard.core.sink import FileSink
-from tallyboard.core.store import BlobRef, Series
+from tallyboard.core.store import BlobRef
 from tallyboard.core.summary import Event, scalar, text
 from tallyboard.core.wire import encode_event, encode_file_version
 

@@ -1,0 +1,141 @@
+"""Scalars over time as users have them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from html import escape
+from typing import Any, Literal, NamedTuple, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .dataframes import Columns, Table
+from .errors import InvalidSummary
+from .stats import How, resample, smooth
+
+__all__ = ["Point", "Series", "extent"]
+
+
+class Point(NamedTuple):
+    """One value: its step, its wall time in seconds since 1970, and itself."""
+
+    step: int
+    wall_time: float
+    value: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Series(Table):
+    """One scalar of one run over time, every point, in the order written.
+
+    Attributes:
+        run, tag: which.
+        step: int64 of shape [n].
+        wall_time: seconds since 1970, float64 of shape [n].
+        value: float32 of shape [n]; float64 where the file has more than float32's precision.
+    """
+
+    run: str
+    tag: str
+    step: NDArray[np.int64]
+    wall_time: NDArray[np.float64]
+    value: NDArray[np.float32] | NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.step)
+
+    @overload
+    def __getitem__(self, at: int) -> Point: ...
+
+    @overload
+    def __getitem__(self, at: slice | NDArray[Any]) -> Series: ...
+
+    def __getitem__(self, at: int | slice | NDArray[Any]) -> Point | Series:
+        """One point by its position, or the series of a slice or of a mask such as `series.step >= 100`."""
+        if isinstance(at, slice | np.ndarray):
+            return replace(self, step=self.step[at], wall_time=self.wall_time[at], value=self.value[at])
+        return Point(int(self.step[at]), float(self.wall_time[at]), float(self.value[at]))
+
+    @property
+    def last(self) -> Point:
+        """The point written last.
+
+        Raises:
+            IndexError: there is none.
+        """
+        return self[-1]
+
+    @property
+    def min(self) -> Point:
+        """The first point with the smallest value; NaN counts only where there is nothing else."""
+        return self[self._extreme(np.nanargmin)]
+
+    @property
+    def max(self) -> Point:
+        """The first point with the largest value; NaN counts only where there is nothing else."""
+        return self[self._extreme(np.nanargmax)]
+
+    def _extreme(self, find: Callable[[NDArray[Any]], Any]) -> int:
+        if not len(self):
+            raise IndexError(f"{self!r} has no points")
+        return 0 if np.isnan(self.value).all() else int(find(self.value))
+
+    def best(self, goal: Literal["min", "max"]) -> Point:
+        """`min` or `max`, by a name that may come from a configuration.
+
+        Raises:
+            InvalidSummary: the goal is neither.
+        """
+        if goal not in ("min", "max"):
+            raise InvalidSummary(f"best({goal!r}): say 'min' or 'max'")
+        return self.min if goal == "min" else self.max
+
+    def smooth(self, weight: float = 0.6) -> Series:
+        """The exponential moving average that TensorBoard draws, as float64; formula in `stats.smooth`.
+
+        Args:
+            weight: 0 (nothing changes) to below 1.
+
+        Raises:
+            InvalidSummary: the weight is outside.
+        """
+        return replace(self, value=smooth(self.value, weight))
+
+    def resample(self, at: int | Sequence[int] | NDArray[np.int64], how: How = "linear") -> Series:
+        """The series at other steps, as float64.
+
+        Args:
+            at: the steps, ascending; or how many, evenly between the first and the last.
+            how: "linear" interpolates between the neighbours, "nearest" takes the nearer one (the earlier of two),
+                "previous" the last one at or before. Outside the series' own steps that is NaN, but "previous" holds
+                the last value. Of several points of one step the last one counts.
+                "mean", "min", "max", "first", "last", "sum" and "count" are over all points from one of the steps up
+                to before the next (the last one has no end; points before the first are left out). A bucket without
+                points is NaN. Its wall time is that of its last point.
+
+        Raises:
+            InvalidSummary: `at` or `how` is none of these.
+        """
+        step, wall_time, value = resample(self.step, self.wall_time, self.value, at, how)
+        return replace(self, step=step, wall_time=wall_time, value=value)
+
+    def _columns(self) -> Columns:
+        return {"step": self.step, "wall_time": self.wall_time, "value": self.value}
+
+    def __repr__(self) -> str:
+        return f"Series(run={self.run!r}, tag={self.tag!r}: {extent(self.step)}{self._now()})"
+
+    def _now(self) -> str:
+        return f", last value {self.value[-1]:.6g}" if len(self) else ""
+
+    def _repr_html_(self) -> str:
+        return f"<b>{escape(self.tag)}</b> of <b>{escape(self.run)}</b>: {extent(self.step)}{self._now()}"
+
+
+def extent(step: NDArray[np.int64]) -> str:
+    """How many points and which steps, for people."""
+    if not len(step):
+        return "no points"
+    points = "1 point" if len(step) == 1 else f"{len(step):,} points"
+    return f"{points}, steps {step.min()} to {step.max()}"
