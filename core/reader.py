@@ -366,7 +366,7 @@ class LogdirReader:
         if count != len(data):
             raise CorruptRecord(f"{ref.path}: {ref.length} bytes at {ref.offset} are no longer there")
         found = bytes(data[: ref.length])
-        if masked_crc(found).to_bytes(CHECKSUM, "little") != data[ref.length :]:
+        if masked_crc(found) != int.from_bytes(data[ref.length :], "little"):
             raise CorruptRecord(f"{ref.path}: the checksum of the {ref.length} bytes at {ref.offset} fails")
         return found
 

@@ -130,12 +130,11 @@ class Catalog:
         return self._kinds.get(run, {})
 
     def _renew(self) -> None:
-        store = self.reader.store
-        version = store.version
-        if version == self._version:
+        found = self.reader.store.overview()
+        if found.version == self._version:
             return
         kinds_of: dict[str, dict[str, list[str]]] = {}
-        for kind, tags in sorted(store.tags().items()):
+        for kind, tags in sorted(found.tags.items()):
             for tag in sorted(tags, key=natural):
                 name = tag
                 if kind == "mesh":
@@ -144,8 +143,8 @@ class Catalog:
                         continue
                 for run in tags[tag]:
                     kinds_of.setdefault(run, {}).setdefault(kind, []).append(name)
-        self._infos, self._kinds = {info.name: info for info in store.runs()}, kinds_of
-        self._version = version
+        self._infos, self._kinds = {info.name: info for info in found.runs}, kinds_of
+        self._version = found.version
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,8 +251,12 @@ class Run(RunTable):
         return {tag: self.scalar(tag) for tag in self.tags.get("scalars", [])}
 
     def _series(self, tag: str) -> Series | None:
-        found = self._store.scalars(self.name, tag) if self._view.shows(tag) else None
-        return None if found is None else Series(self.name, tag, found.step, found.wall_time, found.value)
+        if not self._view.shows(tag):
+            return None
+        found = self._store.scalars(self.name, tag, superseded=self._view.superseded)
+        if found is None:
+            return None
+        return Series(self.name, tag, found.step, found.wall_time, found.value, found.restarts)
 
     # -- everything else
 
@@ -300,7 +303,7 @@ class Run(RunTable):
             raise self._unknown("mesh", tag, self.tags.get("mesh", []))
         parts: dict[str, Values[tuple[NDArray[Any], dict[str, Any]]]] = {}
         for part in _MESH_PARTS:
-            blobs = self._store.blobs("mesh", self.name, f"{tag}_{part}")
+            blobs = self._stored("mesh", f"{tag}_{part}")
             if blobs is not None:
                 parts[part] = self._lazy("mesh", f"{tag}_{part}", blobs, unpack.mesh_part)
         whole = parts[_MESH_PARTS[0]]
@@ -341,10 +344,13 @@ class Run(RunTable):
         return methods[kind](tag) if kind in methods else self.messages(kind, tag)
 
     def _values(self, kind: str, tag: str, make: Callable[[Found], T]) -> Values[T]:
-        blobs = self._store.blobs(kind, self.name, tag) if self._view.shows(tag) else None
+        blobs = self._stored(kind, tag) if self._view.shows(tag) else None
         if blobs is None:
             raise self._unknown(kind, tag, self.tags.get(kind, []))
         return self._lazy(kind, tag, blobs, make)
+
+    def _stored(self, kind: str, tag: str) -> Blobs | None:
+        return self._store.blobs(kind, self.name, tag, superseded=self._view.superseded)
 
     def _lazy(self, kind: str, tag: str, blobs: Blobs, make: Callable[[Found], T]) -> Values[T]:
         refs = blobs.ref
@@ -362,7 +368,7 @@ class Run(RunTable):
         return Values(self.name, tag, blobs.step, blobs.wall_time, one)
 
     def _first(self, kind: str, tag: str) -> pb.SummaryMetadata:
-        blobs = self._store.blobs(kind, self.name, tag)
+        blobs = self._stored(kind, tag)
         if blobs is None:
             raise self._unknown(kind, tag, self.tags.get(kind, []))
         return self._fetch(blobs.ref[0], tag, 0).metadata

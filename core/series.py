@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from html import escape
 from typing import Any, Literal, NamedTuple, overload
 
@@ -34,6 +34,8 @@ class Series(Table):
         step: int64 of shape [n].
         wall_time: seconds since 1970, float64 of shape [n].
         value: float32 of shape [n]; float64 where the file has more than float32's precision.
+        restarts: int64 of shape [r]: the points with which a restarted run went on. Not kept by slices, masks and
+            `resample`.
     """
 
     run: str
@@ -41,6 +43,7 @@ class Series(Table):
     step: NDArray[np.int64]
     wall_time: NDArray[np.float64]
     value: NDArray[np.float32] | NDArray[np.float64]
+    restarts: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
     def __len__(self) -> int:
         return len(self.step)
@@ -54,7 +57,7 @@ class Series(Table):
     def __getitem__(self, at: int | slice | NDArray[Any]) -> Point | Series:
         """One point by its position, or the series of a slice or of a mask such as `series.step >= 100`."""
         if isinstance(at, slice | np.ndarray):
-            return replace(self, step=self.step[at], wall_time=self.wall_time[at], value=self.value[at])
+            return Series(self.run, self.tag, self.step[at], self.wall_time[at], self.value[at])
         return Point(int(self.step[at]), float(self.wall_time[at]), float(self.value[at]))
 
     @property
@@ -100,7 +103,7 @@ class Series(Table):
         Raises:
             InvalidSummary: the weight is outside.
         """
-        return replace(self, value=smooth(self.value, weight))
+        return Series(self.run, self.tag, self.step, self.wall_time, smooth(self.value, weight), self.restarts)
 
     def resample(self, at: int | Sequence[int] | NDArray[np.int64], how: How = "linear") -> Series:
         """The series at other steps, as float64.
@@ -117,8 +120,7 @@ class Series(Table):
         Raises:
             InvalidSummary: `at` or `how` is none of these.
         """
-        step, wall_time, value = resample(self.step, self.wall_time, self.value, at, how)
-        return replace(self, step=step, wall_time=wall_time, value=value)
+        return Series(self.run, self.tag, *resample(self.step, self.wall_time, self.value, at, how))
 
     def _columns(self) -> Columns:
         return {"step": self.step, "wall_time": self.wall_time, "value": self.value}
