@@ -44,6 +44,8 @@ class TallyboardError(Exception):
 class InvalidSummary(TallyboardError, ValueError):
     """A tag, value or step that cannot be logged. The text names it, what was wanted, and the cure."""
 
+    __init__ = Exception.__init__  # by this TensorFlow's AutoGraph knows that it may raise the same with a longer text
+
 
 class InvalidLogdir(TallyboardError, ValueError):
     """A directory that cannot hold event files, such as the path of a regular file."""

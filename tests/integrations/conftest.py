@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 import tallyboard as tb
@@ -29,3 +33,33 @@ class Log:
 def log() -> Log:
     """A new log in memory."""
     return Log()
+
+
+@pytest.fixture
+def written() -> Callable[[Path], list[Any]]:
+    """Reads back what a folder's event files hold, in order, with TensorBoard's own code.
+
+    A point is (tag, step, metadata, dtype, shape, values); a graph is ("graph_def", step, GraphDef).
+    """
+    loader = pytest.importorskip("tensorboard.backend.event_processing.event_file_loader")
+    from tensorboard.util import tensor_util
+
+    def plain(value: Any) -> tuple[Any, ...]:
+        kind, tensor = value.WhichOneof("value"), value.tensor
+        if kind != "tensor":
+            return None, None, getattr(value, kind)
+        if tensor.dtype == 14:  # bfloat16, which NumPy has not
+            return 14, tuple(dim.size for dim in tensor.tensor_shape.dim), tensor.tensor_content
+        array = tensor_util.make_ndarray(tensor)
+        return tensor.dtype, array.shape, array.tolist()
+
+    def read(folder: Path) -> list[Any]:
+        found: list[Any] = []
+        for path in sorted(folder.glob("*tfevents*")):
+            for event in loader.LegacyEventFileLoader(str(path)).Load():
+                if event.HasField("graph_def"):
+                    found.append(("graph_def", event.step, event.graph_def))
+                found.extend((value.tag, event.step, value.metadata, *plain(value)) for value in event.summary.value)
+        return found
+
+    return read
