@@ -18,7 +18,6 @@ thread) only warns: training outlives its log.
 from __future__ import annotations
 
 import sys
-import threading
 import warnings
 from typing import TYPE_CHECKING
 
@@ -67,8 +66,7 @@ class TallyboardWarning(UserWarning):
     """Logging is in trouble while training goes on."""
 
 
-_warned: set[Hashable] = set()
-_warned_lock = threading.Lock()
+_warned: dict[Hashable, object] = {}
 
 
 def warn_once(key: Hashable, message: str) -> None:
@@ -77,10 +75,9 @@ def warn_once(key: Hashable, message: str) -> None:
     Never raises, not even where warnings are errors: it is called where an exception would stop a
     training run or end a background thread. The text then goes to standard error.
     """
-    with _warned_lock:
-        if key in _warned:
-            return
-        _warned.add(key)
+    mine = object()
+    if _warned.setdefault(key, mine) is not mine:  # one step, and no lock that a forked child might find taken
+        return
     try:
         warnings.warn(message, TallyboardWarning, stacklevel=3)
     except TallyboardWarning as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import socket
 import sys
@@ -12,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
-from .errors import InvalidLogdir
+from .errors import InvalidLogdir, warn_once
 from .summary import Event
 from .values import Group
 from .wire import encode_event, encode_file_version, encode_session_start
@@ -25,7 +27,8 @@ class FileSink:
 
     Every write is one system call and whole: when it fails halfway (a full disk), what it began is cut off
     again, so that it may be tried anew. Nothing is buffered here, so `flush` has nothing left to do: what
-    was written survives the end of this process, by kill -9 too.
+    was written survives the end of this process, by kill -9 too. When the file is deleted while it is open, another
+    one takes what comes after that, and a warning says so.
 
     Args:
         log_dir: the run's directory; made if need be.
@@ -33,7 +36,7 @@ class FileSink:
         purge_step: says that a restarted run goes on from this step, so that readers drop what an earlier
             file has at that step and after.
 
-    The file is made by `open`, or else by the first write.
+    The file is made by `open`, or else by the first write; another by the first after `close`.
 
     Raises:
         InvalidLogdir: `log_dir` is, or lies below, something that is no directory.
@@ -44,10 +47,13 @@ class FileSink:
     ) -> None:
         self.log_dir = os.fspath(log_dir)
         self.path: str | None = None
+        self._place = os.path.abspath(self.log_dir)  # a program may go to another directory later
+        self._serial = next(_serials)
         self._suffix = filename_suffix
         self._purge_step = purge_step
         self._fd: int | None = None
         self._end = 0
+        self._identity = (0, 0)
         self._parked = False  # the file is this sink's, but is not open now
         self._lock = threading.Lock()
         self._encoder: Any = None
@@ -69,24 +75,32 @@ class FileSink:
     def _open(self) -> None:
         from .record import frame
 
-        os.makedirs(self.log_dir, exist_ok=True)
+        os.makedirs(self._place, exist_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
         host = socket.gethostname().replace(os.sep, "_")
+        stamp = time.time_ns()
         while True:
-            seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+            seconds, nanoseconds = divmod(stamp, 1_000_000_000)
             name = f"events.out.tfevents.{seconds:010d}.{host}.{os.getpid()}.{nanoseconds:09d}{self._suffix}"
-            path = os.path.join(self.log_dir, name)
+            path = os.path.join(self._place, name)
             try:
                 fd = os.open(path, flags, 0o666)
                 break
             except FileExistsError:
-                continue
+                stamp += 1  # the clock may be coarse, or stand still
         self._fd, self._end, self.path = fd, 0, path
+        self._identity = _identity(os.fstat(fd))
         now = time.time()
         first = frame(encode_file_version(now, self._purge_step or 0))
         if self._purge_step is not None:
             first += frame(encode_session_start(now, self._purge_step))
-        self._put(first)
+        try:
+            self._put(first)
+        except OSError:  # without its first record it is no event file
+            self._let_go()
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+            raise
         self._purge_step = None  # said; in another file of this sink it would void what is in this one
 
     def _reopen(self) -> None:
@@ -96,8 +110,9 @@ class FileSink:
         try:
             fd = os.open(self.path, os.O_WRONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
         except FileNotFoundError:
+            self._say_deleted()
             return
-        if os.lseek(fd, 0, os.SEEK_END) == self._end:
+        if _identity(os.fstat(fd)) == self._identity and os.lseek(fd, 0, os.SEEK_END) == self._end:
             self._fd = fd
         else:
             os.close(fd)
@@ -109,6 +124,11 @@ class FileSink:
             if self._fd is None:
                 self._open()
             self._put(data)
+            if self._is_deleted():
+                self._say_deleted()
+                self._let_go()
+                self._open()
+                self._put(data)  # it may have gone into the one that nobody can open any more
         _open_files.used(self)
 
     def _put(self, data: bytes) -> None:
@@ -122,6 +142,17 @@ class FileSink:
             self._cut_back(fd)
             raise
         self._end += len(data)
+
+    def _is_deleted(self) -> bool:
+        """Whether no directory has the file any more: the system goes on writing to such a one, for nobody to read."""
+        return self._fd is not None and os.fstat(self._fd).st_nlink == 0
+
+    def _say_deleted(self) -> None:
+        warn_once(
+            (FileSink, self._serial),
+            f"{self.path} was deleted while it was written to, and what had been logged into it is gone. What is "
+            "logged from here on goes into a new file; end a program before you delete the directory that it logs to.",
+        )
 
     def _cut_back(self, fd: int) -> None:
         try:
@@ -183,6 +214,11 @@ class FileSink:
         self._parked = False
         self._let_go()
         self._purge_step = None
+        self._encoder = self._group_encoder = None  # which another thread may have been using
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
 
 
 def _check_log_dir(log_dir: str) -> None:
@@ -209,7 +245,7 @@ class _OpenFiles:
     LIMIT = 128
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._sinks: OrderedDict[int, weakref.ref[FileSink]] = OrderedDict()
 
     def used(self, sink: FileSink) -> None:
@@ -231,6 +267,7 @@ class _OpenFiles:
             self._sinks.pop(id(sink), None)
 
 
+_serials = itertools.count()
 _open_files = _OpenFiles()
 _file_sinks: weakref.WeakSet[FileSink] = weakref.WeakSet()
 

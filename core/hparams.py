@@ -235,11 +235,11 @@ class Session:
     def __init__(self) -> None:
         self.hparams: dict[str, Plain] | None = None
         self._step = 0
-        self._pid: int | None = None
+        self._open: list[int] = []  # the process in which it is open; a list, of which one thread alone can take it
 
     def begin(self, hparams: dict[str, Plain], step: int) -> None:
         """Says that the run has these hyperparameters; its end will be written at this step."""
-        self.hparams, self._step, self._pid = hparams, step, os.getpid()
+        self.hparams, self._step, self._open = hparams, step, [os.getpid()]
 
     def end(self, write: Callable[[Event], None], failed: bool | None = None) -> None:
         """Writes the end, once, and in the process that wrote the start.
@@ -248,9 +248,11 @@ class Session:
             write: takes the event.
             failed: whether training did; None to find out.
         """
-        if self._pid != os.getpid():
+        try:
+            if self._open.pop() != os.getpid():
+                return
+        except IndexError:
             return
-        self._pid = None
         now = time.time()
         write(Event(self._step, now, session_end(_failing() if failed is None else failed, now)))
 

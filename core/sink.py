@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import errno
 import itertools
-import os
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
+from .ending import rest, watch
 from .errors import warn_once
 from .filesink import FileSink
+from .pump import elsewhere, in_main_thread
+from .pump import pump as _pump
 from .summary import DataClass, Event, Summary
 from .values import Group, Later
 
@@ -180,10 +181,15 @@ class AsyncSink:
     events wait in a bounded backlog, then the newest are dropped and counted (`lost`). Events that fail in
     any other way are dropped and counted at once. Nothing here raises into training.
 
+    Closing is not the end: what is given to it later opens the inner sink again. A program that ends, by SIGTERM
+    too, closes what is open.
+
     Args:
         inner: where events go.
         interval: seconds after which what waits is written, at the latest.
         wake_at: this many events other than scalars wake the thread at once.
+        before_close: given `write`, and whether what was logged failed (None when it is to find out), before each
+            closing: for what stands at the end.
     """
 
     ROWS_WAKE = 4 * 65_536  # list cells (four a row) that wake the thread ahead of time
@@ -193,7 +199,14 @@ class AsyncSink:
     BYTES_MAX = 256 << 20  # of values still to be made, and of groups
     GROUP_BYTES = 40  # what a scalar of a group takes while it waits
 
-    def __init__(self, inner: Sink, *, interval: float = 0.25, wake_at: int = 10) -> None:
+    def __init__(
+        self,
+        inner: Sink,
+        *,
+        interval: float = 0.25,
+        wake_at: int = 10,
+        before_close: Callable[[Callable[[Event], None], bool | None], None] | None = None,
+    ) -> None:
         self.inner = inner
         self.interval = interval
         self.lost = 0
@@ -205,38 +218,59 @@ class AsyncSink:
         self._waiting = self._waiting_bytes = 0
         self._lock = threading.RLock()
         self._backlog: list[list[Any]] = []
-        self._closed = False
+        self._before_close = before_close
+        self._shut = False  # the inner sink is closed
+        self.awake = self.forsaken = False
         self.resume()
 
     def resume(self) -> None:
-        """Makes sure that the background thread looks after this sink; needed again in a forked child."""
+        """Makes sure that the background thread looks after this sink; needed after `close`, and in a forked child."""
+        self.awake, self._shut = True, False
         _pump.serve(self)
+        watch()
+
+    def open(self) -> None:
+        """Opens the inner sink now, where it has that, so that trouble shows before anything is logged."""
+        elsewhere(self._open)
+
+    def _open(self) -> None:
+        with self._lock:
+            try:
+                getattr(self.inner, "open", _nothing)()
+            except OSError as error:
+                self._warn(error, "the event file cannot be made")
 
     def write(self, event: Event, /) -> None:
+        if not self.awake:
+            self.resume()
         self.rows.extend((None, event, 0, 0.0))
         self._waiting += 1
         if isinstance(event.summary.value, Later):
             self._waiting_bytes += event.summary.value.nbytes
             if self._waiting_bytes > self.BYTES_MAX:
-                self.drain()  # the caller makes them itself: memory stays bounded, and nothing is lost
+                elsewhere(self.drain)  # the caller waits: memory stays bounded, and nothing is lost
                 return
         if self._waiting >= self._wake_at:
             _pump.wake()
 
     def write_group(self, tags: tuple[str, ...], values: tuple[float, ...], step: int, wall_time: float) -> None:
         """Takes scalars that share an event."""
+        if not self.awake:
+            self.resume()
         self.rows.extend((None, (tags, values), step, wall_time))
         self._waiting_bytes += self.GROUP_BYTES * len(values)
         if self._waiting_bytes > self.BYTES_MAX:
-            self.drain()
+            elsewhere(self.drain)
         elif len(self.rows) >= self.ROWS_WAKE:
             self.relieve()
 
     def relieve(self) -> None:
-        """Called by a writer whose rows pile up: wakes the thread, and drains in its stead far above that."""
+        """Called by a writer whose rows pile up: wakes the thread, and waits for them to be written far above that."""
         _pump.wake()
-        if len(self.rows) < self.ROWS_MAX:
-            return
+        if len(self.rows) >= self.ROWS_MAX:
+            elsewhere(self._relieve)
+
+    def _relieve(self) -> None:
         if self._lock.acquire(timeout=1.0):
             try:
                 self._drain()
@@ -248,6 +282,10 @@ class AsyncSink:
             if over > 0:
                 del self.rows[-over:]
                 self._lose(over // 4, "its disk does not answer")
+
+    def waits(self) -> bool:
+        """Whether something waits to be written."""
+        return bool(self.rows or self._backlog)
 
     def drain(self) -> None:
         """Hands what waits to the inner sink. Never raises."""
@@ -322,25 +360,31 @@ class AsyncSink:
             (self._serial, "lost"), f"{self._name()}: {count} events were dropped, because {why}; training goes on"
         )
 
-    def _warn(self, error: Exception) -> None:
-        advice = "free some space" if getattr(error, "errno", None) == errno.ENOSPC else "look at the directory"
+    def _warn(self, error: Exception, what: str = "writing failed") -> None:
+        number = getattr(error, "errno", None)
         warn_once(
-            (self._serial, type(error), getattr(error, "errno", None)),
-            f"{self._name()}: writing failed ({type(error).__name__}: {error}); {advice}. "
-            "Training goes on, and what was logged is kept and tried again while it fits in memory.",
+            (self._serial, type(error), number),
+            f"{self._name()}: {what} ({type(error).__name__}: {error}); {_CURES.get(number, 'look at the directory')}. "
+            "Training goes on, and what is logged is kept and tried again while it fits in memory.",
         )
 
     def _name(self) -> str:
         return getattr(self.inner, "log_dir", None) or type(self.inner).__name__
 
     def flush(self) -> None:
-        self.begin_flush()
+        elsewhere(self._flush)
+
+    def _flush(self) -> None:
+        self._begin_flush()
         wait = getattr(self.inner, "wait", None)
         if wait is not None:  # without the lock: the thread that all sinks share may want it
             wait()
 
     def begin_flush(self) -> None:
         """The part of `flush` that takes no time, where the inner sink has such a part; else all of it."""
+        elsewhere(self._begin_flush)
+
+    def _begin_flush(self) -> None:
         with self._lock:
             self._drain()
             try:
@@ -348,20 +392,35 @@ class AsyncSink:
             except Exception as error:
                 self._warn(error)
 
-    def close(self) -> None:
+    def close(self, failed: bool | None = None) -> None:
+        """Flushes and closes the inner sink.
+
+        Args:
+            failed: for `before_close`.
+        """
+        if self._before_close is not None:
+            self._before_close(self.write, failed)
+        if self.awake or self.rows or not self._shut:
+            elsewhere(self._close)
+            rest()
+
+    def _close(self) -> None:
         with self._lock:
-            if self._closed:
+            if self._shut and not self.awake and not self.rows:
                 return
-            self._closed = True
-        self.flush()
+            self.awake = False  # what comes from here on wakes it again, or is found by the thread
+        self._flush()
         with self._lock:
+            if self._shut:  # by another thread, meanwhile
+                return
             unsaved = sum(map(_weight, self._backlog))
             self._backlog.clear()
             try:
                 self.inner.close()
             except Exception as error:
                 self._warn(error)
-        _pump.dismiss(self)
+            self._shut = True
+            _pump.dismiss(self)
         if unsaved or self.lost:
             self.lost += unsaved
             warn_once(
@@ -369,76 +428,46 @@ class AsyncSink:
                 f"{self._name()}: closed with {self.lost} events lost, which could not be written",
             )
 
-    def _after_fork(self) -> None:
+    def let_go(self) -> None:
+        """Its writer is gone. Closes it, but never waits where that might be waited for.
+
+        An object can be found to be garbage anywhere, in the midst of another sink's writing too; except in the main
+        thread, which takes no part in that.
+        """
+        if in_main_thread():
+            self.close()
+        elif self.awake or self.rows:
+            self.forsaken = True
+            _pump.serve(self)
+            _pump.wake()
+
+    def after_fork(self) -> None:
         """In a forked child: what waits is the parent's, which writes it; who held a lock may be gone."""
         self._lock = threading.RLock()
         self.rows.clear()
         self._backlog.clear()
-        self._waiting = self._waiting_bytes = 0
+        self._waiting = self._waiting_bytes = self.lost = 0
+        self.awake, self._shut = False, True
 
 
-class _Pump:
-    """The background thread, and the sinks that it looks after. It holds them until they are closed."""
+_CURES: dict[int | None, str] = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space, or have your quota raised",
+    errno.EFBIG: "have the limit on the size of a file raised (ulimit -f)",
+    errno.EACCES: "make the directory writable, or log elsewhere",
+    errno.EPERM: "make the directory writable, or log elsewhere",
+    errno.EROFS: "make the directory writable, or log elsewhere",
+    errno.EMFILE: "raise the number of open files that is allowed (ulimit -n)",
+}
 
-    def __init__(self) -> None:
-        self._sinks: dict[int, AsyncSink] = {}
-        self._lock = threading.Lock()
-        self._wake = threading.Event()
-        self._thread: threading.Thread | None = None
 
-    def serve(self, sink: AsyncSink) -> None:
-        with self._lock:
-            self._sinks[id(sink)] = sink
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="tallyboard", daemon=True)
-                self._thread.start()
-            elif sink.interval < 0.25:
-                self._wake.set()  # its turn comes sooner than the one the thread waits for
-
-    def dismiss(self, sink: AsyncSink) -> None:
-        with self._lock:
-            self._sinks.pop(id(sink), None)
-
-    def sinks(self) -> list[AsyncSink]:
-        with self._lock:
-            return list(self._sinks.values())
-
-    def wake(self) -> None:
-        if not self._wake.is_set():
-            self._wake.set()
-
-    def _run(self) -> None:
-        while True:
-            with self._lock:
-                sinks = list(self._sinks.values())
-            interval = min((sink.interval for sink in sinks), default=0.25)
-            sinks.clear()
-            self._wake.wait(max(0.005, min(0.25, interval)))
-            self._wake.clear()
-            with self._lock:
-                sinks = [sink for sink in self._sinks.values() if sink.rows or sink._backlog]  # pyright: ignore[reportPrivateUsage]
-            for sink in sinks:
-                sink.drain()
-
-    def after_fork(self) -> None:
-        sinks = list(self._sinks.values())
-        self.__init__()
-        for sink in sinks:
-            sink._after_fork()  # pyright: ignore[reportPrivateUsage]
+def _nothing() -> None:
+    pass
 
 
 _serials = itertools.count()
-_pump = _Pump()
 
 
 def open_sinks() -> list[AsyncSink]:
     """Those of this process that are not closed."""
-    return _pump.sinks()
-
-
-def _after_fork_in_child() -> None:
-    _pump.after_fork()
-
-
-if sys.platform != "win32":
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+    return [sink for sink in _pump.sinks() if isinstance(sink, AsyncSink)]

@@ -15,7 +15,7 @@ from collections.abc import Generator, Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
-from .errors import InvalidLogdir, InvalidSummary, warn_once
+from .errors import InvalidLogdir, InvalidSummary
 from .filewriter import FileWriter
 from .hparams import Session, ended_well, passed_through
 from .remote import is_remote, joined, placed
@@ -101,38 +101,30 @@ class SummaryWriter(ArrayAdds, MediaAdds, ScalarAdds, HParamsAdds, EmbeddingAdds
         self._sub_runs: dict[str, SummaryWriter] = {}
         self._session = Session()
         self._session_runs: dict[str, dict[str, Any]] = {}
-        self._closed = self._opened = False
-        self._lock = threading.Lock()
-        self._tags: set[Any] = set()  # tags known to be good, whose scalars take the short way
-        self._open()
-        _writers.add(self)
-
-    def _open(self) -> None:
         self._closed = False
-        inner = self._given
-        if inner is None:
-            purge_step = (
-                None if self._opened else self._purge_step
-            )  # a second file goes on where this writer's first ends
-            self._opened = True
-            inner = file_sink_for(
-                self.log_dir, filename_suffix=self._suffix, purge_step=purge_step, interval=self._flush_secs
-            )
-            try:
-                inner.open()
-            except OSError as error:
-                warn_once(
-                    (os.path.abspath(self.log_dir), error.errno),
-                    f"{self.log_dir}: the event file cannot be made ({type(error).__name__}: {error}). "
-                    "Training goes on, and what is logged is kept and tried again while it fits in memory.",
-                )
-        self._sink = AsyncSink(inner, interval=self._interval, wake_at=self._max_queue)
-        if isinstance(inner, RemoteSink):
-            inner.ending = functools.partial(self._session.end, self._sink.write)
+        self._lock = threading.RLock()
+        self._tags: set[Any] = set()  # tags known to be good, whose scalars take the short way
+        self._sink = self._new_sink()
         self._rows = self._sink.rows
         self._extend = self._rows.extend
-        self._pid = os.getpid()
-        self._finalizer = weakref.finalize(self, _finish, self._sink, self._session)  # runs at interpreter exit too
+        self._finalizer = weakref.finalize(self, self._sink.let_go)
+        self._finalizer.atexit = False  # what is open at the program's end is closed whether its writer is gone or not
+        _writers.add(self)
+
+    def _new_sink(self) -> AsyncSink:
+        inner: Sink = (
+            self._given
+            if self._given is not None
+            else file_sink_for(
+                self.log_dir, filename_suffix=self._suffix, purge_step=self._purge_step, interval=self._flush_secs
+            )
+        )
+        sink = AsyncSink(inner, interval=self._interval, wake_at=self._max_queue, before_close=self._session.end)
+        if self._given is None:
+            sink.open()
+        if isinstance(inner, RemoteSink):
+            inner.ending = functools.partial(self._session.end, sink.write)
+        return sink
 
     def add_scalar(
         self,
@@ -293,15 +285,10 @@ class SummaryWriter(ArrayAdds, MediaAdds, ScalarAdds, HParamsAdds, EmbeddingAdds
         self._sink.write(event)
 
     def _ready(self) -> None:
-        if self._finalizer.alive and self._pid == os.getpid():
-            return
-        with self._lock:
-            if not self._finalizer.alive:
-                self._open()
-            elif self._pid != os.getpid():
-                self._pid = os.getpid()
-                self._sink.resume()
-                _close_at_worker_exit(self._sink)
+        """Makes sure that what is logged will be written: after `close`, and in a forked child."""
+        self._closed = False
+        if not self._sink.awake:
+            self._sink.resume()
 
     def _has_runs(self) -> bool:
         return self._given is None
@@ -342,13 +329,14 @@ class SummaryWriter(ArrayAdds, MediaAdds, ScalarAdds, HParamsAdds, EmbeddingAdds
 
     def close(self) -> None:
         """Flushes and closes the file. Logging afterwards opens another one in the same directory."""
+        self._close(passed_through(sys._getframe(1)))  # pyright: ignore[reportPrivateUsage]  # closed in a `finally`
+
+    def _close(self, failed: bool) -> None:
         self._tags.clear()  # so that the next scalar takes the long way, which opens a file
         self._groups.clear()
-        if self._finalizer.alive:
-            failed = passed_through(sys._getframe(1))  # pyright: ignore[reportPrivateUsage]  # closed in a `finally`
-            self._session.end(self._sink.write, failed)
+        self._session.end(self._sink.write, failed)
         self._begin_flush()
-        self._finalizer()
+        self._sink.close()
         self._closed = True
         for writer in list(self._sub_runs.values()):
             writer.close()
@@ -385,18 +373,10 @@ class SummaryWriter(ArrayAdds, MediaAdds, ScalarAdds, HParamsAdds, EmbeddingAdds
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._finalizer.alive:
-            self._session.end(self._sink.write, not ended_well(error))
-        self.close()
+        self._close(not ended_well(error))
 
     def __repr__(self) -> str:
         return f"SummaryWriter({self.log_dir!r})" if self.log_dir else f"SummaryWriter(sink={self._given!r})"
-
-
-def _finish(sink: AsyncSink, session: Session) -> None:
-    """Ends a writer that may be gone already."""
-    session.end(sink.write)
-    sink.close()
 
 
 def _one_directory(
@@ -423,19 +403,12 @@ def _wall_time(walltime: Any, call: str, tag: str) -> float:
     return seconds
 
 
-def _close_at_worker_exit(sink: AsyncSink) -> None:
-    """Workers of multiprocessing end without the interpreter's exit handlers; theirs is asked instead."""
-    util = sys.modules.get("multiprocessing.util")
-    if util is not None:
-        util.Finalize(None, sink.close, exitpriority=0)
-
-
 _writers: weakref.WeakSet[SummaryWriter] = weakref.WeakSet()
 
 
 def _after_fork_in_child() -> None:
     for writer in list(_writers):
-        writer._lock = threading.Lock()  # pyright: ignore[reportPrivateUsage]
+        writer._lock = threading.RLock()  # pyright: ignore[reportPrivateUsage]
         writer._tags.clear()  # pyright: ignore[reportPrivateUsage]  # its next scalar takes the long way, which starts the thread
         writer._groups.clear()  # pyright: ignore[reportPrivateUsage]
 

@@ -214,26 +214,28 @@ def test_add_scalars_tags_make_no_runs(tmp_path: Path) -> None:
 
 
 MANY = """
-import sys, threading, os, resource
+import sys, os, resource
+import numpy  # has threads of its own
 resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
 import tallyboard as tb
+before = len(os.listdir("/proc/self/task"))
 writer = tb.SummaryWriter(sys.argv[1])
 for step in range(3):
     writer.add_scalars("loss", {f"line{i}": float(i) for i in range(600)}, step)
     writer.flush()
-print(threading.active_count(), len(os.listdir("/proc/self/fd")))
+print(len(os.listdir("/proc/self/task")) - before, len(os.listdir("/proc/self/fd")))
 writer.close()
 """
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts descriptors as Linux has them")
 def test_add_scalars_of_many_lines(tmp_path: Path) -> None:
-    """600 lines need one background thread, and fewer open files than a process with 256 of them may have."""
+    """600 lines need two threads at most, and fewer open files than a process with 256 of them may have."""
     done = subprocess.run([sys.executable, "-W", "error", "-c", MANY, str(tmp_path)], capture_output=True, text=True)
 
     assert done.returncode == 0, done.stderr
     threads, descriptors = map(int, done.stdout.split())
-    assert threads == 2
+    assert threads <= 2
     assert descriptors < 200
     scalars = tb.read(tmp_path).scalars()
     assert {key: (s.step.tolist(), s.value.tolist()) for key, s in scalars.items()} == {

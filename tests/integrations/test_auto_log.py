@@ -205,7 +205,7 @@ def test_attach_that_fails_leaves_nothing_open(monkeypatch: pytest.MonkeyPatch, 
     adapter.module.attach = attach  # type: ignore[attr-defined]
     with pytest.raises(tb.UnsupportedModel, match=r"^no$"):
         tb.auto_log(made_in("strangenet")(), tmp_path)
-    assert not writers[0]._finalizer.alive
+    assert writers[0].file_writer is None
 
 
 @pytest.mark.parametrize("rank", ["1", "7"])

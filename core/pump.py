@@ -1,0 +1,203 @@
+"""The threads that write: one that looks after every open sink, and those that the main thread has its waiting done by.
+
+Signal handlers run in the main thread, between any two steps of what it is doing: one may raise there (Ctrl-C does),
+or itself log, flush and close. So the main thread holds none of the locks that writing takes, and does no part of it:
+it asks another thread, and waits for that. Whatever interrupts it, interrupts the waiting only.
+
+What both sides touch here are single operations of dict, list and lock, which nothing can interrupt in the middle.
+"""
+
+from __future__ import annotations
+
+import _thread
+import contextlib
+import sys
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from .errors import warn_once
+
+__all__ = ["Served", "elsewhere", "in_main_thread", "pump"]
+
+_TURN = 0.25  # seconds between two looks at all sinks
+
+
+class Served(Protocol):
+    """What a pump looks after."""
+
+    interval: float
+    rows: list[Any]
+    awake: bool  # set by `resume`
+    forsaken: bool  # nobody is left who could close it: the pump does
+
+    def drain(self) -> None: ...
+
+    def waits(self) -> bool:
+        """Whether there is something to drain."""
+        ...
+
+    def resume(self) -> None: ...
+
+    def close(self, failed: bool | None = None) -> None: ...
+
+    def after_fork(self) -> None: ...
+
+
+def in_main_thread() -> bool:
+    """Whether this is the thread in which signal handlers run."""
+    return _thread.get_ident() == threading.main_thread().ident
+
+
+class Pump:
+    """The background thread, and the sinks that it looks after. It holds them until they are closed.
+
+    Of a closed one it knows, without holding it: a thread that was in the midst of `add_scalar` when another closed
+    the writer still appends to its rows, and they are taken up from there.
+    """
+
+    def __init__(self) -> None:
+        self.stopped = False
+        self._calls: deque[Callable[[], object]] = deque()
+        self._sinks: dict[int, Served] = {}
+        self._closed: dict[int, weakref.ref[Served]] = {}
+        self._bell = _thread.allocate_lock()  # free when it was rung: unlike an Event it takes no lock to ring
+        self._bell.acquire()
+        self._started = _thread.allocate_lock()
+
+    def serve(self, sink: Served) -> None:
+        """Looks after a sink from now on."""
+        if self.stopped:
+            return
+        self._sinks[id(sink)] = sink
+        self._closed.pop(id(sink), None)
+        if self._started.acquire(False):
+            try:
+                _thread.start_new_thread(self._run, ())
+            except RuntimeError:  # no more threads, or the program is ending: callers then write themselves
+                self._started.release()
+        elif sink.interval < _TURN:
+            self.wake()  # its turn comes sooner than the one the thread waits for
+
+    def dismiss(self, sink: Served) -> None:
+        """Looks after it no more, unless it is given something again."""
+        key = id(sink)
+        self._closed[key] = weakref.ref(sink, lambda _: self._closed.pop(key, None))
+        self._sinks.pop(key, None)
+
+    def sinks(self) -> list[Served]:
+        """Those that are open, and closed ones that were given something since."""
+        late = [sink for reference in self._closed.copy().values() if (sink := reference()) is not None and sink.rows]
+        return [*self._sinks.copy().values(), *late]
+
+    def at_turn(self, call: Callable[[], object]) -> None:
+        """Has the thread call it, once, before it looks at anything else."""
+        self._calls.append(call)
+        self.wake()
+
+    def wake(self) -> None:
+        """Has the thread look at once."""
+        if self._bell.locked():
+            with contextlib.suppress(RuntimeError):  # another thread was faster
+                self._bell.release()
+
+    def _run(self) -> None:
+        while True:
+            interval = min((sink.interval for sink in self._sinks.copy().values()), default=_TURN)
+            self._bell.acquire(timeout=max(0.005, min(_TURN, interval)))
+            try:
+                self._look()
+            except Exception as error:  # of memory, say: whoever waits here waits on, and is tried again
+                warn_once(("pump", type(error)), f"writing in the background failed: {type(error).__name__}: {error}")
+
+    def _look(self) -> None:
+        while self._calls:
+            self._calls.popleft()()
+        for sink in self.sinks():
+            if not sink.awake:
+                sink.resume()
+            if sink.forsaken:
+                sink.close()
+            elif sink.waits():
+                sink.drain()
+
+    def after_fork(self) -> None:
+        """In a forked child, which has no other thread: nothing is looked after until it logs something."""
+        closed = [reference() for reference in self._closed.values()]
+        sinks = [*self._sinks.values(), *closed]
+        self.__init__()
+        _idle.clear()
+        for sink in sinks:
+            if sink is not None:
+                sink.after_fork()
+                self.dismiss(sink)
+
+
+class _Request:
+    """Something that the main thread wants done."""
+
+    def __init__(self, call: Callable[[], object]) -> None:
+        self._call = call
+        self._done = _thread.allocate_lock()
+        self._done.acquire()
+        self._error: BaseException | None = None
+
+    def serve(self) -> None:
+        try:
+            self._call()
+        except BaseException as error:
+            self._error = error
+
+    def done(self) -> None:
+        self._done.release()
+
+    def wait(self) -> None:
+        self._done.acquire()
+        if self._error is not None:
+            raise self._error
+
+
+class _Runner:
+    """A thread that serves requests, and goes back to the idle ones after each."""
+
+    def __init__(self, request: _Request) -> None:
+        self._request: _Request | None = request
+        self._bell = _thread.allocate_lock()
+        _thread.start_new_thread(self._run, ())
+
+    def give(self, request: _Request) -> None:
+        self._request = request
+        self._bell.release()
+
+    def _run(self) -> None:
+        while True:
+            self._bell.acquire()
+            request, self._request = self._request, None
+            assert request is not None
+            request.serve()
+            _idle.append(self)  # before the main thread goes on, and might want the next
+            request.done()
+            del request
+
+
+_idle: list[_Runner] = []
+pump = Pump()
+
+
+def elsewhere(call: Callable[[], object]) -> None:
+    """Calls it, in another thread if this is the main one, and returns or raises when it has."""
+    if not in_main_thread() or sys.is_finalizing():
+        call()
+        return
+    request = _Request(call)
+    try:
+        _idle.pop().give(request)
+    except IndexError:
+        try:
+            _Runner(request)
+        except RuntimeError:  # no more threads, or the program is ending
+            call()
+            return
+    request.wait()
