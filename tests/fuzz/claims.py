@@ -169,7 +169,7 @@ def check(data: bytes, split: int, folder: Path) -> None:
 
 
 def _all_points(reader: LogdirReader, tag: str) -> Series | None:
-    return reader.store.scalars(".", tag)
+    return reader.store.scalars(".", tag, superseded=True)
 
 
 def _everything(reader: LogdirReader) -> dict[str, Any]:
