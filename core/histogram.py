@@ -3,8 +3,9 @@
 The default buckets are TensorFlow's: edges at ±1e-12·1.1^k and 0. Nobody searches them value by value here. The top
 16 bits of a float, its sign, exponent and first digits, name a *cell* of less than ten percent, in which one edge lies
 at most; a table of all cells says in which bucket a cell starts and from which lower bits on the next one begins, so
-that one look-up and one addition place a value exactly. Source of the rule for values on an edge: numpy.histogram,
-whose buckets are [left, right), the last one [left, right]. Source of the layout of the message: `make_histogram` of
+that one look-up and one addition place a value exactly. Numbers of 16 bits or fewer are counted by their bits, and
+only the different ones are placed. Source of the rule for values on an edge: numpy.histogram, whose buckets are
+[left, right), the last one [left, right]. Source of the layout of the message: `make_histogram` of
 torch.utils.tensorboard, and TensorBoard's data_compat.py, which reads it.
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 import functools
 import math
 import operator
+import threading
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,7 @@ __all__ = ["default_bins", "histogram", "histogram_raw"]
 
 _CHUNK = 1 << 15  # values at a time, so that what is made on the way stays in the cache
 _BLAS_PIECE = 1 << 13
+_FEW_BITS = 1 << 16  # numbers of 16 bits from which on counting them by their bits is sooner than placing each
 _AT_ONCE = 64 << 20  # bytes above which values are counted during the call, because a copy would fill the memory
 
 
@@ -58,8 +61,9 @@ class _Table:
 
     A *code* is a value's place on its side of zero: the number of edges at or below it (positive side), or the number
     of magnitudes, zero among them, that its own exceeds (negative side, whose codes start behind the positive ones).
-    `entries[cell]` holds the code of the cell's first value, shifted left, plus what makes the sum with a value's lower
-    bits carry over into the code from the edge on. No NaN or infinity may come here.
+    `entries[cell]` holds the code of the cell's first value in its top 16 bits, and below what makes the sum with a
+    value's own bits carry over into the code from the edge on; the cell's number, which those bits have on top, is
+    taken off beforehand. No NaN or infinity may come here.
     """
 
     def __init__(self, kind: type[np.float32 | np.float64]) -> None:
@@ -74,7 +78,8 @@ class _Table:
         self.negatives = len(positive) + 1
         self.codes = self.negatives + len(negative) + 1
         starts = np.arange(1 << 15, dtype=self.unsigned) << self.shift
-        self.entries = np.concatenate((self._side(starts, positive, 0), self._side(starts, negative, self.negatives)))
+        entries = np.concatenate((self._side(starts, positive, 0), self._side(starts, negative, self.negatives)))
+        self.entries = entries - (np.arange(1 << 16, dtype=self.unsigned) << self.shift)
 
     def _first(self, kind: type[np.float32 | np.float64], edges: NDArray[np.float64], above: Any) -> NDArray[Any]:
         """Bits of the least number of this type that is at each edge or, where `above` says so, beyond it."""
@@ -92,42 +97,87 @@ class _Table:
         entries[split] += self.mask + self.unsigned(1) - (firsts[at_start[split]] & self.mask)
         return entries
 
-    def count(self, bits: NDArray[Any]) -> NDArray[np.intp]:
-        """Values of each code; `bits` are the values seen as unsigned numbers."""
-        places = self.entries.take((bits >> self.shift).astype(np.intp))
-        places += bits & self.mask
-        places >>= self.shift
-        return np.bincount(places.astype(np.intp), minlength=self.codes)
+    def place(self, values: NDArray[Any], cells: NDArray[np.intp], sums: NDArray[Any]) -> NDArray[np.intp]:
+        """The code of each value. It lies in `cells`, which is as long as `values`, and so is `sums`."""
+        np.copyto(cells, _top(values))
+        self.entries.take(cells, out=sums, mode="clip")  # no cell is clipped, but "raise" would copy
+        np.add(sums, values.view(self.unsigned), out=sums)
+        np.copyto(cells, _top(sums))
+        return cells
 
 
 _table = functools.cache(_Table)
 
 
-def _counted(values: NDArray[Any], max_bins: int | None) -> Histogram:
-    """A histogram of finite float32 or float64 values in the default buckets."""
+def _top(numbers: NDArray[Any]) -> NDArray[np.uint16]:
+    """The top 16 bits of each number, as a view."""
+    pieces = numbers.itemsize // 2
+    return numbers.view(np.uint16)[pieces - 1 :: pieces]
+
+
+_own = threading.local()
+
+
+def _rooms() -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Memory for what is made on the way, of each thread its own: fresh memory would cost a fourth of all the time."""
+    if not hasattr(_own, "rooms"):
+        _own.rooms = np.empty(_CHUNK, np.intp), np.empty(_CHUNK)
+    return _own.rooms
+
+
+def _counted(values: NDArray[Any], least: float, most: float, max_bins: int | None) -> Histogram:
+    """A histogram in default buckets of finite float32 or float64 values, the least and the most of which are known."""
     table = _table(values.dtype.type)
-    bits = values.view(table.unsigned)
+    size = min(len(values), _CHUNK)
+    cells, doubles = _rooms()
+    sums = doubles.view(table.unsigned)
     total = np.zeros(table.codes, np.intp)
-    sums = squares = 0.0
-    for start in range(0, len(values), _CHUNK):
-        total += table.count(bits[start : start + _CHUNK])
-        part = values[start : start + _CHUNK].astype(np.float64, copy=False)
+    numbers = squares = 0.0
+    for start in range(0, len(values), size):
+        part = values[start : start + size]
+        total += np.bincount(table.place(part, cells[: len(part)], sums[: len(part)]), minlength=table.codes)
+        wide = part  # from here on nobody asks for `sums`, so that its memory may be written again
+        if part.dtype != np.float64:
+            wide = doubles[: len(part)]
+            np.copyto(wide, part)
         with np.errstate(over="ignore", invalid="ignore"):
-            sums += float(part.sum())
-            squares += _squares(part)
+            numbers += float(wide.sum())
+            squares += _squares(wide)
+    return _in_default_bins(total, least, most, (len(values), numbers, squares), max_bins)
+
+
+def _counted_by_bits(values: NDArray[Any], max_bins: int | None) -> Histogram:
+    """The same of finite numbers of 16 bits or fewer, whatever their type."""
+    kind = np.dtype(f"u{values.itemsize}")
+    counts = np.bincount(values.view(kind), minlength=1 << (8 * values.itemsize))
+    held = np.flatnonzero(counts)
+    counts = counts[held]
+    distinct = held.astype(kind).view(values.dtype).astype(np.float32)
+    table = _table(np.float32)
+    codes = table.place(distinct, np.empty(len(distinct), np.intp), np.empty(len(distinct), table.unsigned))
+    total = np.bincount(codes, counts, table.codes).astype(np.intp)
+    wide = distinct.astype(np.float64)
+    sums = len(values), float(wide.dot(counts)), float((wide * wide).dot(counts))
+    return _in_default_bins(total, float(wide.min()), float(wide.max()), sums, max_bins)
+
+
+def _in_default_bins(
+    total: NDArray[np.intp], least: float, most: float, sums: tuple[int, float, float], max_bins: int | None
+) -> Histogram:
+    """From the values of each code, and how many there are, their sum and that of their squares."""
+    table = _table(np.float32)  # the codes of all types are the same
     positive, negative = total[: table.negatives], total[table.negatives :]
     counts = np.concatenate((negative[-2:0:-1], positive[:-1]))
     counts[len(positive) - 1] += negative[0]  # -0.0 is 0
     limits = _edges()
     if max_bins is not None:
         counts, limits = _fewer(counts, limits, max_bins)
-    least, most = float(values.min()), float(values.max())
     if negative[-1]:  # what lies beyond the outermost edges gets a bucket of its own
         counts, limits = np.concatenate((negative[-1:], counts)), np.concatenate(([least], limits))
     if positive[-1]:
         counts, limits = np.concatenate((counts, positive[-1:])), np.concatenate((limits, [most]))
     counts, limits = _trimmed(counts, limits)
-    return Histogram(least, most, float(len(values)), sums, squares, limits, counts)
+    return Histogram(least, most, float(sums[0]), sums[1], sums[2], limits, counts)
 
 
 def _squares(values: NDArray[Any]) -> float:
@@ -204,22 +254,33 @@ def histogram(tag: str, values: Any, bins: Any = "tensorflow", max_bins: int | N
     if max_bins is not None:
         max_bins = _at_least_one(call, max_bins)
     big = nbytes_of(values) > _AT_ONCE
-    numbers = _as_floats(call, as_array(values, call, "values", copy=not big))
-    description, content = "", b""
-    with np.errstate(over="ignore", invalid="ignore"):
-        suspect = not math.isfinite(_squares(numbers))  # the fastest test there is, though squares may overflow
-    if suspect:
+    array = _checked(call, as_array(values, call, "values", copy=not big))
+    default = isinstance(bins, str) and bins == "tensorflow"
+    if default and len(array) >= _FEW_BITS and _in_few_bits(array):
+        value = Later(functools.partial(_counted_by_bits, array, max_bins), array.nbytes)
+        return Summary(name, "histograms", DataClass.TENSOR, value.make() if big else value)
+    numbers, description, content = _as_floats(array), "", b""
+    least, most = float(numbers.min()), float(numbers.max())
+    if not (math.isfinite(least) and math.isfinite(most)):
         numbers, description, content = _without_nan(numbers)
-    if not len(numbers):
-        nothing = Histogram(math.nan, math.nan, 0.0, 0.0, 0.0, np.zeros(1), np.zeros(1))
-        return Summary(name, "histograms", DataClass.TENSOR, nothing, description, content=content)
-    if isinstance(bins, str) and bins == "tensorflow":
-        value = Later(functools.partial(_counted, numbers, max_bins), numbers.nbytes)
+        if not len(numbers):
+            nothing = Histogram(math.nan, math.nan, 0.0, 0.0, 0.0, np.zeros(1), np.zeros(1))
+            return Summary(name, "histograms", DataClass.TENSOR, nothing, description, content=content)
+        least, most = float(numbers.min()), float(numbers.max())
+    if default:
+        value = Later(functools.partial(_counted, numbers, least, most, max_bins), numbers.nbytes)
         if big:
             value = value.make()
     else:
         value = _in_bins(call, numbers, bins, max_bins)
     return Summary(name, "histograms", DataClass.TENSOR, value, description, content=content)
+
+
+def _in_few_bits(array: NDArray[Any]) -> bool:
+    """Whether these are finite numbers of 16 bits or fewer."""
+    if array.dtype == np.float16:
+        return bool((array.view(np.uint16) & 0x7FFF).max() < 0x7C00)  # the bits of infinity; those of NaN are above
+    return array.itemsize <= 2 and array.dtype.kind in "biu"
 
 
 def _at_least_one(call: str, max_bins: Any) -> int:
@@ -234,8 +295,8 @@ def _at_least_one(call: str, max_bins: Any) -> int:
     return number
 
 
-def _as_floats(call: str, array: NDArray[Any]) -> NDArray[Any]:
-    """The same numbers in one dimension, as float32 where it holds all of them and as float64 else."""
+def _checked(call: str, array: NDArray[Any]) -> NDArray[Any]:
+    """Real numbers in one dimension, at least one of them."""
     if array.dtype.kind == "c":
         raise InvalidSummary(
             f"{call}: expected values to be real numbers, got {kind_of(array)}; log .real and .imag, or numpy.abs()"
@@ -244,15 +305,18 @@ def _as_floats(call: str, array: NDArray[Any]) -> NDArray[Any]:
         raise InvalidSummary(
             f"{call}: expected values to hold at least one number, got {kind_of(array)}; skip the call when it is empty"
         )
+    return np.ascontiguousarray(array).reshape(-1)
+
+
+def _as_floats(array: NDArray[Any]) -> NDArray[Any]:
+    """The same numbers as float32 where it holds all of them, and as float64 else."""
     single = array.dtype.kind in "biuf" and (array.dtype.itemsize < 4 or array.dtype == np.float32)
-    return np.ascontiguousarray(array, np.float32 if single else np.float64).reshape(-1)
+    return array.astype(np.float32 if single else np.float64, copy=False)
 
 
 def _without_nan(numbers: NDArray[Any]) -> tuple[NDArray[Any], str, bytes]:
     """The finite ones, and what is said of the others: as markdown, and as the plugin's content."""
     finite = np.isfinite(numbers)
-    if finite.all():
-        return numbers, "", b""
     counts = {
         "NaN": int(np.isnan(numbers).sum()),
         "+Inf": int((numbers == np.inf).sum()),

@@ -197,6 +197,7 @@ class AsyncSink:
     BACKLOG_MAX = 1_048_576  # rows kept while the inner sink fails
     BATCH = 65_536
     BYTES_MAX = 256 << 20  # of values still to be made, and of groups
+    BYTES_WAKE = 1 << 20  # of values still to be made, from which on the thread starts at once, beside the caller
     GROUP_BYTES = 40  # what a scalar of a group takes while it waits
 
     def __init__(
@@ -250,7 +251,7 @@ class AsyncSink:
             if self._waiting_bytes > self.BYTES_MAX:
                 elsewhere(self.drain)  # the caller waits: memory stays bounded, and nothing is lost
                 return
-        if self._waiting >= self._wake_at:
+        if self._waiting >= self._wake_at or self._waiting_bytes >= self.BYTES_WAKE:
             _pump.wake()
 
     def write_group(self, tags: tuple[str, ...], values: tuple[float, ...], step: int, wall_time: float) -> None:

@@ -93,6 +93,55 @@ def test_every_edge_and_its_neighbours(kind: Any) -> None:
         assert value.counts.sum() == len(each)
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_more_than_is_counted_at_a_time(kind: Any) -> None:
+    """Of a long array too every value is counted where numpy.histogram counts it, and the sums are of all of them."""
+    special = np.array([0.0, -0.0, np.finfo(kind).smallest_subnormal, -np.finfo(kind).tiny, 1e30, -1e30], kind)
+    parts = (around(kind), special, RNG.standard_normal(3 * module._CHUNK).astype(kind), around(kind), special)
+    values = np.concatenate(parts)
+    value = made(values)
+
+    assert np.array_equal(counts_of(value), np.histogram(values.astype(float), EDGES)[0])
+    assert value.counts.sum() == value.num == len(values)
+    assert (value.min, value.max) == (values.min(), values.max())
+    assert value.sum == pytest.approx(
+        values.astype(float).sum(), rel=1e-12, abs=1e-12 * np.abs(values).sum(dtype=float)
+    )
+    assert value.sum_squares == pytest.approx((values.astype(float) ** 2).sum(), rel=1e-12)
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.int16, np.uint16, np.int8, np.uint8, np.bool_])
+@pytest.mark.parametrize("max_bins", [None, 50])
+def test_every_number_of_few_bits(kind: Any, max_bins: int | None) -> None:
+    """Of each type of 16 bits or fewer, a long array with all its finite numbers becomes torch's message."""
+    theirs_of = pytest.importorskip("torch.utils.tensorboard.summary").make_histogram
+    size = np.dtype(kind).itemsize
+    every = np.arange(2 if kind is np.bool_ else 1 << (8 * size), dtype=f"u{size}").view(kind)
+    every = every[np.isfinite(every)]
+    values = np.concatenate((every, RNG.choice(every, 70_000)))
+
+    for each in (values, values[: module._FEW_BITS - 1]):  # counted by their bits, and one by one
+        theirs, mine = theirs_of(each.astype(float), default_bins(), max_bins), made(each, max_bins=max_bins)
+
+        assert mine.limits.tolist() == list(theirs.bucket_limit)
+        assert mine.counts.tolist() == list(theirs.bucket)
+        assert (mine.min, mine.max, mine.num) == (theirs.min, theirs.max, theirs.num)
+        assert mine.sum == pytest.approx(theirs.sum, rel=1e-12, abs=1e-9)
+        assert mine.sum_squares == pytest.approx(theirs.sum_squares, rel=1e-12)
+
+
+def test_a_long_array_of_halves_with_some_not_finite() -> None:
+    """NaN and infinity are counted apart in a long float16 array too."""
+    values = np.full(70_000, 2.0, np.float16)
+    values[[5, 69_000]] = np.nan, -np.inf
+    summary = histogram("h", values)
+    value = summary.settled().value
+
+    assert summary.description == "In no bucket: 1 NaN, 1 -Inf, of 70000 values."
+    assert isinstance(value, Histogram)
+    assert (value.num, value.min, value.max, value.counts.tolist()) == (69_998, 2.0, 2.0, [0.0, 69_998.0])
+
+
 @given(
     nst.arrays(
         np.float32,
