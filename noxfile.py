@@ -26,6 +26,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 PROTOBUFS = {"5.29.6": "2.19.0", "6.33.6": "2.21.0", "7.36.2": "2.21.0"}  # each with a TensorBoard that runs on it
 KERAS_BACKENDS = {"jax": "jax", "tensorflow": "tensorflow-cpu", "torch": "torch"}
 PROTOS = "tallyboard/core/proto"
+BENCHES = ("writing", "reading")  # the tables that `bench` prints when it is not asked for one
 
 
 @nox.session
@@ -41,7 +42,7 @@ def tests(session: nox.Session) -> None:
     if not session.posargs:  # before pytest: what fails there shall not hide what fails here
         for name in ("web", *map(keras_session, KERAS_BACKENDS), *map(protobuf_session, PROTOBUFS), "no_tensorflow"):
             session.notify(name, posargs=[])
-    install(session, "-e", ".[media,viewer]", "--group", "test")
+    install(session, "-e", ".[fast,media,viewer]", "--group", "test")
     asked = [argument for argument in session.posargs if argument.startswith("tests/e2e")]
     if asked or not session.posargs:
         chromium(session)
@@ -127,11 +128,15 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure tallyboard and its peers side by side and print the ratios."""
-    install(session, "-e", ".[media]", "--group", "bench")
-    scripts = session.posargs or sorted(str(path) for path in Path("benchmarks").glob("bench_*.py"))
-    for script in scripts:
-        session.run("python", script)
+    """Measure tallyboard and its peers side by side; `-- writing` or `-- bench_image` asks for one of benchmarks/.
+
+    What follows a name and starts with a dash goes to it: `-- writing --rounds=3`.
+    """
+    install(session, "-e", ".[fast,media]", "--group", "bench")
+    names = [argument for argument in session.posargs if not argument.startswith("-")]
+    options = [argument for argument in session.posargs if argument.startswith("-")]
+    for name in names or [name for name in BENCHES if (ROOT / "benchmarks" / f"{name}.py").is_file()]:
+        session.run("python", f"benchmarks/{Path(name).stem}.py", *options)
 
 
 @nox.session

@@ -104,16 +104,21 @@ def with_isal(folder: str) -> Any:
 _with_isal = png._deflate
 
 
+def has_isal() -> bool:
+    """Whether isal is installed."""
+    return _with_isal() is not png.deflate_runs
+
+
 def main() -> None:
     """Prints the comparisons."""
     from tensorboardX import SummaryWriter as XWriter
     from torch.utils.tensorboard import SummaryWriter as TorchWriter
 
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    has_isal = _with_isal() is not png.deflate_runs
-    mains = {"tallyboard with isal": with_isal} if has_isal else {}
+    quick = has_isal()
+    mains = {"tallyboard with isal": with_isal} if quick else {}
     writers = {**mains, "tallyboard with zlib": without_isal, "torch": TorchWriter, "tensorboardX": XWriter}
-    wanted = {"torch": 5.0 if has_isal else 2.0}
+    wanted = {"torch": 5.0 if quick else 2.0}
     kinds = [make() for make in (natural, photograph, smooth, plot, random)]
     names = ["natural", "photograph", "smooth", "plot", "random"]
     kinds.append((kinds[1] / 255).astype(np.float32))
@@ -135,7 +140,7 @@ def main() -> None:
         sides = {side: functools.partial(end_to_end, side) for side in writers}
         result = compare(f"add_image 3x{SIZE}x{SIZE}, {name}, with close", "ms", sides, rounds)
         print(result.report(wanted))
-        if has_isal:
+        if quick:
             slow, torch = (np.array(result.rounds[side]) for side in ("tallyboard with zlib", "torch"))
             print(f"  torch / tallyboard with zlib: {np.median(torch / slow):.1f} (wanted: at least 2)")
         for side in writers:
