@@ -13,7 +13,10 @@ import tallyboard
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 EXTRAS: dict[str, list[str]] = PROJECT["project"]["optional-dependencies"]
-WANTED = ["viewer", "torch", "tensorflow", "keras", "lightning", "jax", "onnx", "media", "data", "remote", "all"]
+WANTED = [
+    *("viewer", "torch", "tensorflow", "keras", "lightning", "jax"),
+    *("onnx", "media", "fast", "data", "remote", "all"),
+]
 
 
 def names(requirements: list[str]) -> set[str]:
