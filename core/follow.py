@@ -25,6 +25,8 @@ LONGEST_WHOLE_LOOK = 60.0  # and at most where nobody does
 SHARE = 20  # a look, quick or whole, is followed by so many times its own length of rest
 WATCHED_SHARE = 100  # the same for whole looks where the system tells
 AGAIN = (0.3, 1.5)  # seconds after which a new directory is looked at again: it was there before its watch was
+SAVE_PAUSE = 30.0  # seconds between two savings of the index, at least
+SAVE_SHARE = 100  # saving takes at most this part of the time
 THERE_PAUSE = 1.0  # seconds between two looks at whether the logdir is still the same directory
 
 
@@ -48,7 +50,7 @@ class Follower:
         self._there: int | str | None = None
         self._news: set[str] = set()
         self._again: list[tuple[float, str]] = []
-        self._whole_look_due = clock()
+        self._whole_look_due = self._save_due = clock()
         self._pause = SHORTEST_PAUSE
 
     @property
@@ -58,6 +60,15 @@ class Follower:
 
     def poll(self) -> bool:
         """Reads what is new, and publishes it. Returns whether anything changed."""
+        changed = self._look()
+        if self.reader.unsaved and self._clock() >= self._save_due:
+            began = self._clock()
+            self.reader.save()
+            ended = self._clock()
+            self._save_due = ended + max(SAVE_PAUSE, SAVE_SHARE * (ended - began))
+        return changed
+
+    def _look(self) -> bool:
         now = self._clock()
         there = self.reader.place.there()
         if there != self._there:
@@ -85,7 +96,8 @@ class Follower:
     def wait(self, stopping: Stopping) -> None:
         """Returns when there is reason to poll again, or `stopping` is set."""
         while not stopping.is_set():
-            due = min([self._whole_look_due, *(due for due, _ in self._again)]) - self._clock()
+            dues = [self._whole_look_due, *(due for due, _ in self._again)]
+            due = min([*dues, self._save_due] if self.reader.unsaved else dues) - self._clock()
             if due <= 0:
                 return
             if self._watch is None:
@@ -108,8 +120,10 @@ class Follower:
                 return
 
     def close(self) -> None:
-        """Ends following; the store keeps what was read."""
+        """Ends following, and saves what no index has yet; the store keeps what was read."""
         self._end_watch()
+        if self.reader.unsaved:
+            self.reader.save()
         self.reader.close()
 
     def _look_at_all(self) -> bool:

@@ -17,7 +17,9 @@ from .scalars import Decoded, ScalarDecoder
 from .store import BlobRef, Store
 from .wire import decode_event
 
-__all__ = ["Batch", "Ingest"]
+__all__ = ["DECODING", "Batch", "Ingest"]
+
+DECODING = 1  # goes up when the same bytes give something else than before: indexes of older numbers are read anew
 
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]

@@ -10,44 +10,25 @@ import os
 import time
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import CorruptRecord
+from .index import Index, Saved
 from .ingest import Batch, Ingest
 from .places import Entry, Listing, LocalPlace, Place
+from .progress import PROBE, FileState
 from .record import HEADER, OVERHEAD, Gap, masked_crc, scan
 from .store import Asset, BlobRef, Store
 
-__all__ = ["FileState", "LogdirReader"]
+__all__ = ["LogdirReader"]
 
 CHECKSUM = OVERHEAD - HEADER  # bytes behind a record's data
 BATCH_BYTES = 32 << 20  # read and decoded at once; bounds memory whatever the files' size
 TAIL_ROOM = 2_048  # bytes behind a batch that bulk decoding may look at
 RECENT = 32  # files that are looked at more often than others, where nobody tells of changes
-PROBE = 64  # bytes kept of a file's head, and of what stands before the read position, to know it again by
-
-
-@dataclass(slots=True)
-class FileState:
-    """An event file and how far it has been read."""
-
-    path: str
-    run: str
-    stamp: int | str
-    size: int = 0  # when last looked at
-    read: int = 0  # used up to here: a record boundary, or the inside of a gap
-    gap_end: int = -1  # where the last gap ended, to see that a later one is its continuation
-    wanted: int = 0  # bytes that the next record needs, when it is longer than a batch
-    settled: int = -1  # the size at which everything whole had been read; a torn tail is not read again before it grows
-    head: bytes = b""  # the first bytes that were read
-    tail: bytes = b""  # the last ones, up to `read`: with a record's checksum among them, they stand for all before
-
-    def start_over(self) -> None:
-        """Back to the file's start."""
-        self.read, self.gap_end, self.wanted, self.settled = 0, -1, 0, -1
-        self.head = self.tail = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +48,16 @@ class LogdirReader:
         logdir: the directory; it may not be there yet.
         store: where data goes; a new one by default.
         place: where the logdir lies, if not on this machine's disks.
+        cache: the directory of the index, which what was read is taken from and saved in; None does without.
     """
 
     def __init__(
-        self, logdir: str | os.PathLike[str], store: Store | None = None, *, place: Place | None = None
+        self,
+        logdir: str | os.PathLike[str],
+        store: Store | None = None,
+        *,
+        place: Place | None = None,
+        cache: Path | None = None,
     ) -> None:
         self.place: Place = LocalPlace(logdir) if place is None else place
         self.logdir = self.place.root
@@ -83,6 +70,10 @@ class LogdirReader:
         self._troubled: dict[str, str] = {}  # directories that could not be looked into, and their run
         self._ingest = Ingest(self.store)
         self._unreadable: set[str] = set()
+        self._index = None if cache is None else Index(cache, self.logdir, self.place.separator)
+        self._restored = False
+        self._reading = False  # until a batch is in the store and the files' states say so
+        self.unsaved = 0  # bytes that were read and that the index does not have
         self.recent: dict[str, None] = {}  # the files that grew last, the latest last
         self.new_folders: set[str] = set()  # directories that were looked at by name
         self.look_seconds = 0.0  # how long the last look took, without reading
@@ -111,7 +102,9 @@ class LogdirReader:
         self.look_seconds = time.perf_counter() - began
         self._note_recent(grown)
         while grown:
+            self._reading = True
             grown = self._read_batch(grown)
+            self._reading = False
             if grown:
                 self.store.publish()
         self.store.publish("ready")
@@ -122,10 +115,56 @@ class LogdirReader:
         self.files.clear()
         self._by_run.clear()
 
+    # -- the index
+
+    def save(self) -> bool:
+        """Saves everything read in the index, for the next start. Returns whether it did."""
+        if self._index is None or self._reading:
+            return False
+        left_out = {self.files[path].run for path in self._unreadable} | set(self._troubled.values())
+        runs = [run for run in self._by_run if run not in left_out]
+        files = [file for run in runs for file in self._by_run[run].values()]
+        self.unsaved = 0
+        return self._index.save(files, self.store.export(runs))
+
+    def _adopt(self, saved: Saved, listing: Listing) -> None:
+        """Takes from the index the runs whose files all have what was read of them."""
+        there = {entry.path: entry for entry in listing.entries if entry.kind == "events"}
+        by_run: dict[str, list[FileState]] = {}
+        for file in saved.files:
+            by_run.setdefault(file.run, []).append(file)
+        stands = {
+            run for run, files in by_run.items() if all(self._is_known(f, there.get(f.path), saved) for f in files)
+        }
+        if not stands:
+            return
+        try:
+            restored = self.store.restore(saved.snapshot)
+        except ValueError:
+            return
+        for run in restored:
+            if run not in stands:
+                self.store.drop_run(run)
+        for run in stands.intersection(restored):
+            self._by_run[run] = {file.path: file for file in by_run[run]}
+            self.files.update(self._by_run[run])
+            for file in by_run[run]:
+                self._know_folders(file.path)
+
+    def _is_known(self, file: FileState, entry: Entry | None, saved: Saved) -> bool:
+        if entry is None or entry.run != file.run:
+            return False
+        same = (entry.stamp, entry.size) == (file.stamp, file.size)
+        return (same and self.place.vouches(entry.stamp, saved.saved_at)) or self._stands(file, entry.size)
+
     # -- finding
 
     def _find_all(self) -> list[FileState]:
         listing = self.place.walk()
+        if self._index is not None and not self._restored:
+            self._restored = True
+            if (saved := self._index.load()) is not None:
+                self._adopt(saved, listing)
         seen = {entry.path for entry in listing.entries}
         closed = tuple(trouble.path + self.place.separator for trouble in listing.troubles)
         known = [*self.files, *self._run_of_asset]
@@ -331,6 +370,8 @@ class LogdirReader:
                 file.size = file.read + count - known  # cut a moment ago: the next look sees why
                 file.stamp = -1
             parts.append(_Part(file, at, at + known, at + count))
+            if self._index is not None:
+                self.unsaved += count - known
             at += count
         return [part for part in parts if part.file.run not in replaced], replaced
 

@@ -60,7 +60,8 @@ class _LocalWatch:
 
         self._place = place
         self._links = dict(place.links)
-        self._notify = RustNotify([place.root], False, False, 300, True, True)
+        self._root = os.path.abspath(place.root)
+        self._notify = RustNotify([self._root], False, False, 300, True, True)
 
     def news(self, stopping: Stopping, seconds: float) -> set[str] | None:
         found = self._notify.watch(DEBOUNCE_MS, STEP_MS, max(1, int(seconds * 1000)), stopping)
@@ -68,7 +69,9 @@ class _LocalWatch:
             return set()
         if len(found) > FLOOD:
             return None
-        return {name for _, path in found for name in self._place.names_of(path)}
+        cut = len(self._root)
+        paths = {self._place.root.rstrip(os.sep) + path[cut:] for _, path in found if path.startswith(self._root)}
+        return {name for path in paths for name in self._place.names_of(path)}
 
     def stale(self) -> bool:
         return self._place.links != self._links
