@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from .dataframes import Columns, RunTable
 from .errors import InvalidLogdir
+from .index import cache_folder
 from .reader import LogdirReader
 from .rows import table_of
 from .run import Catalog, Run, View, pattern
@@ -20,6 +21,8 @@ from .series import Series
 from .store import Warned
 
 __all__ = ["Logdir", "TextSeries", "read"]
+
+WORTH_SAVING = 16 << 20  # bytes that had to be read, from which on `read` saves itself the work of the next time
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +142,12 @@ class Logdir(RunTable, Mapping[str, Run]):
 
 
 def read(
-    logdir: str | os.PathLike[str], *, runs: str | None = None, tags: str | None = None, superseded: bool = False
+    logdir: str | os.PathLike[str],
+    *,
+    runs: str | None = None,
+    tags: str | None = None,
+    superseded: bool = False,
+    cache: bool = True,
 ) -> Logdir:
     """Reads every run below a directory: all points, nothing sampled.
 
@@ -154,6 +162,8 @@ def read(
         runs: a regular expression; only runs in whose name it is found.
         tags: the same for tags.
         superseded: True to have points too that a restart of the run took the place of.
+        cache: False to read all files even where the index has what is in them, and to save none. The index is the
+            viewer's, in the user's cache directory.
 
     Raises:
         InvalidLogdir: there is no such directory.
@@ -166,6 +176,8 @@ def read(
     if not os.path.isdir(path):
         kind = "is a file" if os.path.exists(path) else "does not exist"
         raise InvalidLogdir(f"read({path!r}): it {kind}; give the directory that holds the event files")
-    reader = LogdirReader(path)
+    reader = LogdirReader(path, cache=cache_folder() if cache else None)
     reader.poll()
+    if reader.unsaved >= WORTH_SAVING:
+        reader.save()
     return Logdir(reader).filter(runs, tags, superseded)

@@ -108,6 +108,7 @@ class OwnWarnings:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    os.environ["TALLYBOARD_CACHE"] = "off"  # tests leave nothing in the home of who runs them
     config.pluginmanager.register(OwnWarnings(), "own-warnings")
     if os.environ.get("CI", "").lower() not in ("", "0", "false"):
         session = os.environ.get("TALLYBOARD_SESSION", "tests")

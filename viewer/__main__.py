@@ -94,6 +94,7 @@ def _run(argv: Sequence[str] | None, epilog: Callable[[], str] | None) -> int:
             access=options.access,
             prefix=options.prefix,
             tls=options.tls,
+            cache=options.cache,
         )
         asyncio.run(serving)
     return EXIT_OK

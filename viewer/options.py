@@ -41,6 +41,7 @@ class Options:
         access: whom to answer.
         tls: for HTTPS, or None.
         shown_host: the name in the address that is printed.
+        cache: the directory of the index, `off`, or None for the user's cache directory.
     """
 
     logdir: str
@@ -51,6 +52,7 @@ class Options:
     access: Access
     tls: ssl.SSLContext | None
     shown_host: str
+    cache: str | None = None
 
     def address(self, port: int) -> str:
         """The address to open in a browser, with the token where one is needed."""
@@ -88,6 +90,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--certfile", help="certificate chain (PEM) to speak HTTPS with")
     add("--keyfile", help="its private key (PEM), when the chain's file does not hold it")
+    add(
+        "--cache",
+        metavar="DIR",
+        help="directory to keep what was read in, for a quick second start; off to keep nothing",
+    )
     add("--version", "--version_tb", action="version", version=f"tallyboard {__version__}")
 
 
@@ -114,7 +121,7 @@ def options_of(parser: argparse.ArgumentParser, argv: Sequence[str] | None, comm
     access = Access(_token(parser, given.no_token, beyond), frozenset(names), beyond)
     shown = host or socket.gethostname()
     tls = _tls(parser, given.certfile, given.keyfile)
-    return Options(logdir, host, given.port, given.path_prefix, given.window_title, access, tls, shown)
+    return Options(logdir, host, given.port, given.path_prefix, given.window_title, access, tls, shown, given.cache)
 
 
 def _logdir(parser: argparse.ArgumentParser, given: argparse.Namespace, command: str) -> str:

@@ -36,6 +36,7 @@ async def serve(
     access: Access | None = None,
     prefix: str = "",
     tls: ssl.SSLContext | None = None,
+    cache: str | None = None,
 ) -> None:
     """Serve `logdir` on `listener` until SIGINT or SIGTERM.
 
@@ -49,7 +50,7 @@ async def serve(
     # A peer that speaks no HTTP is no fault of ours; our own failures are logged by the guard.
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     store = Store()
-    indexing = Indexing(lambda: _open_reader(logdir, store))
+    indexing = Indexing(lambda: _open_reader(logdir, store, cache))
     runner = web.AppRunner(
         make_app(store, logdir=logdir, title=title, access=access, prefix=prefix),
         access_log=None,
@@ -70,11 +71,12 @@ async def serve(
         indexing.stop()
 
 
-def _open_reader(logdir: str, store: Store) -> Poller:
+def _open_reader(logdir: str, store: Store, cache: str | None) -> Poller:
     from tallyboard.core.follow import Follower
+    from tallyboard.core.index import cache_folder
     from tallyboard.core.reader import LogdirReader
 
-    return Follower(LogdirReader(logdir, store))
+    return Follower(LogdirReader(logdir, store, cache=cache_folder(cache)))
 
 
 def _on_signals(stop: Callable[[], None]) -> None:
