@@ -17,7 +17,10 @@ checksums at once, and what lets scalars.py prepare all but the bytes that vary.
 
 from __future__ import annotations
 
+import functools
+import importlib
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,7 +62,6 @@ def _first_table() -> U32:
 
 _tables: list[U32] = [_first_table()]
 _pairs: dict[int, U32] = {}
-_shifts: dict[int, list[U32]] = {}
 _plain: list[int] = _tables[0].tolist()
 
 
@@ -90,52 +92,87 @@ _LANE = 256
 _LANE_TABLE = np.concatenate([byte_table(_LANE - 1 - j) for j in range(_LANE)])
 _LANE_BASE = (np.arange(_LANE, dtype=np.intp) * 256)[None, :]
 
+# x^5321 + x^3574 + x^2491 + 1 is a multiple of the polynomial, and so is every 2^k-th power of it, which has 2^k times
+# these exponents. So a byte may be taken away if it is added to the three that stand 1747, 2830 and 5321 bytes later,
+# or 2^k times as far: whole stretches at once, as NumPy likes it. The idea of folding by a multiple of few terms is
+# Chorba's (Russell, arXiv:2412.16398); this one was found by looking up x^c + 1 among the sums of two other powers.
+_FOLDS = (1747, 2830, 5321)
+_UNFOLDED = 21 * _LANE  # what is left is looked up: no less than 5321, and whole lanes
 
-def crc32c(data: bytes | bytearray | memoryview) -> int:
+_native: list[Callable[[Any], int] | None] = []  # google-crc32c, once somebody looked whether it is there
+
+
+def crc32c(data: bytes | bytearray | memoryview | U8) -> int:
     """CRC-32C of some bytes."""
     if len(data) < 2 * _LANE:
+        if _native and _native[0] is not None:
+            return _native[0](bytes(data))
         crc = 0xFFFFFFFF
         table = _plain
-        for byte in data:
+        for byte in bytes(data):
             crc = table[(crc ^ byte) & 0xFF] ^ (crc >> 8)
         return crc ^ 0xFFFFFFFF
-    return _long_crc(np.frombuffer(data, np.uint8))
+    if not _native:  # a long record is the first sign that it pays to look
+        _native.append(_google_crc32c())
+    row = np.frombuffer(data, np.uint8)
+    return _long_crc(row) if _native[0] is None else _native[0](row)
+
+
+def _google_crc32c() -> Callable[[Any], int] | None:
+    """The function of google-crc32c, if that is installed and made for this machine."""
+    try:
+        module: Any = importlib.import_module("google_crc32c")
+    except ImportError:
+        return None
+    return module.value if module.implementation == "c" else None
 
 
 def _long_crc(data: U8) -> int:
-    """Rows of 256 bytes, all at once, then joined two by two.
+    """Folded until little is left, then rows of 256 bytes, all at once.
 
     Zeros in front change nothing in a raw CRC (one that starts at 0), so the first row is filled up with
     them; the usual start value is the same as inverting the first four bytes.
     """
-    rows = -(-len(data) // _LANE)
-    lanes = np.zeros(rows * _LANE, np.uint8)
-    lanes[-len(data) :] = data
-    lanes[len(lanes) - len(data) :][:4] ^= 0xFF
-    grid = lanes.reshape(-1, _LANE)
-    crcs = np.zeros(1 << (rows - 1).bit_length(), np.uint32)
-    first = len(crcs) - rows
-    for at in range(0, rows, 256):  # bounds the index array to half a megabyte, which stays in the cache
-        part = grid[at : at + 256]
-        crcs[first + at : first + at + len(part)] = np.bitwise_xor.reduce(_LANE_TABLE.take(part + _LANE_BASE), axis=1)
-    distance = _LANE
-    while len(crcs) > 1:
-        crcs = _shift(crcs[0::2], distance) ^ crcs[1::2]
-        distance *= 2
-    return int(crcs[0]) ^ 0xFFFFFFFF
+    room = np.zeros(-(-len(data) // _LANE) * _LANE, np.uint8)
+    room[-len(data) :] = data
+    room[len(room) - len(data) :][:4] ^= 0xFF
+    grid = _folded(room).reshape(-1, _LANE)
+    crcs: U32 = np.bitwise_xor.reduce(_LANE_TABLE.take(grid + _LANE_BASE), axis=1)
+    if len(crcs) == 1:
+        return int(crcs[0]) ^ 0xFFFFFFFF
+    pieces = crcs[:-1].astype("<u4").view(np.uint8).reshape(-1, 4)  # the last is followed by nothing
+    parts = _joins().take(pieces + _join_places(len(pieces))).ravel()
+    return int(np.bitwise_xor.reduce(parts) ^ crcs[-1]) ^ 0xFFFFFFFF
 
 
-def _shift(crcs: U32, distance: int) -> U32:
-    """Raw CRCs after `distance` (256 times a power of two) more zero bytes."""
-    if distance not in _shifts:
-        if distance == _LANE:
-            _shifts[distance] = [byte_table(_LANE - 1 - p) for p in range(4)]
-        else:
-            half = distance // 2
-            _shift(np.zeros(1, np.uint32), half)
-            _shifts[distance] = [_shift(table, half) for table in _shifts[half]]
-    one, two, three, four = _shifts[distance]
-    return one[crcs & 0xFF] ^ two[(crcs >> 8) & 0xFF] ^ three[(crcs >> 16) & 0xFF] ^ four[crcs >> 24]
+def _folded(room: U8) -> U8:
+    """The last bytes of `room`, changed so that their CRC is that of all; `room` is used up."""
+    at = 0
+    for power in range((len(room) // _UNFOLDED).bit_length(), -1, -1):
+        while (left := len(room) - at - (_UNFOLDED << power)) > 0:
+            count = min(_FOLDS[0] << power, left)
+            for distance in _FOLDS:
+                to = room[at + (distance << power) :][:count]
+                np.bitwise_xor(to, room[at : at + count], out=to)
+            at += count
+    return room[at:]
+
+
+@functools.cache
+def _joins() -> U32:
+    """What each byte of a row's CRC becomes behind 1, 2, ... further rows: shape [rows, 4, 256], flat."""
+    tables = [np.concatenate([byte_table(_LANE - 1 - p) for p in range(4)])]
+    one, two, three, four = tables[0].reshape(4, 256)
+    while len(tables) < _UNFOLDED // _LANE - 1:
+        crcs = tables[-1]
+        tables.append(one[crcs & 0xFF] ^ two[(crcs >> 8) & 0xFF] ^ three[(crcs >> 16) & 0xFF] ^ four[crcs >> 24])
+    return np.concatenate(tables)
+
+
+@functools.cache
+def _join_places(rows: int) -> I64:
+    """Where in `_joins` the tables for the four bytes of each row's CRC start; another row follows the last."""
+    return (np.arange(rows)[::-1, None] * 4 + np.arange(4)) * 256
 
 
 def masked_crc(data: bytes | bytearray | memoryview) -> int:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import struct
+import sys
+import types
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tallyboard.core import record
 from tallyboard.core.record import PAD, byte_table, checksums_hold, crc32c, frame, masked_crc, scan
 
 RECORDS = st.lists(st.binary(max_size=120), max_size=60)
@@ -56,15 +59,74 @@ def test_frame_is_tensorflows() -> None:
         assert frame(data) == file.getvalue()
 
 
-@given(st.binary(max_size=3000))
-def test_long_and_short_crc_agree(data: bytes) -> None:
-    """The checksum of rows computed together equals the one computed byte by byte."""
+def by_bytes(data: bytes) -> int:
+    """The checksum as the RFC defines it."""
     crc = 0xFFFFFFFF
     table = byte_table(0).tolist()
     for byte in data:
         crc = table[(crc ^ byte) & 0xFF] ^ (crc >> 8)
+    return crc ^ 0xFFFFFFFF
 
-    assert crc32c(data) == crc ^ 0xFFFFFFFF
+
+@pytest.fixture(params=["numpy", "google-crc32c"])
+def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What long checksums are made with."""
+    if request.param == "numpy":
+        monkeypatch.setitem(sys.modules, "google_crc32c", None)
+    else:
+        pytest.importorskip("google_crc32c")
+    monkeypatch.setattr(record, "_native", [])
+    return request.param
+
+
+@given(data=st.binary(max_size=3000))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_long_and_short_crc_agree(library: str, data: bytes) -> None:
+    """The checksum of rows computed together, or by the library, equals the one computed byte by byte."""
+    assert crc32c(data) == by_bytes(data)
+    if len(data) >= 512:
+        assert (record._native[0] is None) == (library == "numpy")
+
+
+@given(size=st.integers(512, 60_000), seed=st.integers(0, 2**32), zeros=st.integers(0, 3000))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_crc_of_many_bytes(library: str, size: int, seed: int, zeros: int) -> None:
+    """Of bytes that are folded once or many times the checksum is that of all, whatever holds them."""
+    data = bytes(zeros) + np.random.default_rng(seed).bytes(size)
+    expected = by_bytes(data)
+
+    assert crc32c(data) == crc32c(bytearray(data)) == crc32c(memoryview(data)) == expected
+    assert crc32c(np.frombuffer(data, np.uint8)) == expected
+
+
+def test_crc_of_megabytes(library: str) -> None:
+    """Of several megabytes too, and of those less a byte or with one more."""
+    data = np.random.default_rng(3).bytes(3_000_001)
+    halves = crc32c(data[:1_500_000]), crc32c(data[1_500_000:])
+
+    assert [crc32c(data[:n]) for n in (3_000_001, 3_000_000)] == [0x0DAF4748, 0xC4C44B49]
+    assert halves == (0x2BEA08CB, 0x6F0D6D0F)
+
+
+def test_folding_takes_multiples_of_the_polynomial() -> None:
+    """x^5321 + x^3574 + x^2491 + 1, on which folding stands, is a multiple of CRC-32C's polynomial."""
+    powers, power = {}, 1
+    for exponent in range(5322):
+        powers[exponent] = power
+        power = (power << 1) ^ (0x11EDC6F41 if power >> 31 else 0)
+    far = record._FOLDS[2]
+
+    assert powers[far] ^ powers[far - record._FOLDS[0]] ^ powers[far - record._FOLDS[1]] ^ powers[0] == 0
+    assert far <= record._UNFOLDED
+
+
+def test_a_library_without_native_code_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """google-crc32c in pure Python would be slower than NumPy."""
+    slow = types.SimpleNamespace(implementation="python", value=lambda data: 1 // 0)
+    monkeypatch.setitem(sys.modules, "google_crc32c", slow)
+    monkeypatch.setattr(record, "_native", [])
+
+    assert crc32c(bytes(600)) == by_bytes(bytes(600))
 
 
 @given(RECORDS, st.sampled_from([30, 200, 30_000]))
