@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from tallyboard.core.proto import event_pb2 as tallyboard_dot_core_dot_proto_dot_event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!tallyboard/core/proto/graph.proto\x12\x10tallyboard.proto\x1a!tallyboard/core/proto/event.proto\"c\n\x08GraphDef\x12\'\n\x04node\x18\x01 \x03(\x0b\x32\x19.tallyboard.proto.NodeDef\x12.\n\x08versions\x18\x04 \x01(\x0b\x32\x1c.tallyboard.proto.VersionDef\"4\n\nVersionDef\x12\x10\n\x08producer\x18\x01 \x01(\x05\x12\x14\n\x0cmin_consumer\x18\x02 \x01(\x05\"\xbf\x01\n\x07NodeDef\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\n\n\x02op\x18\x02 \x01(\t\x12\r\n\x05input\x18\x03 \x03(\t\x12\x0e\n\x06\x64\x65vice\x18\x04 \x01(\t\x12\x31\n\x04\x61ttr\x18\x05 \x03(\x0b\x32#.tallyboard.proto.NodeDef.AttrEntry\x1aH\n\tAttrEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.tallyboard.proto.AttrValue:\x02\x38\x01\"\xfe\x03\n\tAttrValue\x12\x35\n\x04list\x18\x01 \x01(\x0b\x32%.tallyboard.proto.AttrValue.ListValueH\x00\x12\x0b\n\x01s\x18\x02 \x01(\x0cH\x00\x12\x0b\n\x01i\x18\x03 \x01(\x03H\x00\x12\x0b\n\x01\x66\x18\x04 \x01(\x02H\x00\x12\x0b\n\x01\x62\x18\x05 \x01(\x08H\x00\x12*\n\x04type\x18\x06 \x01(\x0e\x32\x1a.tallyboard.proto.DataTypeH\x00\x12\x33\n\x05shape\x18\x07 \x01(\x0b\x32\".tallyboard.proto.TensorShapeProtoH\x00\x12/\n\x06tensor\x18\x08 \x01(\x0b\x32\x1d.tallyboard.proto.TensorProtoH\x00\x12\x15\n\x0bplaceholder\x18\t \x01(\tH\x00\x1a\xd3\x01\n\tListValue\x12\t\n\x01s\x18\x02 \x03(\x0c\x12\r\n\x01i\x18\x03 \x03(\x03\x42\x02\x10\x01\x12\r\n\x01\x66\x18\x04 \x03(\x02\x42\x02\x10\x01\x12\r\n\x01\x62\x18\x05 \x03(\x08\x42\x02\x10\x01\x12,\n\x04type\x18\x06 \x03(\x0e\x32\x1a.tallyboard.proto.DataTypeB\x02\x10\x01\x12\x31\n\x05shape\x18\x07 \x03(\x0b\x32\".tallyboard.proto.TensorShapeProto\x12-\n\x06tensor\x18\x08 \x03(\x0b\x32\x1d.tallyboard.proto.TensorProtoB\x07\n\x05value\">\n\x0bRunMetadata\x12/\n\nstep_stats\x18\x01 \x01(\x0b\x32\x1b.tallyboard.proto.StepStats\"A\n\tStepStats\x12\x34\n\tdev_stats\x18\x01 \x03(\x0b\x32!.tallyboard.proto.DeviceStepStats\"V\n\x0f\x44\x65viceStepStats\x12\x0e\n\x06\x64\x65vice\x18\x01 \x01(\t\x12\x33\n\nnode_stats\x18\x02 \x03(\x0b\x32\x1f.tallyboard.proto.NodeExecStats\"\x90\x01\n\rNodeExecStats\x12\x11\n\tnode_name\x18\x01 \x01(\t\x12\x18\n\x10\x61ll_start_micros\x18\x02 \x01(\x03\x12\x1b\n\x13op_start_rel_micros\x18\x03 \x01(\x03\x12\x19\n\x11op_end_rel_micros\x18\x04 \x01(\x03\x12\x1a\n\x12\x61ll_end_rel_micros\x18\x05 \x01(\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!tallyboard/core/proto/graph.proto\x12\x10tallyboard.proto\x1a!tallyboard/core/proto/event.proto\"c\n\x08GraphDef\x12\'\n\x04node\x18\x01 \x03(\x0b\x32\x19.tallyboard.proto.NodeDef\x12.\n\x08versions\x18\x04 \x01(\x0b\x32\x1c.tallyboard.proto.VersionDef\"=\n\x0cMetaGraphDef\x12-\n\tgraph_def\x18\x02 \x01(\x0b\x32\x1a.tallyboard.proto.GraphDef\"4\n\nVersionDef\x12\x10\n\x08producer\x18\x01 \x01(\x05\x12\x14\n\x0cmin_consumer\x18\x02 \x01(\x05\"\xbf\x01\n\x07NodeDef\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\n\n\x02op\x18\x02 \x01(\t\x12\r\n\x05input\x18\x03 \x03(\t\x12\x0e\n\x06\x64\x65vice\x18\x04 \x01(\t\x12\x31\n\x04\x61ttr\x18\x05 \x03(\x0b\x32#.tallyboard.proto.NodeDef.AttrEntry\x1aH\n\tAttrEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.tallyboard.proto.AttrValue:\x02\x38\x01\"\xfe\x03\n\tAttrValue\x12\x35\n\x04list\x18\x01 \x01(\x0b\x32%.tallyboard.proto.AttrValue.ListValueH\x00\x12\x0b\n\x01s\x18\x02 \x01(\x0cH\x00\x12\x0b\n\x01i\x18\x03 \x01(\x03H\x00\x12\x0b\n\x01\x66\x18\x04 \x01(\x02H\x00\x12\x0b\n\x01\x62\x18\x05 \x01(\x08H\x00\x12*\n\x04type\x18\x06 \x01(\x0e\x32\x1a.tallyboard.proto.DataTypeH\x00\x12\x33\n\x05shape\x18\x07 \x01(\x0b\x32\".tallyboard.proto.TensorShapeProtoH\x00\x12/\n\x06tensor\x18\x08 \x01(\x0b\x32\x1d.tallyboard.proto.TensorProtoH\x00\x12\x15\n\x0bplaceholder\x18\t \x01(\tH\x00\x1a\xd3\x01\n\tListValue\x12\t\n\x01s\x18\x02 \x03(\x0c\x12\r\n\x01i\x18\x03 \x03(\x03\x42\x02\x10\x01\x12\r\n\x01\x66\x18\x04 \x03(\x02\x42\x02\x10\x01\x12\r\n\x01\x62\x18\x05 \x03(\x08\x42\x02\x10\x01\x12,\n\x04type\x18\x06 \x03(\x0e\x32\x1a.tallyboard.proto.DataTypeB\x02\x10\x01\x12\x31\n\x05shape\x18\x07 \x03(\x0b\x32\".tallyboard.proto.TensorShapeProto\x12-\n\x06tensor\x18\x08 \x03(\x0b\x32\x1d.tallyboard.proto.TensorProtoB\x07\n\x05value\">\n\x0bRunMetadata\x12/\n\nstep_stats\x18\x01 \x01(\x0b\x32\x1b.tallyboard.proto.StepStats\"A\n\tStepStats\x12\x34\n\tdev_stats\x18\x01 \x03(\x0b\x32!.tallyboard.proto.DeviceStepStats\"V\n\x0f\x44\x65viceStepStats\x12\x0e\n\x06\x64\x65vice\x18\x01 \x01(\t\x12\x33\n\nnode_stats\x18\x02 \x03(\x0b\x32\x1f.tallyboard.proto.NodeExecStats\"\x90\x01\n\rNodeExecStats\x12\x11\n\tnode_name\x18\x01 \x01(\t\x12\x18\n\x10\x61ll_start_micros\x18\x02 \x01(\x03\x12\x1b\n\x13op_start_rel_micros\x18\x03 \x01(\x03\x12\x19\n\x11op_end_rel_micros\x18\x04 \x01(\x03\x12\x1a\n\x12\x61ll_end_rel_micros\x18\x05 \x01(\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,22 +44,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ATTRVALUE_LISTVALUE'].fields_by_name['type']._serialized_options = b'\020\001'
   _globals['_GRAPHDEF']._serialized_start=90
   _globals['_GRAPHDEF']._serialized_end=189
-  _globals['_VERSIONDEF']._serialized_start=191
-  _globals['_VERSIONDEF']._serialized_end=243
-  _globals['_NODEDEF']._serialized_start=246
-  _globals['_NODEDEF']._serialized_end=437
-  _globals['_NODEDEF_ATTRENTRY']._serialized_start=365
-  _globals['_NODEDEF_ATTRENTRY']._serialized_end=437
-  _globals['_ATTRVALUE']._serialized_start=440
-  _globals['_ATTRVALUE']._serialized_end=950
-  _globals['_ATTRVALUE_LISTVALUE']._serialized_start=730
-  _globals['_ATTRVALUE_LISTVALUE']._serialized_end=941
-  _globals['_RUNMETADATA']._serialized_start=952
-  _globals['_RUNMETADATA']._serialized_end=1014
-  _globals['_STEPSTATS']._serialized_start=1016
-  _globals['_STEPSTATS']._serialized_end=1081
-  _globals['_DEVICESTEPSTATS']._serialized_start=1083
-  _globals['_DEVICESTEPSTATS']._serialized_end=1169
-  _globals['_NODEEXECSTATS']._serialized_start=1172
-  _globals['_NODEEXECSTATS']._serialized_end=1316
+  _globals['_METAGRAPHDEF']._serialized_start=191
+  _globals['_METAGRAPHDEF']._serialized_end=252
+  _globals['_VERSIONDEF']._serialized_start=254
+  _globals['_VERSIONDEF']._serialized_end=306
+  _globals['_NODEDEF']._serialized_start=309
+  _globals['_NODEDEF']._serialized_end=500
+  _globals['_NODEDEF_ATTRENTRY']._serialized_start=428
+  _globals['_NODEDEF_ATTRENTRY']._serialized_end=500
+  _globals['_ATTRVALUE']._serialized_start=503
+  _globals['_ATTRVALUE']._serialized_end=1013
+  _globals['_ATTRVALUE_LISTVALUE']._serialized_start=793
+  _globals['_ATTRVALUE_LISTVALUE']._serialized_end=1004
+  _globals['_RUNMETADATA']._serialized_start=1015
+  _globals['_RUNMETADATA']._serialized_end=1077
+  _globals['_STEPSTATS']._serialized_start=1079
+  _globals['_STEPSTATS']._serialized_end=1144
+  _globals['_DEVICESTEPSTATS']._serialized_start=1146
+  _globals['_DEVICESTEPSTATS']._serialized_end=1232
+  _globals['_NODEEXECSTATS']._serialized_start=1235
+  _globals['_NODEEXECSTATS']._serialized_end=1379
 # @@protoc_insertion_point(module_scope)

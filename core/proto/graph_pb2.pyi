@@ -14,6 +14,12 @@ class GraphDef(_message.Message):
     versions: VersionDef
     def __init__(self, node: _Optional[_Iterable[_Union[NodeDef, _Mapping]]] = ..., versions: _Optional[_Union[VersionDef, _Mapping]] = ...) -> None: ...
 
+class MetaGraphDef(_message.Message):
+    __slots__ = ("graph_def",)
+    GRAPH_DEF_FIELD_NUMBER: _ClassVar[int]
+    graph_def: GraphDef
+    def __init__(self, graph_def: _Optional[_Union[GraphDef, _Mapping]] = ...) -> None: ...
+
 class VersionDef(_message.Message):
     __slots__ = ("producer", "min_consumer")
     PRODUCER_FIELD_NUMBER: _ClassVar[int]
