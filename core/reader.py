@@ -6,9 +6,11 @@ rest. Bytes in any state are survivable; what cannot be read is counted, with a 
 
 from __future__ import annotations
 
+import gc
 import os
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Generator, Iterable
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -163,8 +165,9 @@ class LogdirReader:
         listing = self.place.walk()
         if self._index is not None and not self._restored:
             self._restored = True
-            if (saved := self._index.load()) is not None:
-                self._adopt(saved, listing)
+            with _no_collecting():
+                if (saved := self._index.load()) is not None:
+                    self._adopt(saved, listing)
         seen = {entry.path for entry in listing.entries}
         closed = tuple(trouble.path + self.place.separator for trouble in listing.troubles)
         known = [*self.files, *self._run_of_asset]
@@ -410,6 +413,18 @@ class LogdirReader:
         if masked_crc(found) != int.from_bytes(data[ref.length :], "little"):
             raise CorruptRecord(f"{ref.path}: the checksum of the {ref.length} bytes at {ref.offset} fails")
         return found
+
+
+@contextmanager
+def _no_collecting() -> Generator[None]:
+    """Making a hundred thousand objects that stay must not have the garbage collector look at them again and again."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _advance(part: _Part, buffer: NDArray[np.uint8], stop: int) -> bool:

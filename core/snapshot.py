@@ -7,6 +7,7 @@ are whose. So ten thousand runs are some twenty arrays, and a series that was ta
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -171,13 +172,15 @@ def _unpacked(snapshot: Snapshot) -> list[tuple[str, Run]]:
         Run(files=list(files), first=_known(first), last=_known(last), file_version=version, latest_step=latest)
         for files, (first, last, version, latest) in zip(meta["files"], numbers, strict=True)
     ]
+    none: Columns = ()
     tags, plugins = meta["tags"], meta["plugins"]
     tracks: list[Track] = []
-    rows = zip(*(arrays[f"track_{name}"].tolist() for name in _TRACK), strict=True)
-    for run, tag, plugin, table, start, count, generation in rows:
-        track = runs[int(run)].add(tags[tag], plugins[plugin])
-        track.generation = generation
-        track.columns, track.start, track.count = tables[table], start, count
+    rows: Iterable[tuple[int, ...]] = zip(*(arrays[f"track_{name}"].tolist() for name in _TRACK), strict=True)
+    for run, tag, plugin, table, start, count, generation in rows:  # a hundred thousand times: kept short
+        track = Track(plugins[plugin], tables[table] if count else none, start, count, generation)
+        of_run, name = runs[run], tags[tag]
+        if of_run.tracks.setdefault(name, track) is not track:
+            of_run.others[track.plugin, name] = track
         tracks.append(track)
     aside_rows = zip(*(arrays[f"aside_{name}"].tolist() for name in _ASIDE), strict=True)
     tables_of = arrays["track_table"]

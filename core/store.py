@@ -187,6 +187,7 @@ class Store:
         self._touched_blobs: list[Track] = []
         self._loaded: list[Track] = []  # what may have room to give back when loading is over
         self._structure = False
+        self._unnamed = False  # whether series changed that `_touched` does not name
         self._history: deque[_Publication] = deque()
         self._names_remembered = 0
         self._listeners: list[Callable[[int], None]] = []
@@ -349,9 +350,8 @@ class Store:
             self.drop_run(name)
             self._runs[name] = run
             self._changed.add(name)
-            for tag, track in run.all():
-                self._touch(name, tag, track)
         self._structure = self._structure or bool(found)
+        self._unnamed = self._unnamed or bool(found)
         return [name for name, _ in found]
 
     def publish(self, state: State | None = None) -> bool:
@@ -380,7 +380,7 @@ class Store:
         self.version += 1
         tracks = list(self._touched.values())
         named = None
-        if len(tracks) <= self.NAMED_MAX:
+        if len(tracks) <= self.NAMED_MAX and not self._unnamed:
             named = [(run, tag, track.count, track.generation) for (run, tag), track in self._touched.items()]
         for track in (*tracks, *self._touched_blobs):
             track.publish()
@@ -392,6 +392,7 @@ class Store:
             self._loaded = []
         self._touched.clear()
         self._touched_blobs = []
+        self._unnamed = False
         self._history.append(_Publication(self.version, self._structure, named))
         self._names_remembered += len(named or ())
         while len(self._history) > self.REMEMBERED or self._names_remembered > self.NAMES_REMEMBERED:

@@ -122,14 +122,13 @@ class Track:
 
     __slots__ = ("aside", "before", "columns", "count", "generation", "own", "plugin", "published", "start")
 
-    def __init__(self, plugin: str) -> None:
+    def __init__(self, plugin: str, columns: Columns = (), start: int = 0, count: int = 0, generation: int = 0) -> None:
         self.plugin = plugin
-        self.columns: Columns = ()
-        self.start = 0
-        self.count = 0
-        self.published = 0
+        self.columns = columns
+        self.start = start
+        self.count = self.published = count  # nobody sees a track before its run was published
         self.own = False  # whether nobody else has these arrays, so that there may be room to grow in
-        self.generation = 0
+        self.generation = generation
         self.aside: Aside | None = None
         self.before: Shown | None = None  # what may be seen meanwhile, where a restart was not published yet
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tallyboard.core.store import BlobRef, Changes, RunInfo, Store, Warned, natural
@@ -31,6 +31,7 @@ def test_nothing_is_seen_before_publish() -> None:
     assert store.tags() == {"scalars": {"loss": {"a": 3}}}
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.floats(width=32), min_size=1, max_size=50), max_size=20))
 def test_columns_grow_in_place_without_loss(batches: list[list[float]]) -> None:
     """However points come in, the series is all of them, and an older view keeps what it showed."""
