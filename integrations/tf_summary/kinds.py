@@ -162,10 +162,9 @@ def audio_of(tag: str, data: Any, sample_rate: Any, max_outputs: Any, descriptio
         raise InvalidSummary(
             f"{call}: expected data to have 3 axes, [clips, frames, channels], got {kind_of(array)}; {cure}"
         )
-    if array.dtype.kind != "f" or not 0 < array.shape[2] < 2**16 or not array.shape[1]:
+    if array.dtype.kind != "f" or not 0 < array.shape[2] < 2**16:
         raise InvalidSummary(
-            f"{call}: expected floats between -1 and 1, with at least one frame and one channel (the last axis), got "
-            f"{kind_of(array)}"
+            f"{call}: expected floats between -1 and 1, with at least one channel (the last axis), got {kind_of(array)}"
         )
     batch = array[:limit].astype(np.float32)
     content = AudioPluginData(encoding=AudioPluginData.WAV).SerializeToString()

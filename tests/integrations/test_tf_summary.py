@@ -151,6 +151,7 @@ SOUNDS = {
     "steps": (np.arange(-40000, 40000, 7)[None, :, None] / np.float32(65536)).astype(np.float32),
     "loud": np.array([[[1.0], [-1.0], [2.0], [-2.0], [0.49999997], [np.inf]]], np.float32),
     "no clips": np.zeros((0, 10, 1), np.float32),
+    "no frames": np.zeros((1, 0, 1), np.float32),
     "tensor": tf.random.stateless_uniform((4, 60, 1), seed=(3, 4), minval=-1),
 }
 
