@@ -18,6 +18,7 @@ __all__ = ["audio"]
 
 CHANNELS_MAX = 32  # more than this many are a mistake in the shape; browsers play up to 32
 BYTES_MAX = 2**30
+_WAV = b"\x10\x0b"  # AudioPluginData(encoding=WAV), as tf.summary writes it, without which some browsers get no type
 
 
 def audio(tag: object, sound: object, sample_rate: object = 44100, dataformats: object = None) -> Summary:
@@ -45,7 +46,7 @@ def audio(tag: object, sound: object, sample_rate: object = 44100, dataformats: 
         )
     if array.size * 2 > BYTES_MAX:
         raise InvalidSummary(f"{call}: snd_tensor has {array.size} samples, more than a gigabyte; log a part of it")
-    return Summary(name, "audio", DataClass.BLOBS, Later(lambda: _encoded(array, rate), array.nbytes))
+    return Summary(name, "audio", DataClass.BLOBS, Later(lambda: _encoded(array, rate), array.nbytes), content=_WAV)
 
 
 def _rate(value: Any, call: str) -> float:

@@ -14,7 +14,7 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 from .errors import CorruptRecord
-from .summary import Event, Summary
+from .summary import DataClass, Event, Summary
 from .values import Audio, Histogram, Image, Message, Tensor
 
 if TYPE_CHECKING:
@@ -145,6 +145,9 @@ def _fill(value: pb.Summary.Value, summary: Summary, plain: bool) -> None:
         value.metadata.plugin_data.content = summary.content
         value.metadata.display_name = summary.display_name
         value.metadata.summary_description = summary.description
+        if isinstance(content, float | Histogram | Image | Audio):
+            # Without it TensorBoard's data server takes the metadata of these forms for none, names and all.
+            value.metadata.data_class = _DATA_CLASS[summary.data_class]
     if isinstance(content, tuple):
         value.tensor.dtype = _dtypes()["S"]
         value.tensor.tensor_shape.dim.add(size=len(content))
@@ -172,6 +175,9 @@ def _fill(value: pb.Summary.Value, summary: Summary, plain: bool) -> None:
         audio.encoded_audio_string, audio.content_type = content.encoded, content.content_type
     elif isinstance(content, float):
         value.simple_value = struct.unpack("<f", to_float32(content))[0]
+
+
+_DATA_CLASS: dict[DataClass, Any] = {DataClass.SCALAR: 1, DataClass.TENSOR: 2, DataClass.BLOBS: 3}
 
 
 def _fill_tensor(tensor: pb.TensorProto, array: NDArray[Any]) -> None:
