@@ -104,44 +104,32 @@ def test_a_reader_that_leaves_is_no_error(greeting: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "shown"),
+    ("arguments", "viewed"),
     [
-        (["inspect"], None),
-        (["./inspect"], "./inspect"),
-        (["--logdir", "inspect"], "inspect"),
-        (["runs"], "runs"),
-        (["--port", "0", "inspect"], "inspect"),
+        (["inspect"], False),
+        (["./inspect"], True),
+        (["--logdir", "inspect"], True),
+        (["runs"], True),
+        (["--port", "0", "inspect"], True),
     ],
 )
 def test_a_directory_named_like_a_subcommand_can_be_shown(
-    arguments: list[str], shown: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    arguments: list[str], viewed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only the first argument, spelled exactly like it, is a subcommand; anything else goes to the viewer."""
     from tallyboard.viewer import __main__ as viewer
 
     (tmp_path / "inspect").mkdir()
     monkeypatch.chdir(tmp_path)
-    seen: list[str] = []
-
-    def claim(port: int) -> object:
-        raise OSError(13, "Permission denied")
-
-    def note(argv: list[str], epilog: object) -> tuple[str, int]:
-        logdir, port = parsed(argv, epilog)  # type: ignore[arg-type]
-        seen.append(logdir)
-        return logdir, port
-
-    parsed = viewer._arguments
-    monkeypatch.setattr(viewer, "claim", claim)
-    monkeypatch.setattr(viewer, "_arguments", note)
-    if shown is None:
+    shown: list[list[str]] = []
+    monkeypatch.setattr(viewer, "main", lambda argv, epilog: shown.append(argv) or 0)
+    if viewed:
+        assert command.main(arguments) == 0
+        assert shown == [arguments]
+    else:
         with pytest.raises(SystemExit) as ended:  # `inspect` wants its own logdir
             command.main(arguments)
-        assert ended.value.code == 2
-        assert seen == []
-    else:
-        assert command.main(arguments) == 2
-        assert seen == [shown]
+        assert (ended.value.code, shown) == (2, [])
 
 
 def test_subcommands_need_neither_viewer_nor_aiohttp(tmp_path: Path) -> None:
