@@ -172,20 +172,18 @@ def _unpacked(snapshot: Snapshot) -> list[tuple[str, Run]]:
         Run(files=list(files), first=_known(first), last=_known(last), file_version=version, latest_step=latest)
         for files, (first, last, version, latest) in zip(meta["files"], numbers, strict=True)
     ]
-    none: Columns = ()
     tags, plugins = meta["tags"], meta["plugins"]
     tracks: list[Track] = []
-    rows: Iterable[tuple[int, ...]] = zip(*(arrays[f"track_{name}"].tolist() for name in _TRACK), strict=True)
+    rows = _rows(arrays, "track", _TRACK)
     for run, tag, plugin, table, start, count, generation in rows:  # a hundred thousand times: kept short
-        track = Track(plugins[plugin], tables[table] if count else none, start, count, generation)
+        track = Track(plugins[plugin], tables[table], start, count, generation)
         of_run, name = runs[run], tags[tag]
         if of_run.tracks.setdefault(name, track) is not track:
             of_run.others[track.plugin, name] = track
         tracks.append(track)
-    aside_rows = zip(*(arrays[f"aside_{name}"].tolist() for name in _ASIDE), strict=True)
     tables_of = arrays["track_table"]
-    for at, start, count, place, restart, restarts in aside_rows:
-        columns = tuple(column[start : start + count] for column in tables[tables_of[at]])
+    for at, start, count, place, restart, restarts in _rows(arrays, "aside", _ASIDE):
+        columns = tuple(column[start : start + count] for column in tables[int(tables_of[at])])
         marks = arrays["list_restarts"][restart : restart + restarts]
         tracks[at].aside = Aside(arrays["list_places"][place : place + count], columns, marks)
     warnings: list[tuple[int, str, int, str]] = meta["warnings"]
@@ -194,6 +192,10 @@ def _unpacked(snapshot: Snapshot) -> list[tuple[str, Run]]:
     for name, run in zip(meta["runs"], runs, strict=True):
         run.info = RunInfo(name, run.first, run.last, tuple(run.warned.values()))
     return list(zip(meta["runs"], runs, strict=True))
+
+
+def _rows(arrays: dict[str, NDArray[Any]], table: str, fields: Iterable[str]) -> Iterable[tuple[int, ...]]:
+    return zip(*(arrays[f"{table}_{name}"].tolist() for name in fields), strict=True)
 
 
 def _known(number: float) -> float | None:
