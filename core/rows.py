@@ -14,7 +14,7 @@ from .kinds import Histogram, HParams, Text
 from .series import Series
 from .stats import by_step
 
-__all__ = ["KINDS", "chunks", "table_of"]
+__all__ = ["CHUNK_ROWS", "KINDS", "Chunk", "chunks", "height", "merged", "table_of"]
 
 Chunk = dict[str, Column]
 
@@ -41,6 +41,8 @@ CHUNK_VALUES = 64  # of what is fetched from disk
 def chunks(runs: Iterable[Run], kind: str = "scalars", wide: bool = False) -> Iterator[Chunk]:
     """The rows of some runs, piece by piece; every piece has the same columns.
 
+    The first one has the types of all; it may have no rows.
+
     Args:
         runs: which.
         kind: "scalars" has the columns run, tag, step, wall_time, value; "text" the same with text; "histograms" one
@@ -59,8 +61,17 @@ def chunks(runs: Iterable[Run], kind: str = "scalars", wide: bool = False) -> It
 
 def table_of(runs: Iterable[Run], kind: str, wide: bool) -> Chunk:
     """All chunks as one."""
-    parts = list(chunks(runs, kind, wide))
+    return merged(list(chunks(runs, kind, wide)))
+
+
+def merged(parts: Sequence[Chunk]) -> Chunk:
+    """Chunks of the same columns, at least one, as one."""
     return {name: _joined([part[name] for part in parts]) for name in parts[0]}
+
+
+def height(chunk: Chunk) -> int:
+    """How many rows a chunk has."""
+    return len(next(iter(chunk.values())))
 
 
 def _joined(columns: Sequence[Column]) -> Column:
@@ -86,7 +97,9 @@ def _labels(name: str, count: int) -> Labels:
 
 
 def _scalars(runs: Iterable[Run]) -> Iterator[Chunk]:
-    yield _plain([], [], [], value=np.empty(0, np.float32))
+    runs = list(runs)
+    precise = any(series.value.dtype == np.float64 for run in runs for series in run.scalars().values())
+    yield _plain([], [], [], value=np.empty(0, np.float64 if precise else np.float32))
     for run in runs:
         for tag in run.tags.get("scalars", []):
             series = run.scalar(tag)
