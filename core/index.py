@@ -8,6 +8,9 @@ The columns, little-endian, each from a multiple of 64 on, are mapped into memor
 be it one flipped bit or another version, makes the whole file be passed over and the logdir be read as if there were
 none. A file is written beside the old one and put in its place at once, so viewers of one logdir may all save: the last
 one wins, and all of them are right.
+
+Where few of many runs changed, only these are saved, in a second file beside the first, which names the first by its
+checksum and is passed over where that is not the one that is there.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -52,11 +55,16 @@ _DTYPES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What an index holds: the files with how far they were read, what was in them, and when it was saved."""
+    """What an index holds: the files with how far they were read, what was in them, and when it was saved.
+
+    Attributes:
+        later: the same of runs that changed after it was saved.
+    """
 
     files: list[FileState]
     snapshot: Snapshot
     saved_at: float
+    later: Saved | None = None
 
 
 def cache_folder(chosen: str | None = None) -> Path | None:
@@ -98,29 +106,41 @@ class Index:
         self._address = root if "://" in root else os.path.abspath(root)
         name = hashlib.sha256(os.fsencode(self._address)).hexdigest()[:32]
         self.path = folder / f"{name}.index"
+        self.later_path = folder / f"{name}-later.index"
+        self._base = b""  # checksum of the first file
+        self._base_seen = (0, 0)
 
     # -- reading
 
     def load(self) -> Saved | None:
         """What was saved last; None where there is nothing that can be used."""
+        found = self._read(self.path)
+        if found is None:
+            return None
+        saved, self._base = found
+        self._base_seen = self._seen()
+        later = self._read(self.later_path, self._base)
+        return saved if later is None else replace(saved, later=later[0])
+
+    def _read(self, path: Path, base: bytes = b"") -> tuple[Saved, bytes] | None:
         try:
-            with open(self.path, "rb") as file:
-                data = _mapped(file.fileno(), self.path)
-            saved = self._parse(data)
-            os.utime(self.path)
+            with open(path, "rb") as file:
+                data = _mapped(file.fileno(), path)
+            saved = self._parse(data, base.hex())
+            os.utime(path)
         except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
             return None
-        return saved
+        return saved, bytes(data[len(MAGIC) : _START])
 
-    def _parse(self, data: memoryview) -> Saved:
+    def _parse(self, data: memoryview, base: str) -> Saved:
         if len(data) < _START + 8 or bytes(data[: len(MAGIC)]) != MAGIC:
             raise ValueError("not an index")
         if hashlib.sha256(data[_START:]).digest() != bytes(data[len(MAGIC) : _START]):
             raise ValueError("damaged")
         size = int.from_bytes(data[_START : _START + 8], "little")
         meta = json.loads(bytes(data[_START + 8 : _START + 8 + size]))
-        if (meta["format"], meta["decoding"], meta["logdir"]) != (FORMAT, DECODING, self._address):
-            raise ValueError("of another version, or another logdir")
+        if (meta["format"], meta["decoding"], meta["logdir"], meta["base"]) != (FORMAT, DECODING, self._address, base):
+            raise ValueError("of another version, another logdir, or later than another")
         arrays: dict[str, NDArray[Any]] = {}
         for name, dtype in _DTYPES.items():
             at, count = meta["columns"][name]
@@ -145,31 +165,55 @@ class Index:
 
     # -- writing
 
+    @property
+    def has_base(self) -> bool:
+        """Whether the first file is still the one that was loaded or saved here."""
+        return bool(self._base) and self._seen() == self._base_seen
+
     def save(self, files: list[FileState], snapshot: Snapshot) -> bool:
-        """Puts this in the place of what was saved. Returns whether it could."""
+        """Puts all of this in the place of what was saved. Returns whether it could."""
+        digest = self._write(self.path, files, snapshot, "")
+        if digest is not None:
+            self._base, self._base_seen = digest, self._seen()
+            with suppress(OSError):
+                self.later_path.unlink()
+        return digest is not None
+
+    def save_later(self, files: list[FileState], snapshot: Snapshot) -> bool:
+        """Saves some runs that changed since all of them were saved. Returns whether it could."""
+        return self._write(self.later_path, files, snapshot, self._base.hex()) is not None
+
+    def _seen(self) -> tuple[int, int]:
+        try:
+            info = self.path.stat()
+        except OSError:
+            return 0, 0
+        return info.st_ino, info.st_size
+
+    def _write(self, path: Path, files: list[FileState], snapshot: Snapshot, base: str) -> bytes | None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            handle, name = tempfile.mkstemp(dir=self.folder, prefix=self.path.stem, suffix=".part")
+            handle, name = tempfile.mkstemp(dir=self.folder, prefix=path.stem, suffix=".part")
             try:
                 with open(handle, "wb") as file:
                     file.write(bytes(_START))
                     digest = hashlib.sha256()
-                    for piece in self._pieces(files, snapshot):
+                    for piece in self._pieces(files, snapshot, base):
                         digest.update(piece)
                         file.write(piece)
                     file.seek(0)
                     file.write(MAGIC + digest.digest())
-                os.replace(name, self.path)
+                os.replace(name, path)
             except BaseException:
                 with suppress(OSError):
                     os.unlink(name)
                 raise
         except (OSError, ValueError):
-            return False
+            return None
         self._tidy()
-        return True
+        return digest.digest()
 
-    def _pieces(self, files: list[FileState], snapshot: Snapshot) -> Iterator[Any]:
+    def _pieces(self, files: list[FileState], snapshot: Snapshot, base: str) -> Iterator[Any]:
         arrays = {**snapshot.arrays, **as_columns(files)}
         run_at = {run: at for at, run in enumerate(snapshot.meta["runs"])}
         cut = len(self._prefix)
@@ -177,6 +221,7 @@ class Index:
             "format": FORMAT,
             "decoding": DECODING,
             "logdir": self._address,
+            "base": base,
             "saved_at": time.time(),
             "paths": [file.path[cut:] for file in files],
             "run_of_path": [run_at[file.run] for file in files],

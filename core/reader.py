@@ -30,6 +30,7 @@ __all__ = ["LogdirReader"]
 CHECKSUM = OVERHEAD - HEADER  # bytes behind a record's data
 BATCH_BYTES = 32 << 20  # read and decoded at once; bounds memory whatever the files' size
 TAIL_ROOM = 2_048  # bytes behind a batch that bulk decoding may look at
+FEW = 8  # when at most this part of the runs changed, only these are saved
 RECENT = 32  # files that are looked at more often than others, where nobody tells of changes
 
 
@@ -75,6 +76,7 @@ class LogdirReader:
         self._index = None if cache is None else Index(cache, self.logdir, self.place.separator)
         self._restored = False
         self._reading = False  # until a batch is in the store and the files' states say so
+        self._changed: set[str] = set()  # runs of which the index's first file is out of date
         self.unsaved = 0  # bytes that were read and that the index does not have
         self.recent: dict[str, None] = {}  # the files that grew last, the latest last
         self.new_folders: set[str] = set()  # directories that were looked at by name
@@ -125,13 +127,31 @@ class LogdirReader:
             return False
         left_out = {self.files[path].run for path in self._unreadable} | set(self._troubled.values())
         runs = [run for run in self._by_run if run not in left_out]
-        files = [file for run in runs for file in self._by_run[run].values()]
+        changed = [run for run in runs if run in self._changed]
         self.unsaved = 0
-        return self._index.save(files, self.store.export(runs))
+        few = len(changed) * FEW <= len(runs) and self._index.has_base
+        if few and not changed:
+            return True
+        chosen = changed if few else runs
+        files = [file for run in chosen for file in self._by_run[run].values()]
+        snapshot = self.store.export(chosen)
+        if few:
+            return self._index.save_later(files, snapshot)
+        self._changed.clear()
+        return self._index.save(files, snapshot)
 
     def _adopt(self, saved: Saved, listing: Listing) -> None:
         """Takes from the index the runs whose files all have what was read of them."""
         there = {entry.path: entry for entry in listing.entries if entry.kind == "events"}
+        self._adopt_runs(saved, there)
+        if saved.later is not None:
+            later = {file.run for file in saved.later.files}
+            for run in later:
+                self._forget(run)
+            self._adopt_runs(saved.later, there)
+            self._changed |= later
+
+    def _adopt_runs(self, saved: Saved, there: dict[str, Entry]) -> None:
         by_run: dict[str, list[FileState]] = {}
         for file in saved.files:
             by_run.setdefault(file.run, []).append(file)
@@ -375,6 +395,7 @@ class LogdirReader:
             parts.append(_Part(file, at, at + known, at + count))
             if self._index is not None:
                 self.unsaved += count - known
+                self._changed.add(file.run)
             at += count
         return [part for part in parts if part.file.run not in replaced], replaced
 
