@@ -1,9 +1,9 @@
 """Scalar events by the million: columns to framed records, and framed records to columns, checksums included.
 
 Two events of the same tag differ only in their wall time, step and value, at places that depend on nothing
-but the tag's length and the step's varint width. So rows of one shape are handled together: a template has
-the bytes that stay, NumPy writes or reads the others as strided columns, and the checksum is a constant of
-(template, tag) combined with one table entry for each pair of bytes that vary (see record.py).
+but the tag's length and the step's varint width. So rows of one shape are handled together, whatever their tags: a
+template has the bytes that stay, NumPy writes or reads the others as strided columns, and the checksum is a constant
+of (template, tag) combined with one table entry for each pair of bytes that vary (see record.py).
 """
 
 from __future__ import annotations
@@ -29,43 +29,68 @@ U64 = NDArray[np.uint64]
 U32 = NDArray[np.uint32]
 U8 = NDArray[np.uint8]
 
-FEW = 24  # below this many rows, packing one by one is sooner than preparing columns
+FEW = 16  # below this many rows, packing one by one is sooner than preparing columns
 WALL = HEADER + 1  # where the wall time stands in a framed scalar
 STEP = HEADER + 10
 
 
-class _RowTemplate:
-    """A whole framed record of one tag and one width of the step's varint."""
+class _Shape:
+    """Framed records of one size: tags of `length` bytes, steps whose varint has `width`. One row for each tag."""
 
-    __slots__ = ("constant", "row", "size", "step_tables", "value_at", "value_tables", "wall_tables", "width")
-
-    def __init__(self, tag: str, width: int) -> None:
+    def __init__(self, length: int, width: int) -> None:
         step = {0: 0, 10: -1}.get(width, (1 << (7 * (width - 1))) if width > 1 else 1)
-        data = bytearray(encode_scalar(tag, step, 0.0, 0.0))
+        data = bytearray(encode_scalar("?" * length, step, 0.0, 0.0))
         for i in range(width):
             data[10 + i] = 0x80 if i < width - 1 else 0
-        self.row: U8 = np.frombuffer(frame(bytes(data)), np.uint8)
-        self.constant = np.uint32(crc32c(bytes(data)))
-        self.size = len(self.row)
-        self.width = width
+        self._data = data
+        self._header = frame(bytes(data))[:HEADER]
         last = len(data) - 1
+        self._tag_at = last - 4 - length
+        self.size = HEADER + len(data) + 4
+        self.width = width
+        self.count = 0
+        self._rows: U8 = np.empty((8, self.size), np.uint8)
+        self._constants: U32 = np.empty(8, np.uint32)
+        self._row_of: I64 = np.empty(0, np.int64)  # by the tag's number; -1 for those not here
         self.value_at = HEADER + last - 3
         self.wall_tables = [pair_table(last - 2 - 2 * j) for j in range(4)]
         self.value_tables = [pair_table(2), pair_table(0)]
         self.step_tables = [byte_table(last - 10 - i) for i in range(width)]
 
-    def fill(self, step: I64, wall_time: F64, value: F32) -> U8:
-        """Framed records, one a row."""
+    def rows_of(self, ids: I64, names: Sequence[str]) -> I64:
+        """Which row each tag has, given their numbers; makes those that are missing."""
+        if len(self._row_of) < len(names):
+            missing = np.full(2 * len(names) - len(self._row_of), -1, np.int64)
+            self._row_of = np.concatenate((self._row_of, missing))
+        found = self._row_of[ids]
+        if (found < 0).any():
+            for number in map(int, np.unique(ids[found < 0])):
+                self._row_of[number] = self._add(names[number].encode())
+            found = self._row_of[ids]
+        return found
+
+    def _add(self, tag: bytes) -> int:
+        if self.count == len(self._rows):
+            self._rows = np.concatenate((self._rows, np.empty_like(self._rows)))
+            self._constants = np.concatenate((self._constants, np.empty_like(self._constants)))
+        self._data[self._tag_at : self._tag_at + len(tag)] = tag
+        data = bytes(self._data)
+        self._rows[self.count] = np.frombuffer(self._header + data + bytes(4), np.uint8)
+        self._constants[self.count] = crc32c(data)
+        self.count += 1
+        return self.count - 1
+
+    def fill(self, which: I64, step: I64, wall_time: F64, value: F32) -> U8:
+        """Framed records, one a row; `which` says whose row each starts from."""
         count = len(step)
-        rows = np.empty((count, self.size), np.uint8)
-        rows[:] = self.row
+        rows = self._rows.take(which, axis=0)
 
         def column(at: int, dtype: str) -> NDArray[Any]:
             return np.ndarray((count,), dtype, rows, offset=at, strides=(self.size,))
 
         column(WALL, "<f8")[:] = wall_time
         column(self.value_at, "<f4")[:] = value
-        crc = np.full(count, self.constant, np.uint32)
+        crc = self._constants.take(which)
         wall_pairs = np.ascontiguousarray(wall_time, "<f8").view("<u2").reshape(count, 4)
         for j, table in enumerate(self.wall_tables):
             crc ^= table[wall_pairs[:, j]]
@@ -92,14 +117,15 @@ def varint_width(step: I64) -> I64:
 
 
 class ScalarEncoder:
-    """Turns columns of scalars into framed records, in order. Keeps templates of the tags that it has seen."""
+    """Turns columns of scalars into framed records, in order. Keeps a row of each tag that it has seen."""
 
-    TEMPLATES_MAX: Final = 20_000
+    TAGS_MAX: Final = 50_000  # remembered between batches
 
     def __init__(self) -> None:
         self._tags: dict[str, int] = {}
         self._names: list[str] = []
-        self._templates: dict[int, _RowTemplate] = {}
+        self._lengths: I64 = np.empty(0, np.int64)  # of each tag in UTF-8
+        self._shapes: dict[int, _Shape] = {}
 
     def encode(
         self, tags: Sequence[str], values: Sequence[float], steps: Sequence[int], wall_times: Sequence[float]
@@ -119,43 +145,54 @@ class ScalarEncoder:
         try:
             ids = np.fromiter(map(known.__getitem__, tags), np.int64, len(tags))
         except KeyError:
-            for tag in tags:
-                if tag not in known:
-                    known[tag] = len(self._names)
-                    self._names.append(tag)
+            self._learn(tags)
             ids = np.fromiter(map(known.__getitem__, tags), np.int64, len(tags))
         with np.errstate(over="ignore"):  # beyond float32 is infinity, as in every other writer
             value = np.array(values, np.float64).astype(np.float32)
         return self._columns(ids, value, np.array(steps, np.int64), np.array(wall_times, np.float64))
 
+    def _learn(self, tags: Sequence[str]) -> None:
+        if len(self._names) > self.TAGS_MAX:
+            self._tags.clear()
+            self._names.clear()
+            self._shapes.clear()
+        for tag in tags:
+            if tag not in self._tags:
+                self._tags[tag] = len(self._names)
+                self._names.append(tag)
+        self._lengths = np.array([len(name.encode()) for name in self._names], np.int64)
+
     def _columns(self, ids: I64, value: F32, step: I64, wall_time: F64) -> bytes:
-        key = ids * 11 + varint_width(step)
+        key = self._lengths[ids] * 11 + varint_width(step)
+        first = int(key[0])
+        if (key == first).all():
+            shape = self._shape(first)
+            return shape.fill(shape.rows_of(ids, self._names), step, wall_time, value).tobytes()
         order = np.argsort(key, kind="stable")
         ordered = key[order]
         bounds = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
-        templates = [self._template(int(k)) for k in ordered[bounds]]
+        shapes = [self._shape(int(k)) for k in ordered[bounds]]
         sizes = np.empty(len(key), np.int64)
         ends = np.append(bounds[1:], len(key))
-        for template, a, b in zip(templates, bounds, ends, strict=True):
-            sizes[order[a:b]] = template.size
+        for shape, a, b in zip(shapes, bounds, ends, strict=True):
+            sizes[order[a:b]] = shape.size
         after = np.cumsum(sizes)
         out = np.empty(int(after[-1]), np.uint8)
         at = after - sizes
-        for template, a, b in zip(templates, bounds, ends, strict=True):
+        for shape, a, b in zip(shapes, bounds, ends, strict=True):
             rows = order[a:b]
-            filled = template.fill(step[rows], wall_time[rows], value[rows])
-            cell = f"V{template.size}"
-            slots = np.ndarray((len(out) - template.size + 1,), cell, out, strides=(1,))
+            which = shape.rows_of(ids[rows], self._names)
+            filled = shape.fill(which, step[rows], wall_time[rows], value[rows])
+            cell = f"V{shape.size}"
+            slots = np.ndarray((len(out) - shape.size + 1,), cell, out, strides=(1,))
             slots[at[rows]] = filled.view(cell).ravel()
         return out.tobytes()
 
-    def _template(self, key: int) -> _RowTemplate:
-        template = self._templates.get(key)
-        if template is None:
-            if len(self._templates) >= self.TEMPLATES_MAX:
-                self._templates.clear()
-            template = self._templates[key] = _RowTemplate(self._names[key // 11], key % 11)
-        return template
+    def _shape(self, key: int) -> _Shape:
+        shape = self._shapes.get(key)
+        if shape is None:
+            shape = self._shapes[key] = _Shape(*divmod(key, 11))
+        return shape
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -34,6 +35,22 @@ def test_bulk_encoding_equals_single(rows: list[tuple[str, float, int, float]]) 
     got = ScalarEncoder().encode(tags, values, steps, walls)
 
     assert got == b"".join(frame(encode_scalar(tag, step, wall, value)) for tag, value, step, wall in rows)
+
+
+@pytest.mark.parametrize("remembered", [50_000, 10])
+def test_tags_of_one_length_share_their_columns(remembered: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hundreds of tags in batches, old and new ones, come out as packed one by one, remembered or forgotten between."""
+    monkeypatch.setattr(ScalarEncoder, "TAGS_MAX", remembered)
+    encoder = ScalarEncoder()
+    for batch in range(6):
+        tags = [f"layer{i}/σ{'x' * (i % 3)}" for i in range(40 * batch, 40 * batch + 90)] * 2
+        steps = [batch * 60 + i % 70 for i in range(len(tags))]
+        walls, values = [1e9 + i / 7 for i in range(len(tags))], [i / 3 for i in range(len(tags))]
+
+        got = encoder.encode(tags, values, steps, walls)
+
+        rows = zip(tags, steps, walls, values, strict=True)
+        assert got == b"".join(frame(encode_scalar(*row)) for row in rows)
 
 
 @given(ROWS)
