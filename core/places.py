@@ -192,13 +192,18 @@ class LocalPlace:
         return listing
 
     def _list(self, folder: _Folder, listing: Listing, pending: list[_Folder]) -> None:
+        plain = folder.profiled is None and folder.seen is None
         try:
             with os.scandir(folder.path) as entries:
                 if folder.profiled is not None and f"/{folder.run}".endswith("/plugins/profile"):
                     info = os.stat(folder.path)  # empty, it makes a run all the same
                     listing.entries.append(_entry(folder.path, folder.profiled, "profile", info))
+                run = f"{folder.run}/" if folder.run else ""
                 for entry in entries:
-                    self._take(entry, folder, listing, pending)
+                    if plain and entry.name != "profile" and entry.is_dir(follow_symlinks=False):
+                        pending.append(_Folder(entry.path, run + entry.name))  # ten thousand times: kept short
+                    else:
+                        self._take(entry, folder, listing, pending)
         except (FileNotFoundError, NotADirectoryError):
             pass  # gone meanwhile
         except OSError as error:

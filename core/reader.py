@@ -102,7 +102,11 @@ class LogdirReader:
         if self.store.state == "waiting":
             self.store.publish("loading")
         began = time.perf_counter()
-        grown = self._find_all() if paths is None else self._find_at(paths)
+        if self.files or paths is not None:
+            grown = self._find_all() if paths is None else self._find_at(paths)
+        else:
+            with _no_collecting():
+                grown = self._find_all()
         self.look_seconds = time.perf_counter() - began
         self._note_recent(grown)
         while grown:
@@ -185,9 +189,8 @@ class LogdirReader:
         listing = self.place.walk()
         if self._index is not None and not self._restored:
             self._restored = True
-            with _no_collecting():
-                if (saved := self._index.load()) is not None:
-                    self._adopt(saved, listing)
+            if (saved := self._index.load()) is not None:
+                self._adopt(saved, listing)
         seen = {entry.path for entry in listing.entries}
         closed = tuple(trouble.path + self.place.separator for trouble in listing.troubles)
         known = [*self.files, *self._run_of_asset]
