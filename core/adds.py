@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .summary import Event, Summary
 
 if TYPE_CHECKING:
+    from .layouts import Layouts
     from .writer import SummaryWriter
 
 __all__ = ["Adds"]
@@ -46,6 +47,10 @@ class Adds:
 
     def flush(self) -> None:
         """Returns when everything that was logged before can be read by another process."""
+        raise NotImplementedError
+
+    def _layouts(self) -> Layouts:
+        """All charts that this writer was told of."""
         raise NotImplementedError
 
     def _sub_run(self, name: str, call: str) -> SummaryWriter:

@@ -157,4 +157,6 @@ _ending = _closed = False
 _worker_of: int | None = None
 atexit.register(_at_exit)
 if sys.platform != "win32":
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+    os.register_at_fork(
+        before=pump.before_fork, after_in_parent=pump.after_fork_in_parent, after_in_child=_after_fork_in_child
+    )

@@ -12,9 +12,10 @@ from .proto.plugin_pb2 import Chart, Layout, MarginChartContent, MultilineChartC
 from .summary import DataClass, Summary, kind_of
 from .values import Tensor
 
-__all__ = ["custom_scalars"]
+__all__ = ["Layouts", "custom_scalars"]
 
 _TAG = "custom_scalars__config__"
+_Categories = dict[str, dict[str, Chart]]
 _EXAMPLE = "{'losses': {'both': ['Multiline', ['loss/train', 'loss/val']]}}"
 
 
@@ -31,13 +32,53 @@ def custom_scalars(layout: Any, call: str = "add_custom_scalars") -> Summary:
     Raises:
         InvalidSummary: it is not of that form.
     """
+    return _summary(_categories(layout, call))
+
+
+class Layouts:
+    """All charts that a writer was told of: TensorBoard shows the latest layout of a run, so that has to have them."""
+
+    def __init__(self) -> None:
+        self._users: _Categories = {}
+        self._lines: _Categories = {}
+
+    def with_users(self, layout: Any, call: str) -> Summary:
+        """The summary after a layout of the user's was added; of a category and title it has the latest chart.
+
+        Raises:
+            InvalidSummary: it is not of `custom_scalars`'s form. Nothing was added then.
+        """
+        return self._with(self._users, _categories(layout, call))
+
+    def with_lines(self, layout: Any, call: str) -> Summary:
+        """The summary after a chart of `add_scalars` was added, which the user's own of that title goes before."""
+        return self._with(self._lines, _categories(layout, call))
+
+    def _with(self, known: _Categories, new: _Categories) -> Summary:
+        for title, charts in new.items():
+            known.setdefault(title, {}).update(charts)
+        every = {title: charts.copy() for title, charts in self._users.copy().items()}
+        for title, charts in self._lines.copy().items():
+            users = every.setdefault(title, {})
+            users |= {name: chart for name, chart in charts.copy().items() if name not in users}
+        return _summary(every)
+
+
+def _categories(layout: Any, call: str) -> _Categories:
+    return {
+        _text(call, "a category", category): {
+            _text(call, "a chart's title", title): _chart(call, title, chart)
+            for title, chart in _mapping(call, f"layout[{category!r}]", charts).items()
+        }
+        for category, charts in _mapping(call, "layout", layout).items()
+    }
+
+
+def _summary(categories: _Categories) -> Summary:
     message = Layout()
-    for category, charts in _mapping(call, "layout", layout).items():
-        entry = message.category.add(title=_text(call, "a category", category))
-        for title, chart in _mapping(call, f"layout[{category!r}]", charts).items():
-            entry.chart.append(_chart(call, _text(call, "a chart's title", title), chart))
-    value = Tensor(np.array(message.SerializeToString(), object))
-    return Summary(_TAG, "custom_scalars", DataClass.TENSOR, value)
+    for category, charts in categories.items():
+        message.category.add(title=category).chart.extend(charts.values())
+    return Summary(_TAG, "custom_scalars", DataClass.TENSOR, Tensor(np.array(message.SerializeToString(), object)))
 
 
 def _chart(call: str, title: str, chart: Any) -> Chart:

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import _thread
 import contextlib
+import importlib
 import sys
 import threading
+import time
 import weakref
 from collections import deque
 from collections.abc import Callable
@@ -23,6 +25,7 @@ from .errors import warn_once
 __all__ = ["Served", "elsewhere", "in_main_thread", "pump"]
 
 _TURN = 0.25  # seconds between two looks at all sinks
+_FORK_WAITS = 3.0  # seconds; a disk that hangs keeps nobody from forking
 
 
 class Served(Protocol):
@@ -43,6 +46,12 @@ class Served(Protocol):
 
     def close(self, failed: bool | None = None) -> None: ...
 
+    def pause(self, seconds: float) -> bool:
+        """Waits until nobody writes, and keeps it so until `go_on`; False when that takes too long."""
+        ...
+
+    def go_on(self) -> None: ...
+
     def after_fork(self) -> None: ...
 
 
@@ -60,6 +69,7 @@ class Pump:
 
     def __init__(self) -> None:
         self.stopped = False
+        self._paused: dict[int, list[Served]] = {}  # by the thread that is forking
         self._calls: deque[Callable[[], object]] = deque()
         self._sinks: dict[int, Served] = {}
         self._closed: dict[int, weakref.ref[Served]] = {}
@@ -123,6 +133,24 @@ class Pump:
             elif sink.waits():
                 sink.drain()
 
+    def before_fork(self) -> None:
+        """Waits until no sink writes and no module is half imported: in the child nobody would end that, and all wait.
+
+        Python frees its own locks in the child, except those of the modules that another thread was just importing;
+        and what writes imports much of what it needs when it first needs it.
+        """
+        deadline = time.monotonic() + _FORK_WAITS
+        self._paused[_thread.get_ident()] = paused = list[Served]()
+        for sink in self.sinks():
+            if sink.pause(max(0.0, deadline - time.monotonic())):
+                paused.append(sink)
+        while _others_import() and time.monotonic() < deadline:
+            time.sleep(0.001)
+
+    def after_fork_in_parent(self) -> None:
+        for sink in self._paused.pop(_thread.get_ident(), ()):
+            sink.go_on()
+
     def after_fork(self) -> None:
         """In a forked child, which has no other thread: nothing is looked after until it logs something."""
         closed = [reference() for reference in self._closed.values()]
@@ -133,6 +161,13 @@ class Pump:
             if sink is not None:
                 sink.after_fork()
                 self.dismiss(sink)
+
+
+def _others_import() -> bool:
+    """Whether another thread is in the midst of importing something, as far as this Python tells."""
+    locks: dict[str, Any] = getattr(importlib._bootstrap, "_module_locks", {})  # pyright: ignore
+    owners = {getattr(reference(), "owner", None) for reference in locks.copy().values()}
+    return not owners <= {None, _thread.get_ident()}
 
 
 class _Request:

@@ -196,6 +196,7 @@ class AsyncSink:
     ROWS_MAX = 4 * 1_048_576  # cells at which the caller drains, which bounds memory
     BACKLOG_MAX = 1_048_576  # rows kept while the inner sink fails
     BATCH = 65_536
+    PATIENCE = 5.0  # seconds in which a disk that is not hung takes something
     BYTES_MAX = 256 << 20  # of values still to be made, and of groups
     BYTES_WAKE = 1 << 20  # of values still to be made, from which on the thread starts at once, beside the caller
     GROUP_BYTES = 40  # what a scalar of a group takes while it waits
@@ -219,6 +220,7 @@ class AsyncSink:
         self._waiting = self._waiting_bytes = 0
         self._lock = threading.RLock()
         self._backlog: list[list[Any]] = []
+        self._passed, self._stuck = 0, -1  # how often the inner sink took something, and when it last hung
         self._before_close = before_close
         self._shut = False  # the inner sink is closed
         self.awake = self.forsaken = False
@@ -272,17 +274,23 @@ class AsyncSink:
             elsewhere(self._relieve)
 
     def _relieve(self) -> None:
-        if self._lock.acquire(timeout=1.0):
-            try:
-                self._drain()
-            finally:
-                self._lock.release()
-        else:  # the disk hangs; waiting for it would hang training too
-            over = len(self.rows) - self.ROWS_MAX
-            over -= over % 4
-            if over > 0:
-                del self.rows[-over:]
-                self._lose(over // 4, "its disk does not answer")
+        """Waits for the disk as long as it takes anything; one that hangs must not hang training too."""
+        while len(self.rows) >= self.ROWS_MAX:
+            seen = self._passed
+            if self._lock.acquire(timeout=0.0 if self._stuck == seen else self.PATIENCE):
+                try:
+                    self._drain()
+                finally:
+                    self._lock.release()
+                return
+            if self._passed == seen:
+                self._stuck = seen
+                over = len(self.rows) - self.ROWS_MAX
+                over -= over % 4
+                if over > 0:
+                    del self.rows[-over:]
+                    self._lose(over // 4, "its disk does not answer")
+                return
 
     def waits(self) -> bool:
         """Whether something waits to be written."""
@@ -334,6 +342,7 @@ class AsyncSink:
                     self._write_event(part[4 * at + 1])
                     end = at + 1
                 at = end
+                self._passed += 1
         finally:
             del part[: 4 * at]
 
@@ -441,6 +450,14 @@ class AsyncSink:
             self.forsaken = True
             _pump.serve(self)
             _pump.wake()
+
+    def pause(self, seconds: float) -> bool:
+        """Waits until nobody writes, and keeps it so until `go_on`; False when that takes longer."""
+        return self._lock.acquire(timeout=seconds)
+
+    def go_on(self) -> None:
+        """Ends a pause."""
+        self._lock.release()
 
     def after_fork(self) -> None:
         """In a forked child: what waits is the parent's, which writes it; who held a lock may be gone."""

@@ -13,7 +13,7 @@ import time
 import weakref
 from collections.abc import Generator, Iterator, Mapping
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import InvalidLogdir, InvalidSummary
 from .filewriter import FileWriter
@@ -28,6 +28,9 @@ from .writer_graph import GraphAdds
 from .writer_hparams import HParamsAdds
 from .writer_media import MediaAdds
 from .writer_scalars import ScalarAdds
+
+if TYPE_CHECKING:
+    from .layouts import Layouts
 
 __all__ = ["SummaryWriter"]
 
@@ -89,6 +92,7 @@ class SummaryWriter(ArrayAdds, MediaAdds, ScalarAdds, HParamsAdds, EmbeddingAdds
             stamp = time.strftime("%b%d_%H-%M-%S")
             log_dir = os.path.join("runs", f"{stamp}_{socket.gethostname()}{comment}")
         self.log_dir: str = "" if log_dir is None else placed(log_dir)
+        self._place = os.path.abspath(self.log_dir) if self.log_dir and not is_remote(self.log_dir) else self.log_dir
         self._purge_step = None if purge_step is None else as_step(purge_step, "SummaryWriter", "purge_step")
         self._max_queue = max_queue
         self._flush_secs = max(float(flush_secs), 0.0)
@@ -99,6 +103,7 @@ class SummaryWriter(ArrayAdds, MediaAdds, ScalarAdds, HParamsAdds, EmbeddingAdds
         self._counts: dict[tuple[str, str], Iterator[int]] = {}
         self._defaults: tuple[int | None, float | None] | None = None
         self._sub_runs: dict[str, SummaryWriter] = {}
+        self._charts_known: Layouts | None = None
         self._session = Session()
         self._session_runs: dict[str, dict[str, Any]] = {}
         self._closed = False
@@ -290,6 +295,14 @@ class SummaryWriter(ArrayAdds, MediaAdds, ScalarAdds, HParamsAdds, EmbeddingAdds
         if not self._sink.awake:
             self._sink.resume()
 
+    def _layouts(self) -> Layouts:
+        if self._charts_known is None:
+            from .layouts import Layouts
+
+            with self._lock:
+                self._charts_known = self._charts_known or Layouts()
+        return self._charts_known
+
     def _has_runs(self) -> bool:
         return self._given is None
 
@@ -375,8 +388,26 @@ class SummaryWriter(ArrayAdds, MediaAdds, ScalarAdds, HParamsAdds, EmbeddingAdds
     ) -> None:
         self._close(not ended_well(error))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled, as for a process that is spawned: a writer of the same directory, which opens a file of its own."""
+        arguments = {
+            "log_dir": self._place or None,
+            "max_queue": self._max_queue,
+            "flush_secs": self._flush_secs,
+            "filename_suffix": self._suffix,
+            "sink": self._given,
+            "auto_step": self._auto_step,
+        }
+        return _unpickled, (type(self), arguments)
+
     def __repr__(self) -> str:
         return f"SummaryWriter({self.log_dir!r})" if self.log_dir else f"SummaryWriter(sink={self._given!r})"
+
+
+def _unpickled(kind: type[SummaryWriter], arguments: dict[str, Any]) -> SummaryWriter:
+    writer = kind.__new__(kind)
+    SummaryWriter.__init__(writer, **arguments)
+    return writer
 
 
 def _one_directory(

@@ -326,7 +326,10 @@ class ArrayAdds(Adds):
         *,
         step: int | None = None,
     ) -> None:
-        """Logs which scalars share a chart. A later layout takes the place of an earlier one.
+        """Logs which scalars share a chart.
+
+        The run's layout has all charts of all calls, and those of `add_scalars(mode="tags")`. One of the same category
+        and title takes the place of the earlier.
 
         Args:
             layout: category → title → [kind, tags]: `{"losses": {"both": ["Multiline", ["a/loss", "b/loss"]]}}`.
@@ -339,9 +342,8 @@ class ArrayAdds(Adds):
         Raises:
             InvalidSummary: the layout is not of that form.
         """
-        from .layouts import custom_scalars
-
-        self._put(custom_scalars(layout), "add_custom_scalars", global_step, step, walltime)
+        call = "add_custom_scalars"
+        self._put(self._layouts().with_users(layout, call), call, global_step, step, walltime)
 
     def add_custom_scalars_multilinechart(
         self,
@@ -353,16 +355,14 @@ class ArrayAdds(Adds):
         *,
         step: int | None = None,
     ) -> None:
-        """Logs a layout of one chart with a line for each scalar that matches one of `tags`, regular expressions.
+        """Adds a chart to the layout, with a line for each scalar that matches one of `tags`, regular expressions.
 
         Raises:
             InvalidSummary: the tags are no list of strings.
         """
-        from .layouts import custom_scalars
-
         call = "add_custom_scalars_multilinechart"
         layout = {category: {title: ["Multiline", tags]}}
-        self._put(custom_scalars(layout, call), call, global_step, step, walltime)
+        self._put(self._layouts().with_users(layout, call), call, global_step, step, walltime)
 
     def add_custom_scalars_marginchart(
         self,
@@ -374,13 +374,11 @@ class ArrayAdds(Adds):
         *,
         step: int | None = None,
     ) -> None:
-        """Logs a layout of one chart with a line and a band around it; `tags` are value, lower and upper bound.
+        """Adds a chart to the layout, with a line and a band around it; `tags` are value, lower and upper bound.
 
         Raises:
             InvalidSummary: the tags are not three strings.
         """
-        from .layouts import custom_scalars
-
         call = "add_custom_scalars_marginchart"
         layout = {category: {title: ["Margin", tags]}}
-        self._put(custom_scalars(layout, call), call, global_step, step, walltime)
+        self._put(self._layouts().with_users(layout, call), call, global_step, step, walltime)

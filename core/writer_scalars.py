@@ -117,7 +117,7 @@ class ScalarAdds(Adds):
             mode: `runs` puts each line into a run of its own, `<log_dir>/<main_tag>_<line>` with `/` in the
                 main tag as `_`, under the one tag `main_tag`, as torch.utils.tensorboard does. `tags` stays in
                 this run, with tags `<main_tag>/<line>` that share one event, and a chart of the custom scalars
-                dashboard that shows them together; a layout given to `add_custom_scalars` later replaces it. A
+                dashboard that shows them together, beside those given to `add_custom_scalars`. A
                 writer with a sink of your own has no other runs and always does this.
 
         Raises:
@@ -154,13 +154,9 @@ class ScalarAdds(Adds):
         self._ready()
         self._sink.write_group(tuple(f"{main}/{key}" for key in numbers), tuple(numbers.values()), *when)
         if new:
-            from .layouts import custom_scalars
-
-            layout: dict[str, dict[str, list[Any]]] = {}
-            for title, keys in self._charts.items():
-                tags = [f"{re.escape(f'{title}/{key}')}$" for key in keys]  # TensorBoard matches from the start
-                layout.setdefault(title.partition("/")[0], {})[title] = ["Multiline", tags]
-            self.write(Event(*when, custom_scalars(layout, "add_scalars")))
+            tags = [f"{re.escape(f'{main}/{key}')}$" for key in lines]  # TensorBoard matches from the start
+            layout = {main.partition("/")[0]: {main: ["Multiline", tags]}}
+            self.write(Event(*when, self._layouts().with_lines(layout, "add_scalars")))
 
     def export_scalars_to_json(self, path: str | os.PathLike[str]) -> None:
         """Writes all scalars of this run and of the runs below it to a JSON file.

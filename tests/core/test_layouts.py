@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import tallyboard as tb
 from tallyboard.core.errors import InvalidSummary
 from tallyboard.core.layouts import custom_scalars
 
@@ -82,3 +85,56 @@ def test_wrong_layouts_say_what_is_wrong(layout: Any, words: list[str]) -> None:
         custom_scalars(layout)
     for word in ("add_custom_scalars", *words):
         assert word in str(error.value)
+
+
+def shown(logdir: Path) -> dict[str, dict[str, list[str]]]:
+    """The layout that TensorBoard's own plugin serves: category → title → tags."""
+    plugin = pytest.importorskip("tensorboard.plugins.custom_scalar.custom_scalars_plugin")
+    base = pytest.importorskip("tensorboard.plugins.base_plugin")
+    providers = pytest.importorskip("tensorboard.backend.event_processing.data_provider")
+    multiplexers = pytest.importorskip("tensorboard.backend.event_processing.plugin_event_multiplexer")
+    context = pytest.importorskip("tensorboard.context")
+    multiplexer = multiplexers.EventMultiplexer()
+    multiplexer.AddRunsFromDirectory(str(logdir))
+    multiplexer.Reload()
+    provider = providers.MultiplexerDataProvider(multiplexer, str(logdir))
+    made = plugin.CustomScalarsPlugin(base.TBContext(logdir=str(logdir), data_provider=provider))
+    layout = json.loads(made.layout_impl(context.RequestContext(), ""))
+    return {
+        category["title"]: {
+            chart["title"]: chart["multiline"]["tag"] if "multiline" in chart else chart["margin"]["series"]
+            for chart in category.get("chart", [])
+        }
+        for category in layout["category"]
+    }
+
+
+def test_charts_of_every_call_are_shown(tmp_path: Path) -> None:
+    """TensorBoard shows the user's charts and those of add_scalars(mode="tags"), in whatever order they came."""
+    with tb.SummaryWriter(tmp_path) as writer:
+        writer.add_scalars("loss", {"train": 1.0}, 0, mode="tags")
+        writer.add_custom_scalars({"mine": {"both": ["Multiline", ["a", "b"]]}})
+        writer.add_scalars("loss", {"val": 1.0}, 1, mode="tags")
+        writer.add_scalars("more/speed", {"x": 1.0}, 1, mode="tags")
+        writer.add_custom_scalars_multilinechart(["c"], "mine", "third")
+        writer.add_custom_scalars_marginchart(["v", "low", "high"])
+
+    assert shown(tmp_path) == {
+        "mine": {"both": ["a", "b"], "third": ["c"]},
+        "default": {"untitled": [{"value": "v", "lower": "low", "upper": "high"}]},
+        "loss": {"loss": ["loss/train$", "loss/val$"]},
+        "more": {"more/speed": ["more/speed/x$"]},
+    }
+
+
+def test_the_users_chart_goes_before(tmp_path: Path) -> None:
+    """Of one title, the user's latest chart is shown, and never add_scalars' own; a wrong layout changes nothing."""
+    with tb.SummaryWriter(tmp_path) as writer:
+        writer.add_custom_scalars({"loss": {"loss": ["Multiline", ["old"]], "other": ["Multiline", ["a"]]}})
+        writer.add_scalars("loss", {"train": 1.0}, 0, mode="tags")
+        writer.add_custom_scalars({"loss": {"loss": ["Multiline", ["mine"]]}})
+        with pytest.raises(InvalidSummary):
+            writer.add_custom_scalars({"loss": {"loss": ["Multiline", ["x"]], "bad": ["Pie", ["x"]]}})
+        writer.add_scalars("loss", {"val": 1.0}, 1, mode="tags")
+
+    assert shown(tmp_path) == {"loss": {"loss": ["mine"], "other": ["a"]}}
