@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import CorruptRecord, MissingDependency
+from .remoteplace import whole_file
 
 __all__ = ["Audio", "Curve", "Embedding", "HParams", "Histogram", "Image", "Mesh", "Tensor", "Text", "Value", "Video"]
 
@@ -318,8 +319,7 @@ class Embedding:
         if self.tensor_path is None:
             raise CorruptRecord(f"the embedding {self.name!r} has no tensor_path")
         try:
-            with open(self.tensor_path, "rb") as file:
-                data = file.read()
+            data = whole_file(self.tensor_path)
             if len(self.shape) == 2 and len(data) == 4 * self.shape[0] * self.shape[1]:
                 return np.frombuffer(data, "<f4").reshape(self.shape)
             rows = [line.split("\t") for line in data.decode().splitlines() if line]
@@ -336,7 +336,7 @@ class Embedding:
         if self.metadata_path is None:
             return []
         try:
-            with open(self.metadata_path, encoding="utf-8") as file:
+            with io.TextIOWrapper(io.BytesIO(whole_file(self.metadata_path)), encoding="utf-8") as file:
                 return [line.rstrip("\r\n").split("\t") for line in file]
         except (OSError, ValueError) as error:
             raise CorruptRecord(f"the metadata of {self.name!r} cannot be read: {error}") from None

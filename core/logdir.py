@@ -15,6 +15,7 @@ from .dataframes import Columns, RunTable
 from .errors import InvalidLogdir
 from .index import cache_folder
 from .reader import LogdirReader
+from .remote import placed
 from .rows import table_of
 from .run import Catalog, Run, View, pattern
 from .series import Series
@@ -158,7 +159,7 @@ def read(
     Scalars are in memory then; pictures and everything else stay on disk until asked for.
 
     Args:
-        logdir: a directory that holds event files, at any depth.
+        logdir: a directory that holds event files, at any depth, or the URL of one, such as `s3://bucket/runs`.
         runs: a regular expression; only runs in whose name it is found.
         tags: the same for tags.
         superseded: True to have points too that a restart of the run took the place of.
@@ -166,17 +167,19 @@ def read(
             viewer's, in the user's cache directory.
 
     Raises:
-        InvalidLogdir: there is no such directory.
+        InvalidLogdir: there is no such directory, or the URL cannot be served.
         InvalidSummary: an expression is none.
+        MissingDependency: a library that the URL needs is not installed.
+        OSError: a remote store does not answer, or refuses.
     """
-    path = os.fspath(logdir)
+    path = placed(logdir)
     for expression, name in ((runs, "runs"), (tags, "tags")):
         if expression is not None:
             pattern(expression, name)  # before the reading
-    if not os.path.isdir(path):
+    reader = LogdirReader(path, cache=cache_folder() if cache else None)
+    if reader.place.there() is None:
         kind = "is a file" if os.path.exists(path) else "does not exist"
         raise InvalidLogdir(f"read({path!r}): it {kind}; give the directory that holds the event files")
-    reader = LogdirReader(path, cache=cache_folder() if cache else None)
     reader.poll()
     if reader.unsaved >= WORTH_SAVING:
         reader.save()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
@@ -88,6 +88,10 @@ class Place(Protocol):
 
     def look(self, path: str) -> Listing | None:
         """What is at one path: a file alone, or all below a directory; None when nothing that makes a run is there."""
+        ...
+
+    def expect(self, wanted: Sequence[tuple[str, int, int]]) -> None:
+        """Hears what `read_at` will be asked for next (path, offset, bytes), so that a slow place can begin at once."""
         ...
 
     def read_at(self, path: str, offset: int, into: memoryview) -> int:
@@ -249,6 +253,9 @@ class LocalPlace:
                 return None
             seen.add(identity)
         return _Folder(entry.path, run, profiled, seen)
+
+    def expect(self, wanted: Sequence[tuple[str, int, int]]) -> None:
+        """A disk is quick enough without."""
 
     def read_at(self, path: str, offset: int, into: memoryview) -> int:
         """Bytes of a regular file."""

@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from .errors import CorruptRecord
 from .index import Index, Saved
 from .ingest import Batch, Ingest
-from .places import Entry, Listing, LocalPlace, Place
+from .places import Entry, Listing, Place
 from .progress import PROBE, FileState
 from .record import HEADER, OVERHEAD, Gap, masked_crc, scan
+from .remoteplace import place_for
 from .store import Asset, BlobRef, Store
 
 __all__ = ["LogdirReader"]
@@ -48,10 +49,14 @@ class LogdirReader:
     """Reads a logdir, and what comes later.
 
     Args:
-        logdir: the directory; it may not be there yet.
+        logdir: the directory, or the URL of one; it may not be there yet.
         store: where data goes; a new one by default.
-        place: where the logdir lies, if not on this machine's disks.
+        place: where the logdir lies, if that is not to be told by `logdir`.
         cache: the directory of the index, which what was read is taken from and saved in; None does without.
+
+    Raises:
+        InvalidLogdir: a URL that cannot be served.
+        MissingDependency: a library that the URL needs is not installed.
     """
 
     def __init__(
@@ -62,7 +67,7 @@ class LogdirReader:
         place: Place | None = None,
         cache: Path | None = None,
     ) -> None:
-        self.place: Place = LocalPlace(logdir) if place is None else place
+        self.place: Place = place_for(logdir) if place is None else place
         self.logdir = self.place.root
         self.store = Store() if store is None else store
         self.files: dict[str, FileState] = {}
@@ -381,6 +386,7 @@ class LogdirReader:
         parts: list[_Part] = []
         replaced: set[str] = set()
         at = 0
+        self.place.expect([(file.path, file.read - len(file.tail), size) for file, size in chosen])
         for file, size in chosen:
             known = len(file.tail)
             try:

@@ -17,6 +17,8 @@ from . import kinds, unpack
 from .dataframes import Columns, RunTable
 from .errors import CorruptRecord, InvalidSummary
 from .reader import LogdirReader
+from .remote import is_remote, joined
+from .remoteplace import whole_file
 from .rows import table_of
 from .series import Series, extent
 from .store import BlobRef, Blobs, RunInfo, Warned, natural
@@ -179,7 +181,10 @@ class Run(RunTable):
     @property
     def path(self) -> str:
         """The run's directory."""
-        return os.path.normpath(os.path.join(self._reader.logdir, self.name))
+        logdir = self._reader.logdir
+        if is_remote(logdir):
+            return logdir if self.name == "." else joined(logdir, self.name)
+        return os.path.normpath(os.path.join(logdir, self.name))
 
     @property
     def tags(self) -> dict[str, list[str]]:
@@ -468,15 +473,15 @@ class Run(RunTable):
 
         config = projector_pb2.ProjectorConfig()
         try:
-            with open(os.path.join(self.path, PROJECTOR), encoding="utf-8") as file:
-                text_format.Parse(file.read(), config, allow_unknown_field=True)
+            text = whole_file(joined(self.path, PROJECTOR)).decode()
+            text_format.Parse(text, config, allow_unknown_field=True)
         except OSError:
             return {}
         except (text_format.ParseError, UnicodeDecodeError) as error:
             raise CorruptRecord(f"{PROJECTOR} of run {self.name!r} is no projector configuration: {error}") from None
 
         def place(path: str) -> str | None:
-            return os.path.join(self.path, path) if path else None
+            return joined(self.path, path) if path else None
 
         return {
             entry.tensor_name: kinds.Embedding(

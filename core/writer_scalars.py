@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from .adds import Adds
 from .errors import InvalidSummary
+from .remote import is_remote, joined
 from .summary import STEP_MAX, STEP_MIN, Event, as_number, as_tag, kind_of
 
 if TYPE_CHECKING:
@@ -178,7 +179,9 @@ class ScalarAdds(Adds):
         self.flush()
         out: dict[str, list[list[float]]] = {}
         for (run, tag), series in sorted(read(self.log_dir).scalars().items()):
-            place = os.path.normpath(os.path.join(self.log_dir, run))
+            place = self.log_dir if run == "." else joined(self.log_dir, run)
+            if not is_remote(place):
+                place = os.path.normpath(place)
             columns = (series.wall_time.tolist(), series.step.tolist(), series.value.tolist())
             out[f"{place}/{tag}"] = [list(point) for point in zip(*columns, strict=True)]
         with open(path, "w", encoding="utf-8") as file:

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tallyboard import __version__
+from tallyboard.core.errors import TallyboardError
+from tallyboard.core.remote import check_url, is_remote, placed
 
 from .access import Access
 from .ports import is_loopback
@@ -130,6 +132,13 @@ def _logdir(parser: argparse.ArgumentParser, given: argparse.Namespace, command:
     logdir: str | None = given.logdir if given.logdir is not None else given.positional
     if not logdir:
         parser.error(f"a logdir is needed, for example: {command} --logdir runs")
+    logdir = placed(logdir)
+    if is_remote(logdir):
+        try:
+            check_url(logdir, writing=False)
+        except TallyboardError as wrong:
+            parser.error(f"the logdir {wrong}")
+        return logdir
     path = Path(logdir)
     if "\0" in logdir or (path.exists() and not path.is_dir()):
         parser.error(f"the logdir {logdir!r} is not a directory; give the directory that holds it")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,27 @@ def until(found: Callable[[], Any]) -> Any:
     return value
 
 
+@dataclass
+class Asked:
+    """Requests, as method and query; bytes of objects sent; and how many were under way at once at most."""
+
+    requests: list[tuple[str, str]] = field(default_factory=list)
+    bytes: int = 0
+    most: int = 0
+
+    def lists(self) -> int:
+        return len([1 for method, query in self.requests if method == "GET" and "list-type" in query])
+
+    def gets(self) -> int:
+        return len([1 for method, query in self.requests if method == "GET" and not query])
+
+    def sent(self) -> int:
+        return self.bytes
+
+    def together(self) -> int:
+        return self.most
+
+
 class S3:
     """moto's S3 behind a door that counts requests, can be shut, and can keep callers waiting."""
 
@@ -39,6 +62,10 @@ class S3:
         self.requests: list[tuple[str, str, int]] = []  # method, path, bytes of the body
         self._open = threading.Event()
         self._open.set()
+        self._asked: list[Asked] = []
+        self._counting = threading.Lock()
+        self._under_way = 0
+        self._delay = 0.0
         self.port = 0
         self.start()
 
@@ -70,7 +97,29 @@ class S3:
         length = int(environ.get("CONTENT_LENGTH") or 0)
         self.requests.append((environ["REQUEST_METHOD"], environ["PATH_INFO"], length))
         self._open.wait(DEADLINE)
-        return self._application(environ, start_response)
+        with self._counting:
+            self._under_way += 1
+            for asked in self._asked:
+                asked.requests.append((environ["REQUEST_METHOD"], environ["QUERY_STRING"]))
+                asked.most = max(asked.most, self._under_way)
+        time.sleep(self._delay)
+        body = b"".join(self._application(environ, start_response))
+        with self._counting:
+            self._under_way -= 1
+            for asked in self._asked:
+                asked.bytes += len(body) if environ["REQUEST_METHOD"] == "GET" and not environ["QUERY_STRING"] else 0
+        return [body]
+
+    @contextlib.contextmanager
+    def counted(self, delay: float = 0.0) -> Iterator[Asked]:
+        """What is asked meanwhile; each answer takes `delay` seconds longer."""
+        asked, self._delay = Asked(), delay
+        self._asked.append(asked)
+        try:
+            yield asked
+        finally:
+            self._asked.remove(asked)
+            self._delay = 0.0
 
     def put(self) -> list[str]:
         """Paths that were PUT, as often as they were."""

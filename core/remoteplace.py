@@ -1,0 +1,300 @@
+"""A logdir in a remote store, read through fsspec: listed now and then, and of its files only what is new.
+
+Each look is one listing, whatever its depth, where the store can do that (S3, GCS); others are asked directory by
+directory, and HTTP servers, whose index pages say no sizes, also for each event file's. Bytes come by range requests,
+those that are wanted next side by side.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from .places import Entry, Listing, LocalPlace, Place, kind_of
+from .remote import check_url, filesystem, is_remote, placed
+
+if TYPE_CHECKING:
+    from .watching import Stopping
+
+__all__ = ["RemotePlace", "place_for", "whole_file"]
+
+LOOK = 5.0  # seconds between two listings at least
+LONGEST_LOOK = 60.0  # and at most
+SHARE = 20  # a listing is followed by so many times its own length of rest
+TIMEOUT = 60.0  # seconds that an answer may take
+TOGETHER = 16  # requests under way at once
+_PROFILE = "plugins/profile/"
+_STAMPS = (
+    "ETag", "etag", "generation", "Content-MD5", "content_md5", "md5Hash", "Digest", "Last-Modified", "LastModified",
+    "last_modified", "mtime", "modified", "created",
+)  # fmt: skip  # what stores call that which differs whenever a file's content does, the surest first
+
+
+class RemotePlace:
+    """A directory of a remote store.
+
+    Args:
+        url: of it.
+
+    Raises:
+        InvalidLogdir: fsspec cannot serve it.
+        MissingDependency: a library that it needs is not installed.
+    """
+
+    separator = "/"
+
+    def __init__(self, url: str) -> None:
+        check_url(url, writing=False)
+        self.root = url.rstrip("/")
+        self.look_seconds = 0.0
+        self._system: Any = None
+        self._base = ""
+        self._found = False  # whether anything was there at the last look
+        self._unseen = False  # whether `there` made a listing that no walk has told of
+        self._listing: dict[str, Entry] = {}  # the last one, by path
+        self._listed = float("-inf")
+        self._watch: RemoteWatch | None = None
+        self._ahead: dict[tuple[str, int, int], bytes | OSError] = {}
+
+    def there(self) -> int | str | None:
+        """A constant while there is anything. The store is asked only where there was nothing a while ago."""
+        if not self._found and time.monotonic() - self._listed >= min(1.0, LOOK):
+            self.list_anew()
+            self._unseen = True
+        return "there" if self._found else None
+
+    def walk(self) -> Listing:
+        """Everything that makes runs; what a watch or `there` has just listed is not asked for again."""
+        if not self._unseen and (self._watch is None or time.monotonic() - self._listed > self._watch.pause()):
+            self.list_anew()
+        self._unseen = False
+        return Listing(list(self._listing.values()))
+
+    def look(self, path: str) -> Listing | None:
+        """What the last listing says of a path."""
+        entry = self._listing.get(path)
+        if entry is not None:
+            return Listing([entry])
+        below = [entry for known, entry in self._listing.items() if known.startswith(f"{path}/")]
+        return Listing(below) if below else None
+
+    def list_anew(self) -> set[str]:
+        """Asks the store for all of its files. Returns the paths that changed since it was last asked.
+
+        Raises:
+            OSError: it does not answer, or refuses.
+        """
+        began = time.monotonic()
+        root = self._path(self.root)
+        self._system.invalidate_cache()
+        try:
+            found: dict[str, dict[str, Any]] = self._call("find", root, detail=True)
+        except FileNotFoundError:
+            found = {}
+        infos: list[tuple[str, str, Any]] = []
+        for name, info in found.items():
+            inside = name[len(root) :].lstrip("/")
+            if info.get("type") == "file" and inside and not inside.endswith("/") and _kind(inside) is not None:
+                infos.append((name, inside, info))
+        listing = {f"{self.root}/{inside}": self._entry(inside, info) for inside, info in self._sized(infos)}
+        changed = {path for path, _ in listing.items() ^ self._listing.items()}
+        self._listing = listing
+        self._listed = time.monotonic()
+        self.look_seconds = self._listed - began
+        self._found = bool(found) or bool(self._call("exists", root))
+        return changed
+
+    def _sized(self, infos: list[tuple[str, str, Any]]) -> list[tuple[str, Any]]:
+        """Asks for what a listing did not say. A file of which nothing can be learnt is left out."""
+        without = [name for name, _, info in infos if info.get("size") is None]
+        if without:
+            more = dict(zip(without, self._all("info", [((name,), {}) for name in without]), strict=True))
+            known = [(inside, more.get(name, info)) for name, inside, info in infos]
+        else:
+            known = [(inside, info) for _, inside, info in infos]
+        return [each for each in known if not isinstance(each[1], BaseException) and each[1].get("size") is not None]
+
+    def _entry(self, inside: str, info: dict[str, Any]) -> Entry:
+        path = f"{self.root}/{inside}"
+        stamp = next((str(info[name]) for name in _STAMPS if info.get(name)), "")
+        kind = _kind(inside)
+        assert kind is not None
+        if self.root.startswith(("http://", "https://")):
+            inside = unquote(inside)
+        run = f"/{inside}".partition(f"/{_PROFILE}")[0][1:] if kind == "profile" else inside.rpartition("/")[0]
+        return Entry(path, run or ".", kind, int(info["size"]), stamp)
+
+    def expect(self, wanted: Sequence[tuple[str, int, int]]) -> None:
+        """Reads ahead: fetches what `read_at` will be asked for, side by side.
+
+        Args:
+            wanted: path, offset and number of bytes of each.
+        """
+        self._ahead.clear()
+        if len(wanted) < 2 or not self._asynchronous():
+            return
+        keys = [key for key in wanted if key[2]]
+        results = self._all("cat_file", [((self._path(path),), {"start": at, "end": at + n}) for path, at, n in keys])
+        self._ahead = {
+            key: result if isinstance(result, bytes) else _as_os_error(result)
+            for key, result in zip(keys, results, strict=True)
+        }
+
+    def read_at(self, path: str, offset: int, into: memoryview) -> int:
+        """Bytes of a file, by one range request."""
+        size = len(into)
+        if not size:
+            return 0
+        data = self._ahead.pop((path, offset, size), None)
+        if isinstance(data, OSError):
+            raise data
+        if data is None:
+            data = self._call("cat_file", self._path(path), start=offset, end=offset + size)
+        assert isinstance(data, bytes)
+        if len(data) > size:  # a server that knows no ranges sends all of it
+            data = data[offset : offset + size]
+        into[: len(data)] = data
+        return len(data)
+
+    def whole(self) -> bytes:
+        """All of the file that the URL names, if it names one."""
+        data = self._call("cat_file", self._path(self.root))
+        assert isinstance(data, bytes)
+        return data
+
+    def watch(self) -> RemoteWatch:
+        """Listings now and then, in the place of news."""
+        self._watch = RemoteWatch(self, self._unwatched)
+        return self._watch
+
+    def _unwatched(self) -> None:
+        self._watch = None
+
+    # -- asking
+
+    def _path(self, path: str) -> str:
+        """A path as the library behind it names it."""
+        if self._system is None:
+            try:
+                self._system, self._base = filesystem(self.root)
+            except Exception as error:
+                raise _as_os_error(error) from error
+        return self._base + path[len(self.root) :]
+
+    def _asynchronous(self) -> bool:
+        return bool(getattr(self._system, "async_impl", False)) and not getattr(self._system, "asynchronous", False)
+
+    def _call(self, name: str, *arguments: Any, **options: Any) -> Any:
+        try:
+            if not self._asynchronous():
+                return getattr(self._system, name)(*arguments, **options)
+            asyn: Any = importlib.import_module("fsspec.asyn")
+            call = getattr(self._system, f"_{name}")
+            return asyn.sync(self._system.loop, call, *arguments, timeout=TIMEOUT, **options)
+        except Exception as error:
+            raise _as_os_error(error) from error
+
+    def _all(self, name: str, calls: list[tuple[tuple[Any, ...], dict[str, Any]]]) -> list[Any]:
+        """The results of several calls, or what each raised."""
+        if not self._asynchronous():
+            return [_result(getattr(self._system, name), arguments, options) for arguments, options in calls]
+        import asyncio
+
+        call = getattr(self._system, f"_{name}")
+
+        async def every() -> list[Any]:
+            some = asyncio.Semaphore(TOGETHER)
+
+            async def one(arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
+                async with some:
+                    return await asyncio.wait_for(call(*arguments, **options), TIMEOUT)
+
+            return await asyncio.gather(*(one(*each) for each in calls), return_exceptions=True)
+
+        asyn: Any = importlib.import_module("fsspec.asyn")
+        return asyn.sync(self._system.loop, every)
+
+
+class RemoteWatch:
+    """News of a remote place: it is listed again, and compared. A store that does not answer is no news."""
+
+    def __init__(self, place: RemotePlace, closed: Callable[[], None]) -> None:
+        self._place = place
+        self._closed = closed
+        self._failures = 0
+        self._next = time.monotonic() + self.pause()
+
+    def pause(self) -> float:
+        """Seconds between two listings."""
+        return min(LONGEST_LOOK, max(LOOK * 2 ** min(self._failures, 6), SHARE * self._place.look_seconds))
+
+    def news(self, stopping: Stopping, seconds: float) -> set[str] | None:
+        """Paths whose files changed, came or went; see `Watch.news`."""
+        rest = self._next - time.monotonic()
+        if rest > 0:
+            stopping.wait(min(rest, seconds))
+            return set()
+        try:
+            changed = self._place.list_anew()
+            self._failures = 0
+        except OSError:  # the next look at everything raises it, for somebody to tell
+            self._failures += 1
+            changed = set[str]()
+        self._next = time.monotonic() + self.pause()
+        return changed
+
+    def stale(self) -> bool:
+        """Never: a listing has all directories."""
+        return False
+
+    def close(self) -> None:
+        """From now on every look is a listing."""
+        self._closed()
+
+
+def place_for(logdir: str | os.PathLike[str]) -> Place:
+    """Where a logdir lies, be it a local path or a URL.
+
+    Raises:
+        InvalidLogdir: a URL that fsspec cannot serve.
+        MissingDependency: a library that the URL needs is not installed.
+    """
+    path = placed(logdir)
+    return RemotePlace(path) if is_remote(path) else LocalPlace(path)
+
+
+def whole_file(path: str) -> bytes:
+    """All of a file, by its local path or its URL.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if not is_remote(path):
+        with open(path, "rb") as file:
+            return file.read()
+    return RemotePlace(path).whole()
+
+
+def _kind(inside: str) -> Any:
+    """What a file is, by its path in the logdir; None where it makes no run."""
+    return "profile" if f"/{_PROFILE}" in f"/{inside}" else kind_of(inside.rpartition("/")[2])
+
+
+def _result(call: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    try:
+        return call(*arguments, **options)
+    except Exception as error:
+        return error
+
+
+def _as_os_error(error: BaseException) -> OSError:
+    """Whatever a library raises, as what a reader expects of a disk."""
+    if isinstance(error, TimeoutError):
+        return TimeoutError(f"no answer within {TIMEOUT:g} s")
+    if isinstance(error, OSError):
+        return error
+    return OSError(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
