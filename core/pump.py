@@ -76,6 +76,11 @@ class Pump:
         self._bell = _thread.allocate_lock()  # free when it was rung: unlike an Event it takes no lock to ring
         self._bell.acquire()
         self._started = _thread.allocate_lock()
+        self._thread = 0
+
+    def runs_here(self) -> bool:
+        """Whether this is the thread that looks after the sinks, which must not be kept waiting."""
+        return _thread.get_ident() == self._thread
 
     def serve(self, sink: Served) -> None:
         """Looks after a sink from now on."""
@@ -114,6 +119,7 @@ class Pump:
                 self._bell.release()
 
     def _run(self) -> None:
+        self._thread = _thread.get_ident()
         while True:
             interval = min((sink.interval for sink in self._sinks.copy().values()), default=_TURN)
             self._bell.acquire(timeout=max(0.005, min(_TURN, interval)))

@@ -21,6 +21,7 @@ from typing import Any
 from . import remote_uploads
 from .errors import warn_once
 from .filesink import FileSink
+from .pump import pump
 from .remote import check_url, is_remote, joined, placed
 from .remote_uploads import Upload, files_of, uploads_to, wait_for_all
 from .sink import AsyncSink, open_sinks
@@ -172,6 +173,8 @@ class RemoteSink:
 
     def wait(self) -> None:
         """The part of `flush` that does: returns when all that was sent has arrived, or the store is too slow."""
+        if pump.runs_here():  # it closes a writer that nobody has any more; what waits is sent all the same
+            return
         late = self._uploads.wait((self._owner, files_of(self.log_dir)))
         if late:
             warn_once(

@@ -442,9 +442,9 @@ class AsyncSink:
         """Its writer is gone. Closes it, but never waits where that might be waited for.
 
         An object can be found to be garbage anywhere, in the midst of another sink's writing too; except in the main
-        thread, which takes no part in that.
+        thread, which takes no part in that. A remote store is waited for nowhere.
         """
-        if in_main_thread():
+        if in_main_thread() and not hasattr(self.inner, "wait"):
             self.close()
         elif self.awake or self.rows:
             self.forsaken = True

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -18,13 +20,14 @@ def stores(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(remote_uploads, "_stores", {})
     yield
     for uploads in remote_uploads._stores.values():
-        uploads._lines.clear()  # nothing of this test is tried again
+        uploads._turn = partial(time.sleep, 3600)  # type: ignore[method-assign]  # nothing of this test is tried again
+        uploads.wake()
     memory = sys.modules.get("fsspec.implementations.memory")
     if memory is not None:
         memory.MemoryFileSystem.store.clear()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server() -> Iterator[S3]:
     s3 = S3()
     yield s3

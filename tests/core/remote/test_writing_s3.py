@@ -83,11 +83,11 @@ class TestS3:
     ) -> None:
         """Training goes on with one warning; when the server is back everything arrives, each object once."""
         server, bucket = s3
-        monkeypatch.setattr(remote_uploads, "WAIT", 0.3)
         writer = tb.SummaryWriter(f"{bucket}/run")
         writer.add_scalar("loss", 0.0, 0)
         writer.flush()
         server.stop()
+        monkeypatch.setattr(remote_uploads, "WAIT", 0.3)
         try:
             with pytest.warns(TallyboardWarning) as said:  # noqa: PT031
                 for step in range(1, 6):
@@ -98,6 +98,7 @@ class TestS3:
                 until(lambda: any("uploading failed" in str(one.message) for one in said))
         finally:
             server.start()
+            monkeypatch.setattr(remote_uploads, "WAIT", 30.0)
         assert len([one for one in said if "uploading failed" in str(one.message)]) == 1
         fs = system()
         until(lambda: len(fs.find(bucket)) == 6)
@@ -144,6 +145,25 @@ class TestS3:
         logdir = download(fs, bucket, tmp_path / "remote")
         assert points(logdir, "run0") == [(1, 1.0), (2, 2.0), (3, 3.0)]
         assert points(logdir, "run4") == [(1, 1.0), (3, 3.0)]
+
+    def test_a_writer_that_nobody_has_any_more(
+        self, s3: tuple[S3, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A writer that was dropped without closing is sent too, and holds up no other, even if the server hangs."""
+        server, bucket = s3
+        monkeypatch.setattr(remote_uploads, "_TRY", 5.0)
+        server.hang()
+        writer = tb.SummaryWriter(f"{bucket}/run")
+        writer.add_scalar("loss", 1.0, 1)
+        began = time.monotonic()
+        del writer
+        with tb.SummaryWriter(tmp_path / "local") as local:
+            local.add_scalar("loss", 1.0, 1)
+        until(lambda: remote_uploads.uploads_to(bucket).owners())
+        assert time.monotonic() - began < 3
+        server.go_on()
+        fs = system()
+        until(lambda: fs.find(bucket))
 
     def test_a_missing_bucket(self, s3: tuple[S3, str], monkeypatch: pytest.MonkeyPatch) -> None:
         """It is not made, but named in the warning."""
