@@ -28,10 +28,9 @@ SHARE = 20  # a listing is followed by so many times its own length of rest
 TIMEOUT = 60.0  # seconds that an answer may take
 TOGETHER = 16  # requests under way at once
 _PROFILE = "plugins/profile/"
-_STAMPS = (
-    "ETag", "etag", "generation", "Content-MD5", "content_md5", "md5Hash", "Digest", "Last-Modified", "LastModified",
-    "last_modified", "mtime", "modified", "created",
-)  # fmt: skip  # what stores call that which differs whenever a file's content does, the surest first
+# What stores call that which differs whenever a file's content does; and times, which nearly do.
+_TAGS = ("ETag", "etag", "generation", "Content-MD5", "content_md5", "md5Hash", "Digest")
+_TIMES = ("Last-Modified", "LastModified", "last_modified", "mtime", "modified", "created")
 
 
 class RemotePlace:
@@ -120,7 +119,7 @@ class RemotePlace:
 
     def _entry(self, inside: str, info: dict[str, Any]) -> Entry:
         path = f"{self.root}/{inside}"
-        stamp = next((str(info[name]) for name in _STAMPS if info.get(name)), "")
+        stamp = next((f"{name} {info[name]}" for name in (*_TAGS, *_TIMES) if info.get(name)), "")
         kind = _kind(inside)
         assert kind is not None
         if self.root.startswith(("http://", "https://")):
@@ -165,6 +164,10 @@ class RemotePlace:
         data = self._call("cat_file", self._path(self.root))
         assert isinstance(data, bytes)
         return data
+
+    def vouches(self, stamp: int | str, when: float) -> bool:  # noqa: ARG002
+        """Yes where the store has tags or checksums of contents; times may be coarse."""
+        return str(stamp).startswith(_TAGS)
 
     def watch(self) -> RemoteWatch:
         """Listings now and then, in the place of news."""

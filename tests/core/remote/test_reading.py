@@ -23,6 +23,7 @@ import tallyboard as tb
 from tallyboard.core import remoteplace
 from tallyboard.core.errors import InvalidLogdir, MissingDependency
 from tallyboard.core.follow import Follower
+from tallyboard.core.index import cache_folder
 from tallyboard.core.reader import LogdirReader
 from tallyboard.core.remoteplace import RemotePlace, place_for
 
@@ -193,6 +194,33 @@ class TestS3:
         assert asked.sent() < 1000 + 64 + 200 + 100
         assert steps(logdir) == list(range(2001))
         assert logdir.warnings == {}
+
+    def test_a_second_start(self, s3: tuple[S3, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """With an index, a logdir that did not change costs one listing, and one that grew only its growth."""
+        server, bucket = s3
+        monkeypatch.setenv("TALLYBOARD_CACHE", str(tmp_path / "cache"))
+        data = event_file(tmp_path, range(5000))
+        fs = system()
+        for i in range(3):
+            fs.pipe_file(f"{bucket}/run{i}/events.out.tfevents.1", data[:-30])
+
+        def start() -> LogdirReader:
+            reader = LogdirReader(bucket, cache=cache_folder())
+            reader.poll()
+            reader.save()
+            return reader
+
+        start()
+        with server.counted() as asked:
+            again = start()
+        assert (asked.lists(), asked.gets()) == (1, 0)
+        assert again.store.scalars("run0", "loss").step.tolist() == list(range(4999))
+
+        fs.pipe_file(f"{bucket}/run0/events.out.tfevents.1", data)
+        with server.counted() as asked:
+            again = start()
+        assert (asked.lists(), asked.sent() < 1000) == (1, True)
+        assert again.store.scalars("run0", "loss").step.tolist() == list(range(5000))
 
     def test_files_are_fetched_side_by_side(self, s3: tuple[S3, str], tmp_path: Path) -> None:
         """A run of many segments does not take as many round trips one after the other."""
