@@ -1,30 +1,42 @@
 """From framed records to series: scalars in bulk, everything else as a reference to where it lies.
 
-Takes what `record.scan` found in a batch of files, and offers it to a `Store` in the order of the files.
+Takes what `record.scan` found in a batch of files, and offers it to a `Store` in the order of the files. Restarts are
+found on the way, by the rules of TensorBoard's EventAccumulator (see restarts.py).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import contextlib
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .decoder import Decoded, ScalarDecoder
 from .errors import CorruptRecord
-from .legacy import number_in, plugin_of
-from .record import HEADER, Frames, checksums_hold
-from .scalars import Decoded, ScalarDecoder
-from .store import BlobRef, Store
+from .legacy import PLUGINS_BY_FIELD, number_in, plugin_of
+from .outline import ODD, SIMPLE_VALUE, SUMMARY, Outlines, outline
+from .record import HEADER, Frames, checksums_hold, forget_tables
+from .restarts import Cuts, Happening, Sequence, cuts_of, file_version
+from .store import Store
+from .tracks import Columns, Track
 from .wire import decode_event
+
+if TYPE_CHECKING:
+    from .proto import event_pb2 as pb
 
 __all__ = ["DECODING", "Batch", "Ingest"]
 
-DECODING = 1  # goes up when the same bytes give something else than before: indexes of older numbers are read anew
+DECODING = 2  # goes up when the same bytes give something else than before: indexes of older numbers are read anew
 
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
 
 GRAPH_TAG = "__run_graph__"  # TensorBoard's name for the graph of a run
+FILE_VERSION, GRAPH, SESSION, RUN_METADATA = 3, 4, 7, 8  # fields of an event
+MUCH = 4 << 20  # bytes decoded, after which giving back memory is worth its time
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +48,7 @@ class Batch:
         frames: where the records are.
         runs, paths: of each segment.
         origins: what to add to a position in the buffer to have one in the segment's file.
+        growth: for runs of which more is to come, how many times as much as is in this batch.
     """
 
     buffer: NDArray[np.uint8]
@@ -43,130 +56,306 @@ class Batch:
     runs: list[str]
     paths: list[str]
     origins: list[int]
+    growth: dict[str, float] = field(default_factory=dict[str, float])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Points:
-    """Scalar points with the record and series that each belongs to."""
+    """Scalar points with the record and series that each belongs to, in the order of records."""
 
     row: I64
-    series: I64
+    series: I64  # run << 32 | tag
     step: I64
     wall_time: F64
     value: F64
     wide: NDArray[np.bool_]
 
 
+@dataclass(slots=True)
+class _Work:
+    """A batch while it is being taken. The columns have one entry for each record, filled in for those looked at.
+
+    Attributes:
+        runs: the distinct ones.
+        run_of: each record's, as an index.
+        step, wall_time, summary, seen: of each record, apart from those that are scalars in bulk.
+        scalars: found one by one: record, series, step, wall time, value, whether it is wide.
+        blobs: records by run, tag and plugin.
+    """
+
+    batch: Batch
+    runs: list[str]
+    run_of: I64
+    step: I64
+    wall_time: F64
+    summary: NDArray[np.bool_]
+    seen: NDArray[np.bool_]
+    happenings: list[Happening] = field(default_factory=list[Happening])
+    scalars: list[tuple[int, int, int, float, float, bool]] = field(
+        default_factory=list[tuple[int, int, int, float, float, bool]]
+    )
+    blobs: dict[tuple[int, str, str], list[int]] = field(default_factory=dict[tuple[int, str, str], list[int]])
+
+    def blob(self, row: int, run: int, tag: str, plugin: str) -> None:
+        """Notes a record that holds a value of a tag."""
+        self.blobs.setdefault((run, tag, plugin), []).append(row)
+
+
 class Ingest:
-    """Decodes batches into a store. Remembers the shapes of scalar events."""
+    """Decodes batches into a store. Remembers the shapes of scalar events; what it has to know of a run is in the
+    store, and is exported and restored with it."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._decoder = ScalarDecoder()
         self._names: list[str] = []
+        self._numbers: dict[str, int] = {}
+        self._taken = 0  # bytes since memory was given back
+
+    def settle(self) -> None:
+        """All there is was read: gives back the memory that only reading much at once needs."""
+        if self._taken > MUCH:
+            self._taken = 0
+            forget_tables()
+            _return_free_memory()
 
     def take(self, batch: Batch) -> None:
         """Offers everything in a batch to the store."""
-        frames = batch.frames
-        if not len(frames.offset):
+        frames, count = batch.frames, len(batch.frames.offset)
+        if not count:
             return
-        decoded = self._decoder.decode(batch.buffer, frames.offset, frames.length)
+        self._taken += len(batch.buffer)
         runs = {run: i for i, run in enumerate(dict.fromkeys(batch.runs))}
-        run_of_segment = np.array([runs[run] for run in batch.runs], np.int64)
-        points = self._bulk(decoded, frames.segment, run_of_segment)
-        slow = self._parse(batch, decoded.rest, run_of_segment)
-        if slow is not None:
-            points = _joined(points, slow)
-        self._offer(points, list(runs), ordered=slow is None)
+        of_segment = np.array([runs[run] for run in batch.runs], np.int64)
+        work = _Work(
+            batch,
+            list(runs),
+            of_segment[frames.segment],
+            np.zeros(count, np.int64),
+            np.zeros(count),
+            np.zeros(count, bool),
+            np.zeros(count, bool),
+        )
+        decoded = self._decoder.decode(batch.buffer, frames.offset, frames.length)
+        for tag in list(self._decoder.tags)[len(self._names) :]:
+            self._number(tag.decode("utf-8", "replace"), new=True)
+        points = _Points(decoded.row, work.run_of[decoded.row] << 32 | decoded.tag, *_columns(decoded))
+        self._look(work, decoded.rest, points, decoded.bare)
+        if decoded.bare.any():
+            points = self._name_bare(work, points, decoded.bare)
+        points = _with(points, work.scalars)
+        first = np.empty(len(work.runs), np.int64)
+        first[work.run_of[::-1]] = np.arange(count)[::-1]
+        cuts = cuts_of(work.runs, self._store, work.happenings, first.tolist(), lambda: _sequences(work, points))
+        touched: set[int] = set()
+        self._offer_points(work, points, cuts, touched)
+        self._offer_blobs(work, cuts, touched)
+        for run, cut in cuts.items():
+            if len(cut.rows):
+                self._store.restart(work.runs[run], int(cut.steps.min()), but=touched)
         self._count_corrupt(batch, decoded.corrupt)
 
-    def _bulk(self, decoded: Decoded, segment: I64, run_of_segment: I64) -> _Points:
-        for tag in list(self._decoder.tags)[len(self._names) :]:
-            self._names.append(tag.decode("utf-8", "replace"))
-        self._numbers = {name: i for i, name in enumerate(self._names)}
-        runs = run_of_segment[segment[decoded.row]] if len(run_of_segment) > 1 else np.zeros(len(decoded.row), np.int64)
-        series = (runs << 32) | decoded.tag
-        return _Points(decoded.row, series, decoded.step, decoded.wall_time, decoded.value, decoded.wide)
+    def _number(self, name: str, *, new: bool = False) -> int:
+        """The number of a tag. Two that differ only in bytes that are no text are one tag with two numbers."""
+        number = self._numbers.get(name)
+        if number is None or new:
+            number = len(self._names)
+            self._numbers.setdefault(name, number)
+            self._names.append(name)
+            if not new:
+                self._decoder.tags.setdefault(name.encode("utf-8", "surrogatepass"), number)
+        return number
 
-    def _offer(self, points: _Points, runs: list[str], ordered: bool) -> None:
+    # -- what is not scalars in bulk
+
+    def _look(self, work: _Work, rest: I64, points: _Points, bare: NDArray[np.bool_]) -> None:
+        """Finds out what the other records are; those of which outlines do not tell enough are parsed."""
+        if not len(rest):
+            return
+        batch, frames = work.batch, work.batch.frames
+        sound = checksums_hold(batch.buffer, frames.offset[rest], frames.length[rest])
+        if not sound.all():
+            self._count_corrupt(batch, rest[~sound])
+            rest = rest[sound]
+        work.seen[rest] = True
+        start = frames.offset[rest] + HEADER
+        rest = self._take_outlines(work, rest, outline(batch.buffer, start, start + frames.length[rest]))
+        rest = np.union1d(rest, np.array(self._name_tensors(work, points, bare), np.int64))
+        for row in rest.tolist():
+            self._parse(work, row)
+
+    def _take_outlines(self, work: _Work, rows: I64, seen: Outlines) -> I64:
+        """Takes what outlines tell; returns the records that have to be parsed."""
+        work.step[rows], work.wall_time[rows], work.summary[rows] = seen.step, seen.wall_time, seen.what == SUMMARY
+        data, plugins, tags = work.batch.buffer.data, dict[bytes, str](), dict[bytes, str]()
+        parse = (seen.what == ODD) | (seen.what == SESSION) | (seen.what == RUN_METADATA)
+        parse |= (seen.what == SUMMARY) & ((seen.kind == SIMPLE_VALUE) | (seen.kind == 0))
+        for kind in (FILE_VERSION, GRAPH):
+            chosen = np.flatnonzero(seen.what == kind)
+            for row, start, end in zip(rows[chosen].tolist(), seen.start[chosen], seen.end[chosen], strict=True):
+                if kind == GRAPH:
+                    work.blob(row, int(work.run_of[row]), GRAPH_TAG, "graphs")
+                else:
+                    version = file_version(bytes(data[start:end]))
+                    work.happenings.append(Happening(row, int(work.run_of[row]), "version", version))
+        chosen = np.flatnonzero((seen.what == SUMMARY) & ~parse)
+        lists = (seen.tag, seen.tag_end, seen.plugin, seen.plugin_end, seen.kind)
+        columns: list[list[int]] = [rows[chosen].tolist(), work.run_of[rows[chosen]].tolist()]
+        odd: list[int] = []
+        for row, run, a, b, c, d, kind in zip(*columns, *(each[chosen].tolist() for each in lists), strict=True):
+            spelled, named = bytes(data[a:b]), bytes(data[c:d])
+            tag = tags.get(spelled)
+            if tag is None:
+                tag = tags[spelled] = spelled.decode("utf-8", "replace")
+            plugin = PLUGINS_BY_FIELD.get(kind, "")
+            if named:
+                plugin = plugins.get(named) or plugins.setdefault(named, named.decode("utf-8", "replace"))
+            if plugin == "scalars":
+                odd.append(row)
+            else:
+                work.blob(row, run, tag, plugin)
+        return np.append(rows[parse], np.array(odd, np.int64))
+
+    def _name_tensors(self, work: _Work, points: _Points, bare: NDArray[np.bool_]) -> list[int]:
+        """Gives tensors that name no plugin to that of their tag; returns those of scalars, to be parsed."""
+        parse: list[int] = []
+        for run, tag, plugin in list(work.blobs):
+            if plugin:
+                continue
+            rows = work.blobs.pop((run, tag, ""))
+            named, since = self._first(work, points, bare, run, tag)
+            rows = [row for row in rows if row > since]
+            if named == "scalars":
+                parse += rows
+            elif named and rows:  # no dashboard shows a tensor that nobody names
+                work.blobs.setdefault((run, tag, named), []).extend(rows)
+        return parse
+
+    def _first(self, work: _Work, points: _Points, bare: NDArray[np.bool_], run: int, tag: str) -> tuple[str, int]:
+        """The plugin that a tag came with first, or empty, and the record of this batch that says so, or -1."""
+        if known := self._store.plugin_of(work.runs[run], tag):
+            return known, -1
+        found = [(min(rows), plugin) for (its, name, plugin), rows in work.blobs.items() if (its, name) == (run, tag)]
+        found = [(row, plugin) for row, plugin in found if plugin]
+        key = run << 32 | self._numbers.get(tag, -1)
+        named = points.row[(points.series == key) & ~bare]
+        found += [(int(named[0]), "scalars")] if len(named) else []
+        found += [(row, "scalars") for row, series, *_ in work.scalars if series == key][:1]
+        row, plugin = min(found, default=(-1, ""))
+        return plugin, row
+
+    def _name_bare(self, work: _Work, points: _Points, bare: NDArray[np.bool_]) -> _Points:
+        """Keeps numbers of tensors that name no plugin where their tag is a scalar's."""
+        keep = ~bare
+        found: list[int] = np.unique(points.series[bare]).tolist()
+        for series in found:
+            run, tag = series >> 32, self._names[series & 0xFFFFFFFF]
+            plugin, since = self._first(work, points, bare, run, tag)
+            mine = bare & (points.series == series) & (points.row > since)
+            if plugin == "scalars":
+                keep |= mine
+            elif plugin:
+                rows = points.row[mine]
+                work.step[rows], work.wall_time[rows] = points.step[mine], points.wall_time[mine]
+                work.summary[rows] = work.seen[rows] = True
+                for row in rows.tolist():
+                    work.blob(row, run, tag, plugin)
+        return _Points(*(getattr(points, name)[keep] for name in _Points.__slots__))
+
+    def _parse(self, work: _Work, row: int) -> None:
+        """Parses one record."""
+        batch, run = work.batch, int(work.run_of[row])
+        start = int(batch.frames.offset[row]) + HEADER
+        data = batch.buffer[start : start + int(batch.frames.length[row])].tobytes()
+        try:
+            event = decode_event(data)
+        except CorruptRecord as error:
+            self._store.warn(work.runs[run], "undecodable_event", str(error))
+            return
+        what = event.WhichOneof("what")
+        work.step[row], work.wall_time[row], work.summary[row] = event.step, event.wall_time, what == "summary"
+        if what == "file_version":
+            work.happenings.append(Happening(row, run, "version", file_version(event.file_version.encode())))
+        elif what == "session_log" and event.session_log.status == event.session_log.START:
+            work.happenings.append(Happening(row, run, "start", event.step))
+        elif what == "graph_def":
+            work.blob(row, run, GRAPH_TAG, "graphs")
+        elif what == "tagged_run_metadata":
+            work.blob(row, run, event.tagged_run_metadata.tag, "graph_tagged_run_metadata")
+        for value in event.summary.value:
+            self._take_value(work, row, run, value)
+
+    def _take_value(self, work: _Work, row: int, run: int, value: pb.Summary.Value) -> None:
+        tag, name = value.tag, work.runs[run]
+        plugin = plugin_of(value, self._store.plugin_of(name, tag))
+        if not plugin:
+            return
+        self._store.know(name, tag, plugin)
+        if plugin != "scalars":
+            rows = work.blobs.setdefault((run, tag, plugin), [])
+            if row not in rows[-1:]:
+                rows.append(row)
+        elif (number := number_in(value)) is not None:
+            series = run << 32 | self._number(tag)
+            work.scalars.append((row, series, int(work.step[row]), float(work.wall_time[row]), *number))
+        else:
+            self._store.warn(name, "odd_scalar", f"a value of the scalar {tag!r} is not one number; it was skipped")
+
+    # -- to the store
+
+    def _offer_points(self, work: _Work, points: _Points, cuts: dict[int, Cuts], touched: set[int]) -> None:
         if not len(points.row):
             return
-        order, bounds = _grouped(points.series, None if ordered else points.row)
+        order, bounds = _grouped(points.series)
         step, wall_time, value = points.step[order], points.wall_time[order], points.value[order]
+        with np.errstate(over="ignore"):
+            narrow: Columns = (step, wall_time, value.astype(np.float32))
         wide = points.wide[order] if points.wide.any() else None
         series: list[int] = points.series[order[bounds]].tolist()
         starts: list[int] = bounds.tolist()
+        growth = [work.batch.growth.get(run, 1.0) for run in work.runs]
         for key, a, b in zip(series, starts, [*starts[1:], len(order)], strict=True):
-            run, tag = runs[key >> 32], self._names[key & 0xFFFFFFFF]
-            self._store.offer_scalars(
-                run, tag, step[a:b], wall_time[a:b], value[a:b], bool(wide is not None and wide[a:b].any())
-            )
+            run, tag = key >> 32, self._names[key & 0xFFFFFFFF]
+            columns = narrow if wide is None or not wide[a:b].any() else (step, wall_time, value)
+            track = self._store.offer_rows(work.runs[run], tag, "scalars", columns, a, b, growth[run])
+            if run in cuts:
+                touched.add(id(track))
+                self._cut(work.runs[run], tag, track, cuts[run], points.row[order[a:b]], step[a:b])
 
-    def _number(self, tag: str) -> int:
-        number = self._numbers.get(tag)
-        if number is None:
-            key = tag.encode("utf-8", "surrogatepass")
-            self._decoder.tags.setdefault(key, len(self._decoder.tags))
-            number = self._numbers[tag] = len(self._names)
-            self._names.append(tag)
-        return number
+    def _cut(self, run: str, tag: str, track: Track, cuts: Cuts, rows: I64, steps: I64) -> None:
+        """Hides what restarts void of one track, of which these rows were just added."""
+        before = track.count - len(rows)
+        back = np.flatnonzero(np.isin(rows, cuts.back))
+        at = np.concatenate([np.searchsorted(rows, cuts.rows), back]) + before
+        if len(at):
+            self._store.supersede(run, tag, track, at, np.append(cuts.steps, steps[back]), marked=len(cuts.rows) > 0)
 
-    def _parse(self, batch: Batch, rows: I64, run_of_segment: I64) -> _Points | None:
-        """Parses the other records one by one; returns the scalars among them."""
-        if not len(rows):
-            return None
-        frames = batch.frames
-        offsets, lengths = frames.offset[rows], frames.length[rows]
-        sound = checksums_hold(batch.buffer, offsets, lengths)
-        self._count_corrupt(batch, rows[~sound])
-        found: list[tuple[int, int, int, float, float, bool]] = []
-        places: list[list[int]] = np.stack([rows, offsets, lengths, frames.segment[rows]], 1)[sound].tolist()
-        for row, offset, length, segment in places:
-            start = offset + HEADER
-            try:
-                event = decode_event(batch.buffer[start : start + length].tobytes())
-            except CorruptRecord as error:
-                self._store.warn(batch.runs[segment], "undecodable_event", str(error))
-                continue
-            ref = BlobRef(batch.paths[segment], start + batch.origins[segment], length)
-            for tag, number, wide in self._one_event(event, batch.runs[segment], ref):
-                series = (int(run_of_segment[segment]) << 32) | self._number(tag)
-                found.append((row, series, event.step, event.wall_time, number, wide))
-        if not found:
-            return None
-        rows_, series_, step, wall_time, value, wide = zip(*found, strict=True)
-        return _Points(
-            np.array(rows_, np.int64),
-            np.array(series_, np.int64),
-            np.array(step, np.int64),
-            np.array(wall_time, np.float64),
-            np.array(value, np.float64),
-            np.array(wide, np.bool_),
-        )
-
-    def _one_event(self, event: object, run: str, ref: BlobRef) -> list[tuple[str, float, bool]]:
-        """The scalars of an event; its other values are offered as references."""
-        from .proto import event_pb2 as pb
-
-        assert isinstance(event, pb.Event)
-        if event.WhichOneof("what") == "graph_def":
-            self._store.offer_blob(run, GRAPH_TAG, "graphs", event.step, event.wall_time, ref)
-        scalars: list[tuple[str, float, bool]] = []
-        for value in event.summary.value:
-            plugin = plugin_of(value, self._store.plugin_of(run, value.tag))
-            if not plugin:
-                continue  # no dashboard shows a tensor that nobody names
-            self._store.know(run, value.tag, plugin)
-            number = number_in(value) if plugin == "scalars" else None
-            if number is not None:
-                scalars.append((value.tag, *number))
-            elif plugin == "scalars":
-                self._store.warn(
-                    run, "odd_scalar", f"a value of the scalar {value.tag!r} is not one number; it was skipped"
-                )
-            else:
-                self._store.offer_blob(run, value.tag, plugin, event.step, event.wall_time, ref)
-        return scalars
+    def _offer_blobs(self, work: _Work, cuts: dict[int, Cuts], touched: set[int]) -> None:
+        if not work.blobs:
+            return
+        batch, frames = work.batch, work.batch.frames
+        keys = sorted(work.blobs, key=lambda key: work.blobs[key][0])
+        sizes = [len(work.blobs[key]) for key in keys]
+        rows = np.concatenate([np.sort(np.array(work.blobs[key], np.int64)) for key in keys])
+        segment = frames.segment[rows]
+        file_of = np.zeros(len(batch.runs), np.int32)
+        present: list[int] = np.unique(segment).tolist()
+        for at in present:
+            files = self._store.offer_run(batch.runs[at]).files
+            if batch.paths[at] not in files:
+                files.append(batch.paths[at])
+            file_of[at] = files.index(batch.paths[at])
+        origins = np.array(batch.origins, np.int64)
+        offset, length = frames.offset[rows] + HEADER + origins[segment], frames.length[rows].astype(np.int32)
+        columns: Columns = (work.step[rows], work.wall_time[rows], file_of[segment], offset, length)
+        b = 0
+        for (run, tag, plugin), size in zip(keys, sizes, strict=True):
+            a, b = b, b + size
+            name = work.runs[run]
+            track = self._store.offer_rows(name, tag, plugin, columns, a, b, batch.growth.get(name, 1.0))
+            if run in cuts:
+                touched.add(id(track))
+                self._cut(name, tag, track, cuts[run], rows[a:b], columns[0][a:b])
 
     def _count_corrupt(self, batch: Batch, rows: I64) -> None:
         for row in rows.tolist():
@@ -180,20 +369,50 @@ class Ingest:
             )
 
 
-def _joined(one: _Points, two: _Points) -> _Points:
-    names = ("row", "series", "step", "wall_time", "value", "wide")
-    return _Points(*(np.concatenate([getattr(one, name), getattr(two, name)]) for name in names))
+def _return_free_memory() -> None:
+    """Has the C library return what was freed to the system: glibc keeps tens of megabytes after large batches."""
+    if sys.platform == "linux":
+        import ctypes
+
+        with contextlib.suppress(OSError, AttributeError):  # another C library
+            ctypes.CDLL(None).malloc_trim(0)
 
 
-def _grouped(series: I64, row: I64 | None) -> tuple[I64, I64]:
-    """An order that brings each series' points together, in the order of rows, and where each group starts."""
-    if row is not None:
-        order = np.lexsort((row, series))
-    else:
-        low, high = int(series.min()), int(series.max())
-        # sorting 16-bit numbers is a radix sort: linear, and ten times sooner
-        narrow = (series - low).astype(np.uint16) if high - low < 1 << 16 else _ranks(series)
-        order = np.argsort(narrow, kind="stable")
+def _columns(decoded: Decoded) -> tuple[I64, F64, F64, NDArray[np.bool_]]:
+    return decoded.step, decoded.wall_time, decoded.value, decoded.wide
+
+
+def _with(points: _Points, more: list[tuple[int, int, int, float, float, bool]]) -> _Points:
+    """The points and those found one by one, in the order of records."""
+    if not more:
+        return points
+    names = _Points.__slots__
+    added = [np.array(column) for column in zip(*more, strict=True)]
+    columns = [
+        np.concatenate([old, new.astype(old.dtype)])
+        for old, new in zip((getattr(points, name) for name in names), added, strict=True)
+    ]
+    order = np.argsort(columns[0], kind="stable")
+    return _Points(*(column[order] for column in columns))
+
+
+def _sequences(work: _Work, points: _Points) -> list[Sequence]:
+    """The intact events of each run."""
+    step, summary, seen = work.step.copy(), work.summary.copy(), work.seen.copy()
+    step[points.row] = points.step
+    summary[points.row] = seen[points.row] = True
+    rows = np.flatnonzero(seen)
+    rows = rows[np.argsort(work.run_of[rows], kind="stable")]
+    bounds = np.searchsorted(work.run_of[rows], np.arange(1, len(work.runs)))
+    return [Sequence(part, step[part], summary[part]) for part in np.split(rows, bounds)]
+
+
+def _grouped(series: I64) -> tuple[I64, I64]:
+    """An order that brings each series' points together, as they came, and where each group starts."""
+    low, high = int(series.min()), int(series.max())
+    # sorting 16-bit numbers is a radix sort: linear, and ten times sooner
+    narrow = (series - low).astype(np.uint16) if high - low < 1 << 16 else _ranks(series)
+    order = np.argsort(narrow, kind="stable")
     ordered = series[order]
     return order, np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
 

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .proto import event_pb2 as pb
 
-__all__ = ["number_in", "plugin_of", "texts_in"]
+__all__ = ["PLUGINS_BY_FIELD", "number_in", "plugin_of", "texts_in"]
 
 _PLUGINS = {"simple_value": "scalars", "histo": "histograms", "image": "images", "audio": "audio"}
+PLUGINS_BY_FIELD = {2: "scalars", 4: "images", 5: "histograms", 6: "audio"}  # the same by number, see event.proto
 
 
 def plugin_of(value: pb.Summary.Value, first_seen: str) -> str:

@@ -121,6 +121,7 @@ class LogdirReader:
             if grown:
                 self.store.publish()
         self.store.publish("ready")
+        self._ingest.settle()
         return self.store.version != before
 
     def close(self) -> None:
@@ -370,6 +371,7 @@ class LogdirReader:
                 [part.file.run for part in parts],
                 [part.file.path for part in parts],
                 [part.file.read - part.start for part in parts],
+                {part.file.run: _growth(part) for part in parts},
             )
         )
         for gap in frames.gaps:
@@ -455,6 +457,11 @@ def _no_collecting() -> Generator[None]:
     finally:
         if was_enabled:
             gc.enable()
+
+
+def _growth(part: _Part) -> float:
+    """How many times as much as was read now there is of a file from here on."""
+    return max(1.0, (part.file.size - part.file.read) / max(part.end - part.start, 1))
 
 
 def _advance(part: _Part, buffer: NDArray[np.uint8], stop: int) -> bool:

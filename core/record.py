@@ -33,6 +33,7 @@ __all__ = [
     "byte_table",
     "checksums_hold",
     "crc32c",
+    "forget_tables",
     "frame",
     "mask",
     "masked_crc",
@@ -79,6 +80,11 @@ def pair_table(following: int) -> U32:
         table = (byte_table(following)[:, None] ^ byte_table(following + 1)[None, :]).ravel()
         _pairs[following] = table
     return table
+
+
+def forget_tables() -> None:
+    """Lets go of the large tables, which are quickly made again."""
+    _pairs.clear()
 
 
 def mask(crc: Any) -> Any:
@@ -406,24 +412,35 @@ def _resync(buffer: U8, at: int, end: int, window: int = 1 << 16) -> int:
     return at
 
 
+_RAGGED = 1_024  # bytes up to which rows are computed together
+
+
 def checksums_hold(buffer: U8, offset: I64, length: I64) -> NDArray[np.bool_]:
-    """Whether the data checksum of each record holds. Records of one length are computed together."""
+    """Whether the data checksum of each record holds."""
     stored = _words(buffer, "<u4")[offset + HEADER + length]
     hold = np.zeros(len(offset), bool)
-    for size in np.unique(length):
-        rows = np.flatnonzero(length == size)
-        if size > 2048 or len(rows) < 4:
-            for row in rows:
-                start = int(offset[row]) + HEADER
-                hold[row] = masked_crc(buffer[start : start + int(size)].tobytes()) == stored[row]
-            continue
-        hold[rows] = _same_length_crcs(buffer, offset[rows] + HEADER, int(size)) == stored[rows]
+    short = np.flatnonzero(length <= _RAGGED)
+    if len(short) < 16:
+        short = short[:0]
+    hold[short] = _ragged_crcs(buffer, offset[short] + HEADER, length[short]) == stored[short]
+    alone = np.ones(len(offset), bool)
+    alone[short] = False
+    view = buffer.data
+    for row in np.flatnonzero(alone).tolist():
+        start = int(offset[row]) + HEADER
+        hold[row] = masked_crc(view[start : start + int(length[row])]) == stored[row]
     return hold
 
 
-def _same_length_crcs(buffer: U8, at: I64, size: int) -> U32:
-    """Masked CRCs of rows of `size` bytes each."""
-    crc = np.full(len(at), crc32c(bytes(size)), np.uint32)
-    for j in range(size):
-        crc ^= byte_table(size - 1 - j)[buffer[at + j]]
-    return mask(crc)
+def _ragged_crcs(buffer: U8, at: I64, length: I64) -> U32:
+    """Masked CRCs of rows of any lengths: byte by byte from their ends, which all rows have alike."""
+    order = np.argsort(-length, kind="stable")
+    end, sizes = (at + length)[order] - 1, length[order]
+    distinct, which = np.unique(sizes, return_inverse=True)
+    crc = np.array([crc32c(bytes(size)) for size in distinct.tolist()], np.uint32)[which]
+    counts = np.searchsorted(-sizes, -np.arange(int(sizes[0]) if len(sizes) else 0), side="left").tolist()
+    for j, rows in enumerate(counts):
+        crc[:rows] ^= byte_table(j)[buffer[end[:rows] - j]]
+    out = np.empty(len(at), np.uint32)
+    out[order] = mask(crc)
+    return out

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, overload
 
@@ -249,7 +249,11 @@ class Store:
         with self._lock:
             track = kept.track(tag, plugin)
             if track is None:
+                first = kept.tracks.get(tag)
                 track = kept.add(tag, plugin)
+                if first is not None:
+                    message = f"the tag {tag!r} came as {first.plugin} and as {plugin}; both are kept"
+                    self.warn(run, "two_kinds", message)
             if not track.count:
                 self._structure = True
             track.extend(columns, start, end, expected)
@@ -271,18 +275,16 @@ class Store:
         track = None if kept is None else kept.tracks.get(tag)
         return "" if track is None else track.plugin
 
-    def restart(self, run: str, step: int, tags: Iterable[str] | None = None) -> None:
+    def restart(self, run: str, step: int, *, but: Collection[int] = ()) -> None:
         """A run went on from a step: what it has from there on is superseded.
 
         Args:
             run: which.
             step: values of this step and later ones are hidden from now on.
-            tags: only of these.
+            but: tracks, by `id`, that know already.
         """
-        kept = self.offer_run(run)
-        wanted = None if tags is None else set(tags)
-        for tag, track in kept.all():
-            if wanted is None or tag in wanted:
+        for tag, track in self.offer_run(run).all():
+            if id(track) not in but:
                 self.supersede(run, tag, track, np.array([track.count]), np.array([step]), marked=True)
 
     def supersede(self, run: str, tag: str, track: Track, at: I64, steps: I64, *, marked: bool) -> None:

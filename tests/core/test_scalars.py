@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tallyboard.core.record import frame, scan
-from tallyboard.core.scalars import FEW, Decoded, ScalarDecoder, ScalarEncoder
+from tallyboard.core.decoder import Decoded, ScalarDecoder
+from tallyboard.core.scalars import FEW, ScalarEncoder
 from tallyboard.core.wire import decode_event, encode_scalar
 
 STEPS = st.one_of(st.integers(-(2**63), 2**63 - 1), st.integers(0, 300), st.sampled_from([0, 127, 128, 2**56, 2**62]))
