@@ -255,5 +255,6 @@ def _check_blobs(
 
 
 def _within(name: str, start: NDArray[Any], count: Any, size: Any) -> None:
-    if len(start) and bool(((start < 0) | (np.asarray(count) < 0) | (start.astype(np.int64) + count > size)).any()):
+    # compared without a sum, which may be too large for its type
+    if len(start) and bool(((start < 0) | (np.asarray(count) < 0) | (start > np.asarray(size) - count)).any()):
         raise ValueError(f"a snapshot's {name} leads beyond its end")
