@@ -56,7 +56,8 @@ def simple(tag: bytes, step: int, value: float) -> bytes:
 def tensor(tag: bytes, step: int, value: float) -> bytes:
     """An event of one scalar as TensorFlow 2 writes it."""
     content = b"\x08\x01\x12\x00\x22\x04" + struct.pack("<f", value)
-    inner = b"\x0a" + varint(len(tag)) + tag + b"\x42" + varint(len(content)) + content + b"\x4a\x0b\x0a\x09\x0a\x07scalars"
+    inner = b"\x0a" + varint(len(tag)) + tag + b"\x42" + varint(len(content)) + content
+    inner += b"\x4a\x0b\x0a\x09\x0a\x07scalars"
     inner = b"\x0a" + varint(len(inner)) + inner
     return head(step) + b"\x2a" + varint(len(inner)) + inner
 
@@ -83,7 +84,7 @@ def very_many_runs(folder: Path, scale: float) -> None:
 def uneven(folder: Path, scale: float) -> None:
     """1,000,000 scalars over 200 tags of 5 to 55 characters, in random order, some much oftener than others."""
     generator = random.Random(1)
-    tags = [("t%03d/" % i + "abcdefghij" * 5)[: generator.randint(5, 55)].encode() for i in range(200)]
+    tags = [(f"t{i:03}/" + "abcdefghij" * 5)[: generator.randint(5, 55)].encode() for i in range(200)]
     which = np.minimum(np.random.default_rng(1).zipf(1.2, int(1_000_000 * scale)), 200) - 1
     put(folder, (simple(tags[i], step // 200, step * 0.25) for step, i in enumerate(which.tolist())))
 
@@ -111,6 +112,7 @@ def blobs(folder: Path, scale: float) -> None:
 
 def blob_events(rng: np.random.Generator, edges: bytes, histograms: int, images: int) -> Iterator[bytes]:
     """Histograms in the old form (`histo`, 13 kB), then images (380 kB) in both forms."""
+
     def value(tag: bytes, field: bytes, content: bytes, rest: bytes = b"") -> bytes:
         inner = b"\x0a" + varint(len(tag)) + tag + field + varint(len(content)) + content + rest
         inner = b"\x0a" + varint(len(inner)) + inner

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tallyboard.core.record import frame, scan
 from tallyboard.core.decoder import Decoded, ScalarDecoder
+from tallyboard.core.record import frame, scan
 from tallyboard.core.scalars import FEW, ScalarEncoder
 from tallyboard.core.wire import decode_event, encode_scalar
 
