@@ -61,7 +61,14 @@ def pr_curve_raw(tag: str, columns: dict[str, Any]) -> Summary:
     """
     name = as_tag(tag, "add_pr_curve_raw")
     call = f"add_pr_curve_raw({name!r})"
-    rows = [_real(call, argument, value).reshape(-1) for argument, value in columns.items()]
+    arrays = {argument: _real(call, argument, value) for argument, value in columns.items()}
+    for argument, array in arrays.items():
+        if array.size != max(array.shape, default=1):
+            raise InvalidSummary(
+                f"{call}: expected {argument} to be one number for each threshold, got shape {array.shape}; "
+                "log one class a call"
+            )
+    rows = [array.reshape(-1) for array in arrays.values()]
     sizes = {argument: len(row) for argument, row in zip(columns, rows, strict=True)}
     if len(set(sizes.values())) != 1 or not len(rows[0]):
         raise InvalidSummary(

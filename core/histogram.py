@@ -351,8 +351,11 @@ def histogram_raw(
     name = as_tag(tag, "add_histogram_raw")
     call = f"add_histogram_raw({name!r})"
 
-    def number(value: Any) -> float:
-        return as_number(name, value, "add_histogram_raw")
+    def number(argument: str, value: Any) -> float:
+        try:
+            return as_number(name, value, "add_histogram_raw")
+        except InvalidSummary as error:
+            raise InvalidSummary(str(error).replace("expected one", f"expected {argument} to be one", 1)) from None
 
     limits = as_array(bucket_limits, call, "bucket_limits")
     counts = as_array(bucket_counts, call, "bucket_counts")
@@ -362,11 +365,11 @@ def histogram_raw(
             f"{kind_of(counts)}; a limit is a bucket's right edge, so leave out the leftmost edge of numpy.histogram"
         )
     value = Histogram(
-        number(least),
-        number(most),
-        number(num),
-        number(total),
-        number(sum_squares),
+        number("min", least),
+        number("max", most),
+        number("num", num),
+        number("sum", total),
+        number("sum_squares", sum_squares),
         limits.astype(np.float64),
         counts.astype(np.float64),
     )

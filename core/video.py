@@ -156,8 +156,8 @@ def _file(name: str, value: Any, call: str) -> list[Summary]:
     media_type = _media_type(data)
     if media_type is None:
         raise InvalidSummary(
-            f"{call}: expected an MP4, WebM or GIF, got {len(data)} bytes that begin with {data[:12]!r}; convert it to "
-            "MP4 first, or pass the frames as an array"
+            f"{call}: expected vid_tensor to be an MP4, WebM or GIF, got {len(data)} bytes that begin with "
+            f"{data[:12]!r}; convert it to MP4 first, or pass the frames as an array"
         )
     notice = (
         f"Video, {media_type}, {len(data):,} bytes. TensorBoard has no dashboard that plays it; the event file has it "

@@ -192,7 +192,7 @@ def test_without_pillow(monkeypatch: pytest.MonkeyPatch) -> None:
         (np.zeros((1, 2, 3, 8, 8)), {"fps": float("nan")}, "fps=nan"),
         (np.zeros((1, 2, 3, 8, 8)), {"fps": "fast"}, "fps='fast'"),
         (np.zeros((1, 1, 1, 1, 65536), np.uint8), {}, "at most 65535 pixels a side"),
-        (b"RIFFxxxxAVI ", {}, "expected an MP4, WebM or GIF, got 12 bytes"),
+        (b"RIFFxxxxAVI ", {}, "expected vid_tensor to be an MP4, WebM or GIF, got 12 bytes"),
         (b"", {}, "got 0 bytes"),
         ("missing.mp4", {}, "'missing.mp4' cannot be read"),
         ("a\0b", {}, "cannot be read"),
