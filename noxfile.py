@@ -130,15 +130,16 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure tallyboard and its peers side by side; `-- writing` or `-- bench_image` asks for one of benchmarks/.
+    """Measure tallyboard and its peers side by side; `-- writing`, `-- reading` or `-- bench_image` asks for one.
 
-    What follows a name and starts with a dash goes to it: `-- writing --rounds=3`.
+    What else stands behind the dashes goes to it: `-- writing --rounds=3 histogram image`.
     """
     install(session, "-e", ".[fast,media]", "--group", "bench")
-    names = [argument for argument in session.posargs if not argument.startswith("-")]
-    options = [argument for argument in session.posargs if argument.startswith("-")]
-    for name in names or [name for name in BENCHES if (ROOT / "benchmarks" / f"{name}.py").is_file()]:
-        session.run("python", f"benchmarks/{Path(name).stem}.py", *options)
+    there = {path.stem for path in (ROOT / "benchmarks").glob("*.py")}
+    names = [argument for argument in session.posargs if argument in there]
+    options = [argument for argument in session.posargs if argument not in there]
+    for name in names or [name for name in BENCHES if name in there]:
+        session.run("python", f"benchmarks/{name}.py", *options)
 
 
 @nox.session

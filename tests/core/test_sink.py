@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
+from tallyboard.core import sink as module
 from tallyboard.core.errors import InvalidLogdir, TallyboardWarning
 from tallyboard.core.logdir import read
 from tallyboard.core.sink import AsyncSink, FileSink, MemorySink, Sink, TeeSink
-from tallyboard.core.summary import Event, scalar, text
+from tallyboard.core.summary import DataClass, Event, Summary, scalar, text
+from tallyboard.core.values import Later
 
 SINKS = ["file", "async", "tee", "memory"]
 
@@ -287,3 +289,21 @@ def test_rows_from_many_threads_all_arrive() -> None:
     for name in range(4):
         assert [e.step for e in inner.events if e.summary.tag == f"t{name}"] == list(range(5000))
     sink.close()
+
+
+def test_large_values_are_made_beside_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A value that takes long to make wakes the background thread at once; a small one waits for its turn."""
+    woken: list[int] = []
+    sink = AsyncSink(MemorySink(), interval=60)
+    monkeypatch.setattr(module._pump, "wake", lambda: woken.append(len(sink.rows)))
+
+    def put(nbytes: int) -> None:
+        sink.write(Event(0, 0.0, Summary("h", "histograms", DataClass.TENSOR, Later(lambda: (b"made",), nbytes))))
+
+    put(1000)
+    assert woken == []
+    put(AsyncSink.BYTES_WAKE)
+    assert len(woken) == 1
+    monkeypatch.undo()
+    sink.close()
+    assert [event.summary.value for event in sink.inner.events] == [(b"made",)] * 2  # type: ignore[attr-defined]
