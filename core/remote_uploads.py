@@ -139,8 +139,12 @@ class Uploads:
         with self._changed:
             return tuple(self._lines)
 
-    def wait(self, owners: tuple[Hashable, ...]) -> int:
+    def wait(self, owners: tuple[Hashable, ...], at_least: float = 0.0) -> int:
         """Waits until all that these owners have added so far has arrived, but not for ever.
+
+        Args:
+            owners: of the files.
+            at_least: seconds to wait for a store that let others wait in vain.
 
         Returns:
             How many of their events are still on their way.
@@ -149,7 +153,7 @@ class Uploads:
         with self._changed:
             goals = [(line, line.added) for owner in owners if (line := self._lines.get(owner)) is not None]
             began, arrivals = time.monotonic(), self._arrivals
-            deadline = began + (self._patience(began) if patient else 0.0)
+            deadline = began + (max(self._patience(began), min(WAIT, at_least)) if patient else 0.0)
             while any(line.sent < goal for line, goal in goals) and (rest := deadline - time.monotonic()) > 0:
                 self._changed.wait(rest)
             left = [upload for line, _ in goals for upload in line.waiting]
@@ -349,7 +353,7 @@ def wait_for_all() -> None:
     """Waits a last time, for those too that were closed while their store did not answer."""
     for uploads in list(_stores.values()):
         uploads.hurry()
-        uploads.wait(uploads.owners())
+        uploads.wait(uploads.owners(), at_least=_WAIT_AGAIN)
 
 
 def _after_fork_in_child() -> None:

@@ -61,7 +61,7 @@ class RemotePlace:
 
     def there(self) -> int | str | None:
         """A constant while there is anything. The store is asked only where there was nothing a while ago."""
-        if not self._found and time.monotonic() - self._listed >= min(1.0, LOOK):
+        if not self._found and time.monotonic() - self._listed >= LOOK:
             self.list_anew()
             self._unseen = True
         return "there" if self._found else None

@@ -7,6 +7,7 @@ reader takes them for what they are, the event files of a run, in the order of t
 from __future__ import annotations
 
 import atexit
+import contextlib
 import itertools
 import math
 import os
@@ -254,7 +255,8 @@ def _flush_before_exit() -> None:
     register: Any = getattr(threading, "_register_atexit", None)
     if register is None:  # a private name, which may go away
         register = atexit.register
-    register(_flush_all)
+    with contextlib.suppress(RuntimeError):  # the program is ending already
+        register(_flush_all)
 
 
 def _flush_all() -> None:

@@ -253,6 +253,31 @@ for writer in writers:
         assert done.returncode == 0, done.stderr
         assert "1 events were not uploaded within 0.5 s" in done.stderr
 
+    def test_exit_when_the_server_is_back(self, s3: tuple[S3, str]) -> None:
+        """What a flush waited for in vain is tried a last time when the program ends."""
+        server, bucket = s3
+        done = run(
+            """
+import os, sys, urllib.request
+import tallyboard as tb
+from tallyboard.core import remote_uploads
+remote_uploads.WAIT = 0.5
+there, os.environ["AWS_ENDPOINT_URL"] = os.environ["AWS_ENDPOINT_URL"], "http://127.0.0.1:9"
+writer = tb.SummaryWriter(sys.argv[1])
+writer.add_scalar("loss", 1.0, 1)
+writer.close()
+import s3fs
+s3fs.S3FileSystem.clear_instance_cache()
+remote_uploads._stores["s3"]._systems.clear()
+os.environ["AWS_ENDPOINT_URL"] = there
+remote_uploads.WAIT = 20
+""",
+            f"{bucket}/run",
+        )
+        assert done.returncode == 0, done.stderr
+        assert "1 events were not uploaded within 0.5 s" in done.stderr
+        assert len(server.put()) == 1
+
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
     def test_fork(self, s3: tuple[S3, str], tmp_path: Path) -> None:
         """A forked child goes on with files and connections of its own; nothing is lost or sent twice."""
