@@ -11,15 +11,19 @@ import os
 import re
 import stat
 import sys
+import tempfile
 import time
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ..errors import InvalidLogdir
+from ..remote import is_remote, placed
 
 if TYPE_CHECKING:
     from ..audit import Audit
+    from ..reader import LogdirReader
     from ..store import Store, Warned
 
 EXIT_DAMAGED = 1
@@ -103,7 +107,7 @@ def inspect(logdir: str, run: re.Pattern[str] | None = None, tag: re.Pattern[str
     """What a logdir holds, by run.
 
     Args:
-        logdir: a directory that holds event files, at any depth.
+        logdir: a directory that holds event files, at any depth, or the URL of one.
         run: found in the name of every run that is wanted.
         tag: found in every tag that is wanted; runs without one are left out.
 
@@ -112,10 +116,11 @@ def inspect(logdir: str, run: re.Pattern[str] | None = None, tag: re.Pattern[str
     """
     from ..reader import LogdirReader
 
-    if not os.path.isdir(logdir):
+    logdir = placed(logdir)
+    reader = LogdirReader(logdir)
+    if reader.place.there() is None:
         kind = "is a file" if os.path.exists(logdir) else "does not exist"
         raise InvalidLogdir(f"{logdir!r} {kind}; give the directory that holds the event files")
-    reader = LogdirReader(logdir)
     progress = _Progress(reader.store, sys.stderr)
     reader.poll()
     wanted: list[RunReport] = []
@@ -126,7 +131,7 @@ def inspect(logdir: str, run: re.Pattern[str] | None = None, tag: re.Pattern[str
             wanted.append(RunReport(info.name, info.first_wall_time, info.last_wall_time, own, warnings=info.warnings))
     for report in wanted:
         progress.say(f"looking at the files of {report.name}")
-        report.files = _files(logdir, report)
+        report.files = _fetched_files(reader, report) if is_remote(logdir) else _files(logdir, report)
     progress.end()
     return wanted
 
@@ -185,6 +190,24 @@ def _files(logdir: str, report: RunReport) -> list[FileReport]:
                 found.append(FileReport(place, audit(path, every_byte=bool(report.warnings))))
         except OSError as error:
             found.append(FileReport(place, None, error.strerror or str(error)))
+    return found
+
+
+def _fetched_files(reader: LogdirReader, report: RunReport) -> list[FileReport]:
+    """The same where the files are in a remote store: each is fetched, looked at, and let go."""
+    from ..audit import audit
+    from ..remoteplace import whole_file
+
+    found: list[FileReport] = []
+    for path in sorted(path for path, file in reader.files.items() if file.run == report.name):
+        place = path.removeprefix(f"{reader.logdir}/")
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder, "copy")
+            try:
+                copy.write_bytes(whole_file(path))
+                found.append(FileReport(place, audit(copy, every_byte=bool(report.warnings))))
+            except OSError as error:
+                found.append(FileReport(place, None, error.strerror or str(error)))
     return found
 
 

@@ -147,6 +147,23 @@ class TestMemory:
             "memory://bucket/run/both_a/both",
         ]
 
+    def test_commands(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """`tallyboard inspect` and `export` take a URL, and say what is damaged there."""
+        from tallyboard.__main__ import main
+
+        fs = fsspec.filesystem("memory")
+        data = bytearray(event_file(tmp_path, range(3)))
+        fs.pipe_file("/bucket/whole/events.out.tfevents.1", bytes(data))
+        data[-6] ^= 1
+        fs.pipe_file("/bucket/broken/events.out.tfevents.1", bytes(data))
+        assert main(["inspect", "memory://bucket"]) == 1
+        said = capsys.readouterr().out
+        assert "memory://bucket: 2 runs" in said
+        assert "damage: events.out.tfevents.1:" in said
+
+        assert main(["export", "memory://bucket", "--run", "whole", "-o", str(tmp_path / "out.csv")]) == 0
+        assert len((tmp_path / "out.csv").read_text().splitlines()) == 4
+
     def test_errors_of_libraries_are_the_disks(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Whatever a library raises, a reader sees an OSError, and keeps what it has."""
         fs = fsspec.filesystem("memory")
