@@ -94,7 +94,7 @@ def test_keys_do_what_their_sheet_says(runs: Any, open_page: Callable[..., Page]
     page.keyboard.press("?")
     sheet = page.get_by_role("dialog", name="Keys")
     expect(sheet).to_be_visible()
-    assert sheet.locator("kbd").all_inner_texts() == ["/", "t", "r", "[", "]", "?", "Alt", "Esc"]
+    assert sheet.locator("kbd").all_inner_texts() == ["/", "t", "r", "l", "x", "[", "]", "?", "Alt", "Esc"]
     page.keyboard.press("t")
     assert theme(page) == "dark"
     page.keyboard.press("Escape")

@@ -10,6 +10,8 @@ describe("the address", () => {
     tags: "^loss #1+",
     smoothing: 0.95,
     axis: "wall",
+    rise: "symlog",
+    bent: true,
     selection: { mode: "except", names: new Set(["digits/lr=0.1/train", "ä & ö=#?"]) },
     folded: ["", "train"],
     wide: ["train/loss"],
@@ -32,7 +34,7 @@ describe("the address", () => {
     expect(decode(encode(none))).toEqual(none);
   });
 
-  test.each(["smoothing=much&x=sideways", "smoothing=NaN", "%E0%A4%A", "&&==&"])("survives nonsense: %s", (hash) => {
+  test.each(["smoothing=much&x=sideways&y=up&xlog=yes", "smoothing=NaN", "%E0%A4%A", "&&==&"])("survives nonsense: %s", (hash) => {
     const { smoothing, axis, selection } = decode(hash);
     expect([smoothing, axis, selection]).toEqual([FRESH.smoothing, FRESH.axis, ALL]);
   });

@@ -3,6 +3,9 @@ import { ALL, type Selection } from "./selection";
 export const AXES = ["step", "relative", "wall"] as const;
 export type Axis = (typeof AXES)[number];
 
+export const RISES = ["linear", "log", "symlog"] as const;
+export type Rise = (typeof RISES)[number];
+
 export const DEFAULT_SMOOTHING = 0.6;
 export const MAX_SMOOTHING = 0.99;
 
@@ -13,6 +16,10 @@ export interface Saved {
   tags: string;
   smoothing: number;
   axis: Axis;
+  /** How values go up a chart. */
+  rise: Rise;
+  /** Whether steps and seconds are drawn by their logarithm. */
+  bent: boolean;
   selection: Selection;
   folded: readonly string[];
   wide: readonly string[];
@@ -24,6 +31,8 @@ export const FRESH: Saved = {
   tags: "",
   smoothing: DEFAULT_SMOOTHING,
   axis: "step",
+  rise: "linear",
+  bent: false,
   selection: ALL,
   folded: [],
   wide: [],
@@ -37,6 +46,8 @@ export function encode(state: Saved): string {
   if (state.tags) params.set("tags", state.tags);
   if (state.smoothing !== FRESH.smoothing) params.set("smoothing", String(state.smoothing));
   if (state.axis !== FRESH.axis) params.set("x", state.axis);
+  if (state.rise !== FRESH.rise) params.set("y", state.rise);
+  if (state.bent) params.set("xlog", "1");
   const { mode, names } = state.selection;
   const key = mode === "only" ? "only" : "off";
   for (const name of [...names].sort()) params.append(key, name);
@@ -60,6 +71,8 @@ export function decode(hash: string): Saved {
     tags: params.get("tags") ?? "",
     smoothing: Number.isFinite(smoothing) ? Math.min(MAX_SMOOTHING, Math.max(0, smoothing)) : FRESH.smoothing,
     axis: axis ?? FRESH.axis,
+    rise: RISES.find((name) => name === params.get("y")) ?? FRESH.rise,
+    bent: params.get("xlog") === "1",
     selection: { mode: only ? "only" : "except", names: new Set(names) },
     folded: params.getAll("fold"),
     wide: params.getAll("wide"),

@@ -3,7 +3,7 @@ import type { Board } from "../data/board.svelte";
 import { drawnHues, lastingHues } from "../data/hues";
 import { Filter } from "./filter.svelte";
 import { isOn, soloed, tick, tickAll, type Selection } from "./selection";
-import { decode, encode, MAX_SMOOTHING, type Axis, type Saved } from "./url";
+import { decode, encode, MAX_SMOOTHING, RISES, type Axis, type Rise, type Saved } from "./url";
 
 function toggled(set: readonly string[], name: string): string[] {
   return set.includes(name) ? set.filter((other) => other !== name) : [...set, name];
@@ -17,6 +17,8 @@ export class View {
   dash = $state("");
   smoothing = $state(0);
   axis = $state<Axis>("step");
+  rise = $state<Rise>("linear");
+  bent = $state(false);
   selection = $state.raw<Selection>({ mode: "except", names: new Set() });
   folded = $state.raw<readonly string[]>([]);
   wide = $state.raw<readonly string[]>([]);
@@ -50,6 +52,8 @@ export class View {
     this.tagFilter.set(saved.tags);
     this.smoothing = saved.smoothing;
     this.axis = saved.axis;
+    this.rise = saved.rise;
+    this.bent = saved.bent;
     this.selection = saved.selection;
     this.folded = saved.folded;
     this.wide = saved.wide;
@@ -62,6 +66,8 @@ export class View {
       tags: this.tagFilter.text,
       smoothing: this.smoothing,
       axis: this.axis,
+      rise: this.rise,
+      bent: this.bent,
       selection: this.selection,
       folded: this.folded,
       wide: this.wide,
@@ -90,6 +96,11 @@ export class View {
   smooth(weight: number): void {
     const hundredths = Math.round(weight * 100) / 100;
     this.smoothing = Math.min(MAX_SMOOTHING, Math.max(0, hundredths));
+  }
+
+  /** The next way for values to go up. */
+  turnRise(): void {
+    this.rise = RISES[(RISES.indexOf(this.rise) + 1) % RISES.length];
   }
 
   fold(group: string): void {

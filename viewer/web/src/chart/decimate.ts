@@ -1,4 +1,4 @@
-import type { Scale } from "./scale";
+import { toPixel, type Scale } from "./scale";
 
 /** A polyline in pixels, x and y by turns; NaN lifts the pen. Reused, so that drawing allocates nothing. */
 export class Path {
@@ -34,7 +34,7 @@ function near(pixel: number): number {
 /**
  * Writes points `from`..`to` as a path with at most two points per column of `cell` pixels:
  * its lowest and its highest, in the order in which they came. No extreme is lost, whatever
- * the number of points. Values that are not finite lift the pen.
+ * the number of points. What is not finite, or has no place on a scale, lifts the pen.
  */
 export function decimate(
   x: Float64Array,
@@ -47,11 +47,13 @@ export function decimate(
   cell: number,
   out: Path,
 ): void {
+  const straight = sx.kind === "linear";
+  const positive = sy.kind === "log";
   let column = NaN;
   let low = 0;
   let high = 0;
   const place = (i: number): void => {
-    out.push(near(sx.r0 + (x[i] - origin - sx.d0) * sx.k), near(sy.r0 + (y[i] - sy.d0) * sy.k));
+    out.push(near(toPixel(sx, x[i] - origin)), near(toPixel(sy, y[i])));
   };
   const flush = (): void => {
     if (Number.isNaN(column)) return;
@@ -60,13 +62,15 @@ export function decimate(
   };
   for (let i = from; i < to; i++) {
     const value = y[i];
-    if (value - value !== 0) {
+    if (value - value !== 0 || (positive && value <= 0)) {
       flush();
       out.lift();
       column = NaN;
       continue;
     }
-    const at = Math.floor((sx.r0 + (x[i] - origin - sx.d0) * sx.k) / cell);
+    const away = x[i] - origin;
+    // The one line that runs for every point of every chart: not even a call where none is needed.
+    const at = Math.floor((sx.r0 + ((straight ? away : sx.bend(away)) - sx.b0) * sx.k) / cell);
     if (at !== column) {
       flush();
       column = at;
@@ -109,10 +113,10 @@ export function oddities(
       continue;
     }
     const kind = value === Infinity ? "up" : value === -Infinity ? "down" : "nan";
-    const px = sx.r0 + (x[i] - origin - sx.d0) * sx.k;
+    const px = toPixel(sx, x[i] - origin);
     if (Math.abs(px - last[kind]) < gap) continue;
     last[kind] = px;
-    marks.push({ kind, x: px, y: near(sy.r0 + (before - sy.d0) * sy.k) });
+    marks.push({ kind, x: px, y: near(toPixel(sy, before)) });
   }
   return marks;
 }

@@ -1,4 +1,4 @@
-import { lowerBound } from "./scale";
+import { lowerBound, symlog, symlogUnit, type ScaleKind } from "./scale";
 import type { Range, Trace } from "./trace";
 
 /** The indices of a trace that a view of x needs: those inside and one more on each side. */
@@ -43,8 +43,25 @@ export function extentX(traces: readonly Trace[], room: number): Range {
   return lo === hi ? { lo: lo - room, hi: hi + room } : { lo, hi };
 }
 
-/** The finite values, raw and smoothed, that stand within `x`, with a little room around. */
-export function extentY(traces: readonly Trace[], x: Range): Range {
+/** In a logarithm room is a factor, and 0 has no place. */
+function paddedLog(lo: number, hi: number, share: number): Range {
+  if (!(lo <= hi)) return { lo: 0.1, hi: 1 };
+  const room = lo === hi ? 2 : (hi / lo) ** share;
+  // Near the ends of what numbers can be, room has to give way.
+  return { lo: Math.max(lo / room, Number.MIN_VALUE), hi: Math.min(hi * room, Number.MAX_VALUE) };
+}
+
+/** Room as long as it looks: on this scale what is little beyond zero is much to see. */
+function paddedSymlog(lo: number, hi: number, share: number): Range {
+  if (!(lo < hi)) return padded(lo, hi, share);
+  const scale = symlog(lo, hi, 0, 1, symlogUnit(lo, hi));
+  const room = share * (scale.bend(hi) - scale.bend(lo));
+  return { lo: scale.unbend(scale.bend(lo) - room), hi: scale.unbend(scale.bend(hi) + room) };
+}
+
+/** The finite values, raw and smoothed, that stand within `x`, with a little room around; for a logarithm the positive ones. */
+export function extentY(traces: readonly Trace[], x: Range, kind: ScaleKind = "linear"): Range {
+  const positive = kind === "log";
   let lo = Infinity;
   let hi = -Infinity;
   const scan = (values: Float64Array, xs: Float64Array, origin: number, from: number, to: number): void => {
@@ -52,6 +69,7 @@ export function extentY(traces: readonly Trace[], x: Range): Range {
       const value = values[i];
       // Comparisons with NaN are false, so only infinities need a test of their own.
       if (!(value < lo || value > hi) || value === Infinity || value === -Infinity) continue;
+      if (positive && value <= 0) continue;
       const at = xs[i] - origin;
       if (at < x.lo || at > x.hi) continue;
       if (value < lo) lo = value;
@@ -63,5 +81,5 @@ export function extentY(traces: readonly Trace[], x: Range): Range {
     scan(trace.raw, trace.x, trace.origin, from, to);
     if (trace.line !== trace.raw) scan(trace.line, trace.x, trace.origin, from, to);
   }
-  return padded(lo, hi, 0.05);
+  return { linear: padded, log: paddedLog, symlog: paddedSymlog }[kind](lo, hi, 0.05);
 }

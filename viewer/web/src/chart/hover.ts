@@ -1,4 +1,4 @@
-import { lowerBound, toPixel, type Scale } from "./scale";
+import { lowerBound, toData, toPixel, type Scale } from "./scale";
 import type { Trace } from "./trace";
 
 /** The point of one trace that is nearest to the pointer, with its place in pixels. */
@@ -29,7 +29,7 @@ function nearestIndex(trace: Trace, x: number): number {
  * the view does not show are left out, and ones without a place (NaN) come last.
  */
 export function hitsAt(traces: readonly Trace[], sx: Scale, sy: Scale, px: number, py: number): Hit[] {
-  const x = sx.d0 + (px - sx.r0) / sx.k;
+  const x = toData(sx, px);
   const hits: (Hit & { distance: number })[] = [];
   for (const trace of traces) {
     if (trace.n === 0) continue;

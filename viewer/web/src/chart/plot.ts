@@ -2,8 +2,9 @@ import { drawLine, drawOddities, dot } from "./draw";
 import { extentX, extentY } from "./extent";
 import { hitsAt, type Hit } from "./hover";
 import type { Ink } from "./ink";
-import { linear, toData, toPixel, type Scale } from "./scale";
-import { numberTicks, relativeTicks, stepTicks, wallTicks, type Ticks } from "./ticks";
+import { linear, log, symlog, symlogUnit, toData, toPixel, type Scale, type ScaleKind } from "./scale";
+import { durationLabel, logTicks, numberTicks, relativeTicks, stepTicks, symlogTicks, wallTicks, type Ticks } from "./ticks";
+import { SvgPen, type Surface } from "./svg";
 import type { Range, Trace } from "./trace";
 
 export type AxisKind = "step" | "relative" | "wall";
@@ -37,10 +38,32 @@ function context(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
   return pen;
 }
 
+function valueTicks(range: Range, kind: ScaleKind, count: number): Ticks {
+  const unit = symlogUnit(range.lo, range.hi);
+  if (kind === "log" || (kind === "symlog" && range.lo > unit)) return logTicks(range, count);
+  return kind === "symlog" ? symlogTicks(range, count, unit) : numberTicks(range, count);
+}
+
+function rising({ lo, hi }: Range, kind: ScaleKind, bottom: number, top: number): Scale {
+  if (kind === "log") return log(lo, hi, bottom, top);
+  return kind === "symlog" ? symlog(lo, hi, bottom, top, symlogUnit(lo, hi)) : linear(lo, hi, bottom, top);
+}
+
+/** Ticks of steps or seconds drawn by their logarithm. */
+function bentTicks(axis: AxisKind, range: Range, count: number): Ticks {
+  const near = range.lo > 1 ? logTicks(range, count) : symlogTicks(range, count, 0.1);
+  if (near.values.length < 2) return XTICKS[axis](range, count);
+  return axis === "relative" ? { values: near.values, labels: near.values.map((value) => durationLabel(value, 0)) } : near;
+}
+
 /** One line chart on two canvases: the lines, and what follows the pointer above them. */
 export class Plot {
   traces: readonly Trace[] = [];
   axis: AxisKind = "step";
+  /** How values go up the chart. */
+  rise: ScaleKind = "linear";
+  /** Whether steps and seconds are drawn by their logarithm. */
+  bent = false;
   zoom: Zoom | null = null;
   /** Name of the trace that stands out, if any. */
   front: string | null = null;
@@ -81,14 +104,43 @@ export class Plot {
     const pen = context(this.#base);
     pen.setTransform(this.#ratio, 0, 0, this.#ratio, 0, 0);
     pen.clearRect(0, 0, this.#width, this.#height);
+    this.#paint(pen);
+  }
+
+  /** The chart as it stands, as a document of its own. */
+  svg(title: string): string {
+    const measuring = context(this.#over);
+    const pen = new SvgPen((text) => measuring.measureText(text));
+    const ratio = this.#ratio;
+    this.#ratio = 1; // lines of a whole unit, whatever screen it is made on
+    this.#paint(pen);
+    this.#ratio = ratio;
+    return pen.document(this.#width, this.#height, this.#ink.panel, title);
+  }
+
+  /** The chart as it stands, on its background. */
+  png(): Promise<Blob | null> {
+    const sheet = document.createElement("canvas");
+    sheet.width = this.#base.width;
+    sheet.height = this.#base.height;
+    const pen = context(sheet);
+    pen.fillStyle = this.#ink.panel;
+    pen.fillRect(0, 0, sheet.width, sheet.height);
+    pen.drawImage(this.#base, 0, 0);
+    return new Promise((resolve) => sheet.toBlob(resolve, "image/png"));
+  }
+
+  #paint(pen: Surface): void {
     pen.font = `${LABEL_PX}px ui-sans-serif, system-ui, sans-serif`;
     const x = this.zoom?.x ?? extentX(this.traces, this.axis === "step" ? 1 : 0.5);
-    const y = this.zoom?.y ?? extentY(this.traces, x);
+    const y = this.#extentY(x);
     const bottom = this.#height - BOTTOM;
-    const yTicks = numberTicks(y, Math.max(2, (bottom - TOP) / 32));
+    const yTicks = valueTicks(y, this.rise, Math.max(2, (bottom - TOP) / 32));
     const left = this.#leftMargin(pen, yTicks);
-    this.#sx = linear(x.lo, x.hi, left + INSET, this.#width - RIGHT - INSET);
-    this.#sy = linear(y.lo, y.hi, bottom, TOP);
+    const across = [x.lo, x.hi, left + INSET, this.#width - RIGHT - INSET] as const;
+    // Step 0 has no logarithm; this bend has a place for it, and one unit is one step or second.
+    this.#sx = this.bent && this.axis !== "wall" ? symlog(...across, 1) : linear(...across);
+    this.#sy = rising(y, this.rise, bottom, TOP);
     this.#drawAxes(pen, yTicks);
     pen.save();
     pen.beginPath();
@@ -98,13 +150,20 @@ export class Plot {
     pen.restore();
   }
 
+  #extentY(x: Range): Range {
+    const zoomed = this.zoom?.y;
+    // A zoom made on another scale may reach where a logarithm does not.
+    if (zoomed && !(this.rise === "log" && zoomed.lo <= 0)) return zoomed;
+    return extentY(this.traces, x, this.rise);
+  }
+
   // In steps, so that a label that grows by a digit does not shake the whole chart.
-  #leftMargin(pen: CanvasRenderingContext2D, ticks: Ticks): number {
+  #leftMargin(pen: Surface, ticks: Ticks): number {
     const widest = Math.max(0, ...ticks.labels.map((label) => pen.measureText(label).width));
     return Math.max(36, Math.ceil((widest + 10) / 6) * 6);
   }
 
-  #drawAxes(pen: CanvasRenderingContext2D, yTicks: Ticks): void {
+  #drawAxes(pen: Surface, yTicks: Ticks): void {
     const left = this.#sx.r0 - INSET;
     const right = this.#sx.r1 + INSET;
     const { r0: bottom } = this.#sy;
@@ -125,10 +184,12 @@ export class Plot {
     this.#drawXAxis(pen, crisp, bottom);
   }
 
-  #drawXAxis(pen: CanvasRenderingContext2D, crisp: (pixel: number) => number, bottom: number): void {
+  #drawXAxis(pen: Surface, crisp: (pixel: number) => number, bottom: number): void {
     const { r0: left, r1: right, d0, d1 } = this.#sx;
     const room = this.axis === "step" ? 48 : this.axis === "relative" ? 64 : 72;
-    const ticks = XTICKS[this.axis]({ lo: d0, hi: d1 }, Math.max(1, (right - left) / room));
+    const count = Math.max(1, (right - left) / room);
+    const bent = this.#sx.kind === "symlog";
+    const ticks = bent ? bentTicks(this.axis, { lo: d0, hi: d1 }, count) : XTICKS[this.axis]({ lo: d0, hi: d1 }, count);
     pen.textAlign = "center";
     pen.strokeStyle = this.#ink.axis;
     pen.beginPath();
@@ -150,7 +211,7 @@ export class Plot {
     pen.stroke();
   }
 
-  #drawTraces(pen: CanvasRenderingContext2D): void {
+  #drawTraces(pen: Surface): void {
     // A line wider than one device pixel costs a rasteriser ten times as much.
     const width = Math.max(1, Math.floor(this.#ratio)) / this.#ratio;
     const cell = 1 / this.#ratio;

@@ -67,6 +67,51 @@ export function stepTicks(range: Range, count: number): Ticks {
   return span > 0 && Number.isFinite(span) ? valueTicks(range, Math.max(1, niceStep(span / Math.max(1, count)))) : NONE;
 }
 
+/** The decades within a range, with 2 and 5 of each where there is room, or only some where there is not even that. */
+export function logTicks(range: Range, count: number): Ticks {
+  const { lo, hi } = range;
+  if (!(lo > 0) || !(hi > lo) || !Number.isFinite(hi)) return NONE;
+  const decades = Math.log10(hi / lo);
+  // Within less than one decade a logarithm is nearly straight, and round numbers read best.
+  if (decades < 1) return numberTicks(range, count);
+  const every = Math.max(1, Math.ceil(decades / Math.max(1, count)));
+  const factors = decades * 3 <= count ? [1, 2, 5] : [1];
+  const values: number[] = [];
+  const first = Math.floor(Math.log10(lo)) - 1;
+  for (let power = first; power <= Math.ceil(Math.log10(hi)); power++) {
+    if (power % every !== 0) continue;
+    for (const factor of factors) {
+      const value = power < 0 ? factor / 10 ** -power : factor * 10 ** power;
+      if (value >= lo && value <= hi) values.push(value);
+    }
+  }
+  return { values, labels: values.map(powerLabel) };
+}
+
+function powerLabel(value: number): string {
+  const size = Math.abs(value);
+  if (size >= 1e-3 && size < 1e4) return trimmed(value.toFixed(Math.max(0, -Math.floor(Math.log10(size) + 1e-9))));
+  return value.toExponential().replace("e+", "e");
+}
+
+/** Zero, and the powers of ten on both sides of it, from `unit` on. */
+export function symlogTicks(range: Range, count: number, unit: number): Ticks {
+  const { lo, hi } = range;
+  if (!(hi > lo) || !Number.isFinite(hi - lo)) return NONE;
+  const side = (end: number): number => (end > unit ? Math.log10(end / unit) : 0);
+  const decades = side(hi) + side(-lo);
+  if (decades < 1) return numberTicks(range, count);
+  const every = Math.max(1, Math.ceil(decades / Math.max(1, count - 1)));
+  const factors = decades * 3 <= count ? [1, 2, 5] : [1];
+  const from = Math.round(Math.log10(unit));
+  const powers: number[] = [];
+  for (let power = from + every; power <= Math.log10(Math.max(hi, -lo)) + 1e-9; power += every) {
+    powers.push(...factors.map((factor) => Number(`${factor}e${power}`)));
+  }
+  const values = [...powers.map((value) => -value).reverse(), 0, ...powers].filter((value) => value >= lo && value <= hi);
+  return { values, labels: values.map((value) => (value === 0 ? "0" : powerLabel(value))) };
+}
+
 const MINUTE = 60;
 const HOUR = 3600;
 const DAY = 86400;
