@@ -392,6 +392,8 @@ class ScalarDecoder:
             work.corrupt.append(rows[~sound])
         if not sound.all():
             rows, tag, cells = rows[sound], tag[sound], cells[sound]
+            if not len(rows):
+                return misfit
         _read(work, template, column, rows, tag)
         return misfit
 
