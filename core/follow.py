@@ -27,6 +27,8 @@ WATCHED_SHARE = 100  # the same for whole looks where the system tells
 AGAIN = (0.3, 1.5)  # seconds after which a new directory is looked at again: it was there before its watch was
 SAVE_PAUSE = 30.0  # seconds between two savings of the index, at least
 SAVE_SHARE = 100  # saving takes at most this part of the time
+TRIES = 3  # how often within so many seconds news may break off before they are done without
+PATIENCE = 60.0
 THERE_PAUSE = 1.0  # seconds between two looks at whether the logdir is still the same directory
 
 
@@ -50,6 +52,7 @@ class Follower:
         self._there: int | str | None = None
         self._news: set[str] = set()
         self._again: list[tuple[float, str]] = []
+        self._broken: list[float] = []  # when news broke off
         self._whole_look_due = self._save_due = clock()
         self._pause = SHORTEST_PAUSE
 
@@ -105,11 +108,8 @@ class Follower:
                 return
             try:
                 news = self._watch.news(stopping, min(due, THERE_PAUSE))
-            except (OSError, RuntimeError) as error:  # no watch is left for a new directory, or the hearing thread died
-                warn_unheard(self.reader.logdir, error)
-                self._end_watch()
-                self._watching = False
-                self._whole_look_due = self._clock()
+            except (OSError, RuntimeError) as error:  # a name that is not UTF-8, no watch left, a thread that died
+                self._break_off(error)
                 return
             if news is None:
                 self._whole_look_due = self._clock()
@@ -156,6 +156,16 @@ class Follower:
         if self._watch is not None and self._watch.stale():
             self._watch.close()
             self._begin_watch()
+
+    def _break_off(self, error: Exception) -> None:
+        """News are over: they are heard anew, unless that happens again and again."""
+        now = self._clock()
+        self._broken = [when for when in self._broken if when > now - PATIENCE] + [now]
+        if len(self._broken) > TRIES:
+            warn_unheard(self.reader.logdir, error)
+            self._watching = False
+        self._end_watch()
+        self._whole_look_due = now
 
     def _end_watch(self) -> None:
         if self._watch is not None:

@@ -382,12 +382,10 @@ def test_where_the_system_has_no_watches_left(tmp_path: Path, monkeypatch: pytes
     assert not follower.watched
 
 
-def test_where_watches_end_while_following(tmp_path: Path) -> None:
-    """When news break off, a warning says so, and the logdir is looked through from then on."""
+def test_where_watches_end_while_following(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When news break off again and again, a warning says so, and the logdir is looked through from then on."""
     event_file(tmp_path / "a", records(range(2)))
     follower = Follower(LogdirReader(tmp_path))
-    follower.poll()
-    follower.poll()
 
     class Broken:
         def news(self, *_: object) -> set[str] | None:
@@ -398,9 +396,14 @@ def test_where_watches_end_while_following(tmp_path: Path) -> None:
 
         def close(self) -> None: ...
 
-    assert follower._watch is not None
-    follower._watch.close()
-    follower._watch = Broken()
+    monkeypatch.setattr(LocalPlace, "watch", lambda _: Broken())
+    for _ in range(3):
+        follower.poll()
+        follower.poll()
+        follower.wait(threading.Event())  # heard anew
+        assert follower._watching
+    follower.poll()
+    follower.poll()
     with pytest.warns(tb.TallyboardWarning, match="MaxFilesWatch.*looked through again"):
         follower.wait(threading.Event())
 
@@ -408,6 +411,20 @@ def test_where_watches_end_while_following(tmp_path: Path) -> None:
     assert follower.poll()
     assert steps(follower.reader, "b") == [0, 1, 2]
     assert not follower.watched
+
+
+def test_names_that_are_not_utf_8_are_followed(tmp_path: Path) -> None:
+    """The library that hears news stumbles over a name that is not UTF-8; what happens there is found all the same."""
+    folder = Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), b"caf\xe9")))
+    folder.mkdir()
+    event_file(tmp_path / "a", records(range(2)))
+    reader = LogdirReader(tmp_path)
+    with following(reader):
+        path = event_file(folder, records(range(3)))
+        until(lambda: steps(reader, folder.name) == [0, 1, 2])
+        with path.open("ab") as file:
+            file.write(records(range(3, 4)))
+        until(lambda: steps(reader, folder.name) == [0, 1, 2, 3])
 
 
 def test_a_flood_of_news_means_a_look_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
