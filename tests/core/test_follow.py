@@ -48,8 +48,9 @@ class CountingPlace(LocalPlace):
         self.bytes_read: dict[str, int] = {}
 
     def walk(self) -> Listing:
+        listing = super().walk()
         self.walks += 1
-        return super().walk()
+        return listing
 
     def look(self, path: str) -> Listing | None:
         self.looked.append(path)
