@@ -20,6 +20,8 @@ import importlib
 import inspect
 import os
 import sys
+import tempfile
+import time
 import warnings
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
@@ -27,6 +29,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tallyboard.core.errors import InvalidLogdir, MissingDependency, TallyboardWarning
+from tallyboard.core.remote import check_url, is_remote, joined, placed
+from tallyboard.core.remote_uploads import send
 from tallyboard.core.writer import SummaryWriter
 
 try:
@@ -64,7 +68,8 @@ class _Recorder:
         writer_options: further arguments of `SummaryWriter`, such as `filename_suffix`.
 
     Raises:
-        InvalidLogdir: `save_dir` is a file, or an address and no local path.
+        InvalidLogdir: `save_dir` is a file, or a URL that nothing can be written to.
+        MissingDependency: a library that the URL needs is not installed.
         TypeError: an argument that `SummaryWriter` does not have.
     """
 
@@ -94,12 +99,10 @@ class _Recorder:
                 TallyboardWarning,
                 stacklevel=2,
             )
-        self._save_dir = os.fspath(save_dir)
-        if "://" in self._save_dir:
-            raise InvalidLogdir(
-                f"save_dir={self._save_dir!r}: only local directories are supported; log there and copy"
-            )
-        if os.path.exists(place := _expanded(self._save_dir)) and not os.path.isdir(place):
+        self._save_dir = placed(save_dir)
+        if is_remote(self._save_dir):
+            check_url(self._save_dir, writing=True)
+        elif os.path.exists(place := _expanded(self._save_dir)) and not os.path.isdir(place):
             raise InvalidLogdir(f"save_dir={self._save_dir!r} is a file; give the name of a directory")
         self._name = name or ""
         self._version = version
@@ -133,7 +136,7 @@ class _Recorder:
     @property
     def root_dir(self) -> str:
         """The directory of all versions of the project."""
-        return os.path.join(self._save_dir, self._name)
+        return joined(self._save_dir, self._name)
 
     @property
     def sub_dir(self) -> str | None:
@@ -144,8 +147,8 @@ class _Recorder:
     def log_dir(self) -> str:
         """The directory of the event file."""
         version = self.version if isinstance(self.version, str) else f"version_{self.version}"
-        below = (version,) if self._sub_dir is None else (version, self._sub_dir)
-        return _expanded(os.path.join(self.root_dir, *below))
+        below = version if self._sub_dir is None else os.path.join(version, self._sub_dir)
+        return _expanded(joined(self.root_dir, below))
 
     @property
     def experiment(self) -> SummaryWriter:
@@ -177,7 +180,7 @@ class _Recorder:
             tag = f"{self._prefix}{self.LOGGER_JOIN_CHAR}{name}" if self._prefix else name
             if isinstance(value, dict):
                 for entry, number in value.items():
-                    directory = os.path.join(self.log_dir, f"{tag.replace('/', '_')}_{entry}")
+                    directory = joined(self.log_dir, f"{tag.replace('/', '_')}_{entry}")
                     self._entry_writer(directory).add_scalar(tag, number, step)
             else:
                 writer.add_scalar(tag, value, step)
@@ -214,12 +217,24 @@ class _Recorder:
 
         Lightning calls this after every step that it logs, so that it must not wait for the disk.
         """
-        if not self._hparams_written and os.path.isdir(self.log_dir):
+        if is_remote(self.log_dir):
+            self._send_hparams()
+        elif not self._hparams_written and os.path.isdir(self.log_dir):
             path = os.path.join(self.log_dir, HPARAMS_FILE)
             if not os.path.isfile(path):
                 saving = importlib.import_module(f"{self._package}.core.saving")
                 saving.save_hparams_to_yaml(path, self.hparams)
             self._hparams_written = True
+
+    def _send_hparams(self) -> None:
+        if self._hparams_written:
+            return
+        self._hparams_written = True
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, HPARAMS_FILE)
+            importlib.import_module(f"{self._package}.core.saving").save_hparams_to_yaml(path, self.hparams)
+            data = Path(path).read_bytes()
+        send(self.log_dir, HPARAMS_FILE, data, len(data))
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
@@ -234,8 +249,13 @@ class _Recorder:
             if writer is not None:
                 writer.close()
 
-    def _next_version(self) -> int:
-        """The number after the greatest there is; rank zero makes its directory, in which only one program succeeds."""
+    def _next_version(self) -> int | str:
+        """The number after the greatest there is; rank zero makes its directory, in which only one program succeeds.
+
+        In a remote store it is the time, which needs no asking.
+        """
+        if is_remote(self._save_dir):
+            return time.strftime("version_%Y%m%d_%H%M%S")
         root = Path(_expanded(self.root_dir))
         number = 1 + max(_versions(root), default=-1)
         if rank_zero_only.rank > 0:

@@ -8,6 +8,7 @@ import math
 import multiprocessing
 import os
 import pickle
+import re
 import subprocess
 import sys
 import warnings
@@ -379,10 +380,22 @@ def test_log_graph_warns() -> None:
         TallyboardLogger("runs", log_graph=True)
 
 
-def test_remote_directory_is_refused() -> None:
-    """An address instead of a directory is an error at the call."""
-    with pytest.raises(tb.InvalidLogdir, match="only local directories"):
-        TallyboardLogger("s3://bucket/runs")
+def test_remote_directory() -> None:
+    """A URL instead of a directory has the same files, in a version named by the time; a wrong one is an error."""
+    logger = TallyboardLogger("memory://bucket/runs")
+    logger.log_hyperparams({"lr": 0.5})
+    logger.log_metrics({"loss": 0.25, "both": {"a": 1.0}}, 1)
+    logger.finalize("success")
+    read = tb.read("memory://bucket/runs/lightning_logs")
+
+    assert re.fullmatch(r"memory://bucket/runs/lightning_logs/version_\d{8}_\d{6}", logger.log_dir)
+    assert read.runs == [str(logger.version), f"{logger.version}/both_a"]
+    assert read.scalars()[str(logger.version), "loss"].value.tolist() == [0.25]
+    import fsspec
+
+    assert fsspec.filesystem("memory").cat_file(f"{logger.log_dir}/hparams.yaml") == b"lr: 0.5\n"
+    with pytest.raises(tb.InvalidLogdir, match="can be read, not written"):
+        TallyboardLogger("https://host/runs")
 
 
 def test_arguments_of_the_writer(tmp_path: Path) -> None:
