@@ -78,7 +78,7 @@ class FileSink:
         os.makedirs(self._place, exist_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
         host = socket.gethostname().replace(os.sep, "_")
-        stamp = time.time_ns()
+        stamp, tries = time.time_ns(), 5
         while True:
             seconds, nanoseconds = divmod(stamp, 1_000_000_000)
             name = f"events.out.tfevents.{seconds:010d}.{host}.{os.getpid()}.{nanoseconds:09d}{self._suffix}"
@@ -88,6 +88,11 @@ class FileSink:
                 break
             except FileExistsError:
                 stamp += 1  # the clock may be coarse, or stand still
+            except FileNotFoundError:  # somebody is deleting the directory just now
+                tries -= 1
+                if not tries:
+                    raise
+                os.makedirs(self._place, exist_ok=True)
         self._fd, self._end, self.path = fd, 0, path
         self._identity = _identity(os.fstat(fd))
         now = time.time()
