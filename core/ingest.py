@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from .decoder import Decoded, ScalarDecoder
 from .errors import CorruptRecord
-from .legacy import PLUGINS_BY_FIELD, number_in, plugin_of
+from .legacy import NAMELESS, PLUGINS_BY_FIELD, number_in, plugin_of
 from .outline import ODD, SIMPLE_VALUE, SUMMARY, Outlines, outline
 from .record import HEADER, Frames, checksums_hold, forget_tables
 from .restarts import Cuts, Happening, Sequence, cuts_of, file_version
@@ -217,7 +217,7 @@ class Ingest:
         return np.append(rows[parse], np.array(odd, np.int64))
 
     def _name_tensors(self, work: _Work, points: _Points, bare: NDArray[np.bool_]) -> list[int]:
-        """Gives tensors that name no plugin to that of their tag; returns those of scalars, to be parsed."""
+        """Gives tensors that name no plugin to that of their tag, if any; returns those of scalars, to be parsed."""
         parse: list[int] = []
         for run, tag, plugin in list(work.blobs):
             if plugin:
@@ -227,8 +227,8 @@ class Ingest:
             rows = [row for row in rows if row > since]
             if named == "scalars":
                 parse += rows
-            elif named and rows:  # no dashboard shows a tensor that nobody names
-                work.blobs.setdefault((run, tag, named), []).extend(rows)
+            elif rows:
+                work.blobs.setdefault((run, tag, named or NAMELESS), []).extend(rows)
         return parse
 
     def _first(self, work: _Work, points: _Points, bare: NDArray[np.bool_], run: int, tag: str) -> tuple[str, int]:
@@ -254,12 +254,12 @@ class Ingest:
             mine = bare & (points.series == series) & (points.row > since)
             if plugin == "scalars":
                 keep |= mine
-            elif plugin:
+            else:
                 rows = points.row[mine]
                 work.step[rows], work.wall_time[rows] = points.step[mine], points.wall_time[mine]
                 work.summary[rows] = work.seen[rows] = True
                 for row in rows.tolist():
-                    work.blob(row, run, tag, plugin)
+                    work.blob(row, run, tag, plugin or NAMELESS)
         return _Points(*(getattr(points, name)[keep] for name in _Points.__slots__))
 
     def _parse(self, work: _Work, row: int) -> None:
@@ -288,8 +288,9 @@ class Ingest:
     def _take_value(self, work: _Work, row: int, run: int, value: pb.Summary.Value) -> None:
         tag, name = value.tag, work.runs[run]
         plugin = plugin_of(value, self._store.plugin_of(name, tag))
-        if not plugin:
+        if not plugin and value.WhichOneof("value") != "tensor":
             return
+        plugin = plugin or NAMELESS
         self._store.know(name, tag, plugin)
         if plugin != "scalars":
             rows = work.blobs.setdefault((run, tag, plugin), [])

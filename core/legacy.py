@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .proto import event_pb2 as pb
 
-__all__ = ["PLUGINS_BY_FIELD", "number_in", "plugin_of", "texts_in"]
+__all__ = ["NAMELESS", "PLUGINS_BY_FIELD", "number_in", "plugin_of", "texts_in"]
 
 _PLUGINS = {"simple_value": "scalars", "histo": "histograms", "image": "images", "audio": "audio"}
 PLUGINS_BY_FIELD = {2: "scalars", 4: "images", 5: "histograms", 6: "audio"}  # the same by number, see event.proto
+NAMELESS = "tensor"  # the kind of a tensor whose tag never named a plugin: that of `add_tensor`'s
 
 
 def plugin_of(value: pb.Summary.Value, first_seen: str) -> str:

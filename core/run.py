@@ -26,6 +26,8 @@ from .unpack import Found
 from .wire import decode_event
 
 if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
     from .proto import event_pb2 as pb
     from .proto import graph_pb2
 
@@ -324,6 +326,15 @@ class Run(RunTable):
 
         return Values(self.name, tag, whole.step, whole.wall_time, make)
 
+    def run_metadata(self, tag: str) -> Values[graph_pb2.RunMetadata]:
+        """What was measured of steps of the graph."""
+        from .proto import graph_pb2
+
+        def make(event: pb.Event) -> graph_pb2.RunMetadata:
+            return _parsed(graph_pb2.RunMetadata(), event.tagged_run_metadata.run_metadata, f"the measurements {tag!r}")
+
+        return self._events("graph_tagged_run_metadata", tag, make)
+
     def messages(self, kind: str, tag: str) -> Values[pb.Summary.Value]:
         """The summary messages of any kind as they stand in the file, for what has no class of its own."""
         return self._values(kind, tag, lambda found: found.value)
@@ -345,6 +356,8 @@ class Run(RunTable):
             "pr_curves": self.pr_curves,
             "mesh": self.meshes,
             "video": self.videos,
+            "graphs": self._graphs,
+            "graph_tagged_run_metadata": self.run_metadata,
         }
         return methods[kind](tag) if kind in methods else self.messages(kind, tag)
 
@@ -353,6 +366,28 @@ class Run(RunTable):
         if blobs is None:
             raise self._unknown(kind, tag, self.tags.get(kind, []))
         return self._lazy(kind, tag, blobs, make)
+
+    def _events(self, kind: str, tag: str, make: Callable[[pb.Event], T]) -> Values[T]:
+        """What is not in a summary but in the event itself."""
+        blobs = self._stored(kind, tag) if self._view.shows(tag) else None
+        if blobs is None:
+            raise self._unknown(kind, tag, self.tags.get(kind, []))
+        refs = blobs.ref
+        return Values(
+            self.name,
+            tag,
+            blobs.step,
+            blobs.wall_time,
+            lambda i: make(decode_event(self._reader.fetch(refs[i]))),
+        )
+
+    def _graphs(self, tag: str) -> Values[graph_pb2.GraphDef]:
+        from .proto import graph_pb2
+
+        def make(event: pb.Event) -> graph_pb2.GraphDef:
+            return _parsed(graph_pb2.GraphDef(), event.graph_def, f"the graph of run {self.name!r}")
+
+        return self._events("graphs", tag, make)
 
     def _stored(self, kind: str, tag: str) -> Blobs | None:
         return self._store.blobs(kind, self.name, tag, superseded=self._view.superseded)
@@ -447,18 +482,9 @@ class Run(RunTable):
         Raises:
             CorruptRecord: its bytes are no graph.
         """
-        from google.protobuf.message import DecodeError
-
-        from .proto import graph_pb2
-
-        blobs = self._store.blobs("graphs", self.name, GRAPH_TAG)
-        if blobs is None:
+        if self._store.blobs("graphs", self.name, GRAPH_TAG) is None:
             return None
-        event = decode_event(self._reader.fetch(blobs.ref[-1]))
-        try:
-            return graph_pb2.GraphDef.FromString(event.graph_def)
-        except DecodeError as error:
-            raise CorruptRecord(f"the graph of run {self.name!r} cannot be decoded: {error}") from None
+        return self._graphs(GRAPH_TAG)[-1]
 
     @property
     def embeddings(self) -> dict[str, kinds.Embedding]:
@@ -509,6 +535,19 @@ class Run(RunTable):
 
     def _counts(self) -> str:
         return ", ".join(f"{len(tags)} {kind}" for kind, tags in self.tags.items()) or "nothing"
+
+
+M = TypeVar("M", bound="Message")
+
+
+def _parsed(message: M, data: bytes, what: str) -> M:
+    from google.protobuf.message import DecodeError
+
+    try:
+        message.ParseFromString(data)
+    except DecodeError as error:
+        raise CorruptRecord(f"{what} cannot be decoded: {error}") from None
+    return message
 
 
 def _occurrence(refs: Sequence[BlobRef], i: int) -> int:

@@ -9,7 +9,7 @@ run -> tag -> [plugin, [[step, wall time, value], ...]], with the value
     histograms   rows of left edge, right edge and count as float32, empty ones left out
     hparams      the plugin's content as hexadecimal digits
     graphs       names of the nodes
-    others       the shape and the flattened array of the tensor
+    others       the shape and the flattened array of the tensor, whose plugin is `tensor` if it names none
 
 NaN and infinity are strings.
 """
@@ -62,7 +62,7 @@ def by_tensorboard(logdir: Path) -> Normal:
                 array = make_ndarray(value.tensor) if value.HasField("tensor") else None
                 content = value.metadata.plugin_data.content
                 point = [event.step, event.wall_time, _value(plugin, array, content)]
-                tags.setdefault(value.tag, [plugin, []])[1].append(point)
+                tags.setdefault(value.tag, [plugin or "tensor", []])[1].append(point)
             if event.graph_def:
                 names = [node.name for node in GraphDef.FromString(event.graph_def).node]
                 tags["__run_graph__"] = ["graphs", [[event.step, event.wall_time, names]]]
@@ -92,6 +92,7 @@ def by_us(logdir: Path) -> Normal:
     from tallyboard.core.unpack import array_of
 
     def typed(run: Any, kind: str, tag: str) -> Any:
+        values: list[Any]
         if kind == "text":
             return [(text.step, text.wall_time, list(text.strings)) for text in run.text(tag)]
         if kind == "images":
@@ -103,9 +104,13 @@ def by_us(logdir: Path) -> Normal:
             found = run.histograms(tag)
             rows = [np.stack([h.edges[:-1], h.edges[1:], h.counts], 1) for h in found]
             return [(h.step, h.wall_time, buckets(each)) for h, each in zip(found, rows, strict=True)]
+        if kind == "graph_tagged_run_metadata":
+            values = [[[1], [plain([each.SerializeToString()])[0]]] for each in run.run_metadata(tag)]
+            found = run.run_metadata(tag)
+            return list(zip(found.step.tolist(), found.wall_time.tolist(), values, strict=True))
         messages = run.messages(kind, tag)
         if kind == "hparams":
-            values: list[Any] = [message.metadata.plugin_data.content.hex() for message in messages]
+            values = [message.metadata.plugin_data.content.hex() for message in messages]
         else:
             arrays = [array_of(message.tensor) for message in messages]
             values = [[list(array.shape), plain(array)] for array in arrays]

@@ -211,6 +211,9 @@ def test_graph(tmp_path: Path) -> None:
         writer.add_graph(torch.nn.Linear(2, 3), torch.zeros(1, 2))
     graph = tb.read(tmp_path)["."].graph
     assert graph is not None
+    run = tb.read(tmp_path)["."]
+    assert run["__run_graph__"][0] == graph
+    assert run.run_metadata("step1")[0].step_stats.dev_stats[0].device == "/device:CPU:0"
     assert any(node.op == "Parameter" or "weight" in node.name for node in graph.node)
 
 
@@ -264,6 +267,23 @@ def test_filters(logdir: Path) -> None:
     assert runs.filter(runs="1$").runs == ["b/seed1"]
     with pytest.raises(InvalidSummary, match=re.escape("runs='(' is no regular expression")):
         tb.read(logdir, runs="(")
+
+
+def test_superseded_points(tmp_path: Path) -> None:
+    """What a restart took the place of is hidden, and shown when asked for; so too with texts."""
+    for purge, steps in ((None, range(6)), (3, range(3, 5))):
+        with tb.SummaryWriter(tmp_path, purge_step=purge) as writer:
+            for step in steps:
+                writer.add_scalar("loss", step + (0 if purge is None else 100), step)
+                writer.add_text("t", f"{step} {purge}", step)
+    run = tb.read(tmp_path)["."]
+    assert run.scalar("loss").value.tolist() == [0, 1, 2, 103, 104]
+    assert run.scalar("loss").restarts.tolist() == [3]
+    assert [text.value for text in run.text("t/text_summary")][2:] == ["2 None", "3 3", "4 3"]
+    everything = tb.read(tmp_path, superseded=True)
+    assert everything["."].scalar("loss").value.tolist() == [0, 1, 2, 3, 4, 5, 103, 104]
+    assert [text.step for text in everything["."].text("t/text_summary")] == [0, 1, 2, 3, 4, 5, 3, 4]
+    assert everything.filter(superseded=False)["."].scalar("loss").step.tolist() == [0, 1, 2, 3, 4]
 
 
 def test_nothing_is_fetched_before_it_is_asked_for(logdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
