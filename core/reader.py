@@ -393,6 +393,8 @@ class LogdirReader:
             known = len(file.tail)
             try:
                 count = self.place.read_at(file.path, file.read - known, view[at : at + size])
+            except FileNotFoundError:
+                continue  # gone a moment ago: the next look sees it
             except OSError as error:
                 self._note_unreadable(file, error)
                 continue

@@ -341,6 +341,29 @@ def test_a_file_replaced_while_it_is_read(tmp_path: Path) -> None:
     assert warned(reader) == [("file_replaced", 1)]
 
 
+def test_a_file_deleted_while_it_is_read(tmp_path: Path) -> None:
+    """A run that is deleted between being looked at and being read is gone, and nothing is said of it."""
+    event_file(tmp_path / "a", records(range(50)))
+    event_file(tmp_path / "b", records(range(5)))
+    reader = LogdirReader(tmp_path)
+    real = reader.place.read_at
+    said: list[Any] = []
+    reader.store.subscribe(lambda _: said.extend(warning for run in reader.store.runs() for warning in run.warnings))
+
+    def delete_first(*arguments: Any) -> int:
+        reader.place.read_at = real  # type: ignore[method-assign]
+        shutil.rmtree(tmp_path / "a")
+        return real(*arguments)
+
+    reader.place.read_at = delete_first  # type: ignore[method-assign]
+    reader.poll()
+    reader.poll()
+
+    assert [info.name for info in reader.store.runs()] == ["b"]
+    assert steps(reader, "b") == [0, 1, 2, 3, 4]
+    assert said == []
+
+
 def test_links_to_runs_are_followed_by_both_names(tmp_path: Path) -> None:
     """A file that grows is news under every name that it has in the logdir, and so is a new file beside it."""
     path = event_file(tmp_path / "logs" / "run1", records(range(3)))
