@@ -296,7 +296,7 @@ def test_unknown_routes_and_methods_are_named(
 class Broken(Store):
     """A store in which a bug shows."""
 
-    def runs(self) -> Any:
+    def overview(self) -> Any:
         raise RuntimeError("secret detail of the failure")
 
 
