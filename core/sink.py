@@ -21,7 +21,7 @@ from .filesink import FileSink
 from .pump import elsewhere, in_main_thread
 from .pump import pump as _pump
 from .summary import DataClass, Event, Summary
-from .values import Group, Later
+from .values import Group, Later, TensorTag
 
 __all__ = [
     "AsyncSink",
@@ -93,7 +93,14 @@ def _deliver(
         sink.write_scalars(tags, values, steps, wall_times)
         return
     for tag, value, step, wall_time in zip(tags, values, steps, wall_times, strict=True):
-        sink.write(Event(step, wall_time, Summary(tag, "scalars", DataClass.SCALAR, value)))
+        if isinstance(tag, TensorTag):
+            from .scalar_tensor import scalar_tensor
+
+            number = scalar_tensor(value, double=False)
+            summary = Summary(str(tag), "scalars", DataClass.SCALAR, number, tag.description)
+        else:
+            summary = Summary(tag, "scalars", DataClass.SCALAR, value)
+        sink.write(Event(step, wall_time, summary))
 
 
 class MemorySink:

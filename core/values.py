@@ -7,13 +7,34 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Audio", "Group", "Histogram", "Image", "Later", "Message", "Tensor", "Value"]
+__all__ = ["Audio", "Group", "Histogram", "Image", "Later", "Message", "Tensor", "TensorTag", "Value"]
+
+
+class TensorTag(str):
+    """The tag of numbers that are written as tensors of float32, which is the form of `tf.summary.scalar`.
+
+    Equal to itself only, so that it is no other key for the same tag in its usual form: keep it, and use it again.
+
+    Attributes:
+        description: markdown shown beside them.
+    """
+
+    description: str
+
+    def __new__(cls, tag: str, description: str = "") -> Self:
+        """A tag, checked before."""
+        made = super().__new__(cls, tag)
+        made.description = description
+        return made
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
 
 @dataclass(frozen=True, slots=True, eq=False)

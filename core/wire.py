@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import CorruptRecord
 from .summary import DataClass, Event, Summary
-from .values import Audio, Histogram, Image, Message, Tensor
+from .values import Audio, Histogram, Image, Message, Tensor, TensorTag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -63,14 +63,24 @@ def scalar_frame(tag: bytes) -> tuple[bytes, bytes]:
     return b"\x2a" + varint(len(inner) + 4) + inner, value
 
 
+def tensor_frame(tag: TensorTag) -> bytes:
+    """The fixed bytes of a scalar that is a tensor: between step and value, which comes last here too."""
+    name, said = tag.encode(), tag.description.encode()
+    metadata = b"\x0a\x09\x0a\x07scalars" + (b"\x1a" + varint(len(said)) + said if said else b"")
+    value = b"\x0a" + varint(len(name)) + name + b"\x4a" + varint(len(metadata)) + metadata
+    value += b"\x42\x0a\x08\x01\x12\x00\x22\x04"  # a tensor: DT_FLOAT, no dimensions, four bytes of content
+    inner = b"\x0a" + varint(len(value) + 4) + value
+    return b"\x2a" + varint(len(inner) + 4) + inner
+
+
 def encode_scalar(tag: str, step: int, wall_time: float, value: float) -> bytes:
-    """An event of one scalar in the form that every TensorBoard reads (`simple_value`), value as float32."""
+    """An event of one scalar, value as float32: a `simple_value`, which every TensorBoard reads, or as its tag says."""
     return b"".join(
         (
             b"\x09",
             _pack_double(wall_time),
             b"\x10" + varint(step) if step else b"",  # proto3 leaves out a zero
-            scalar_frame(tag.encode())[0],
+            tensor_frame(tag) if isinstance(tag, TensorTag) else scalar_frame(tag.encode())[0],
             to_float32(value),
         )
     )

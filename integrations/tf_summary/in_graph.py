@@ -1,17 +1,19 @@
-"""Summaries of a `tf.function`: values that exist only when the graph runs are handed over by a callback then.
+"""Summaries of a `tf.function`: values that exist only when the graph runs are handed over then.
 
-The callback is `tf.numpy_function`, a stateful operation: it runs whenever the function does, and in the order of the
-program. The writer is the default one at the time of tracing; the step is read at each run where it is a tensor or a
-`tf.Variable`. All that needs TensorFlow is given its module; nothing here imports it.
+Single numbers, which are most, need no Python for that: see handover.py. All else is handed over by a callback,
+`tf.numpy_function`. Both are stateful operations: they run whenever the function does. The writer is the default one at
+the time of tracing; the step is read at each run where it is a tensor or a `tf.Variable`. All that needs TensorFlow is
+given its module; nothing here imports it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Generator
 from typing import Any
 
 from tallyboard.core.errors import InvalidSummary, warn_once
-from tallyboard.core.summary import Summary, as_step
+from tallyboard.core.summary import Summary, as_number, as_step
 
 from .defaults import recording, step_set
 from .writers import FileWriter
@@ -77,12 +79,68 @@ def record(
 
         return call_back(tf, act, number, *tensors.values(), call=f"{call}({tag!r})")
 
-    before = tf.compat.v1.get_default_graph().get_collection_ref(_ORDER)
-    with tf.name_scope(scope), tf.control_dependencies(before[-1:]):
+    with tf.name_scope(scope), _in_order(tf) as before:
         data = None if lazy else data_of(inputs[0])
         done = write() if condition is True else tf.cond(condition, write, lambda: tf.constant(False))
-    before[:] = [done]
+        before[:] = [done]
     return done
+
+
+@contextlib.contextmanager
+def _in_order(tf: Any) -> Generator[list[Any]]:
+    """Lets operations wait for the summary before, which whoever adds one puts into the list."""
+    before = tf.compat.v1.get_default_graph().get_collection_ref(_ORDER)
+    with tf.control_dependencies(before[-1:]):
+        yield before
+
+
+def record_number(tf: Any, writer: FileWriter, tag: str, scope: str, data: Any, description: str, step: Any) -> Any:
+    """Adds to the graph what writes a number whenever it runs: through a queue of TensorFlow's own, without Python.
+
+    Args:
+        tf: TensorFlow's module.
+        writer: where to.
+        tag: of the summary.
+        scope: the operations' name.
+        data: as the user gave it.
+        description: of the summary.
+        step: as the user gave it.
+
+    Returns:
+        A tensor: whether the number was written.
+
+    Raises:
+        InvalidSummary: XLA compiles the function, there is no step, or it is not one number.
+    """
+    condition = _condition(tf)
+    if condition is False:
+        return tf.constant(False)
+    call = f"scalar({tag!r})"
+    refuse_xla(tf, call)
+    number = _step(tf, step, "scalar", tag)
+
+    def write() -> Any:
+        if value.shape.num_elements() != 1 or not _eager_outside(tf):
+            return call_back(tf, act, number, value, call=call)
+        row = writer.tensor_tag(tag, description)
+        return writer.numbers(tf).enqueue(tf, row, number, tf.reshape(tf.cast(value, tf.float32), ()), writer)
+
+    def act(at: Any, found: Any) -> None:
+        writer.put_number(tag, as_number(tag, found, "scalar"), description, int(at))
+
+    with tf.name_scope(scope), _in_order(tf) as before:
+        value = tf.convert_to_tensor(data)
+        _check_rank(value, 0, call)
+        if not (value.dtype.is_floating or value.dtype.is_integer or value.dtype.is_bool):
+            raise InvalidSummary(f"{call}: expected one real number, got a tensor of {value.dtype.name}")
+        done = write() if condition is True else tf.cond(condition, write, lambda: tf.constant(False))
+        before[:] = [done]
+    return done
+
+
+def _eager_outside(tf: Any) -> bool:
+    with tf.init_scope():
+        return tf.executing_eagerly()
 
 
 def call_back(tf: Any, act: Callable[..., None], *tensors: Any, call: str = "flush") -> Any:
@@ -102,7 +160,7 @@ def call_back(tf: Any, act: Callable[..., None], *tensors: Any, call: str = "flu
             return np.False_
         return np.True_
 
-    with tf.device("CPU:0"):
+    with tf.device("CPU:0"), _in_order(tf):
         done = tf.numpy_function(run, [tf.stop_gradient(x) if x.dtype.is_floating else x for x in tensors], tf.bool)
     done.set_shape(())
     return done

@@ -23,22 +23,24 @@ from tallyboard.core.proto.plugin_pb2 import AudioPluginData, HistogramPluginDat
 from tallyboard.core.summary import DataClass, Summary, as_number, kind_of
 from tallyboard.core.values import Later, Tensor
 
-__all__ = ["audio_of", "histogram_of", "image_of", "scalar_of", "strings_of", "text_of"]
+__all__ = ["audio_of", "histogram_of", "image_of", "number_of", "strings_of", "text_of"]
 
 BUCKETS = 30
 _CHUNK = 1 << 16  # values at a time, so that what is made on the way stays in the cache
 _AT_ONCE = 64 << 20  # bytes above which values are counted during the call, because a copy would fill the memory
 
 
-def scalar_of(tag: str, data: Any, description: str | None) -> Summary:
-    """One number, as a tensor of float32 without dimensions."""
-    if type(data) is not float:
-        if hasattr(data, "numpy") and hasattr(data, "shape"):
-            data = as_array(data, f"scalar({tag!r})", "data", copy=False)
-        data = as_number(tag, data, "scalar")
-    with np.errstate(over="ignore"):
-        value = Tensor(np.asarray(data, np.float32))
-    return Summary(tag, "scalars", DataClass.SCALAR, value, description or "")
+def number_of(tag: str, data: Any) -> float:
+    """One number, of any library's kind.
+
+    Raises:
+        InvalidSummary: it is not one.
+    """
+    if type(data) is float:
+        return data
+    if type(data).__module__.startswith(("tensorflow.", "keras.")) and hasattr(data, "numpy"):
+        data = data.numpy()
+    return as_number(tag, data, "scalar")
 
 
 # Histograms ---------------------------------------------------------------------------------------------------------

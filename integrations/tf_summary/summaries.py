@@ -11,7 +11,7 @@ from tallyboard.core.summary import DataClass, Summary, as_tag, kind_of
 from tallyboard.core.values import Message
 
 from .defaults import building_graph, defaults, not_converted, recording, scope_name, step_number, tag_of
-from .kinds import audio_of, histogram_of, image_of, scalar_of, strings_of, text_of
+from .kinds import audio_of, histogram_of, image_of, number_of, strings_of, text_of
 from .messages import value_of
 from .writers import FileWriter
 
@@ -49,7 +49,20 @@ def scalar(name: str, data: Any, step: Any = None, description: str | None = Non
     Raises:
         InvalidSummary: it is not one number, there is no step, or the function is compiled by XLA.
     """
-    return _emit("scalar", name, "scalar_summary", (data, description), scalar_of, step, rank=0)
+    writer = defaults.writer
+    if not isinstance(writer, FileWriter):
+        return _nothing()
+    tag = tag_of(name, "scalar_summary")
+    tf = building_graph()
+    if tf is not None:
+        from .in_graph import record_number
+
+        scope = scope_name(name, "scalar_summary")
+        return record_number(tf, writer, tag, scope, data, description or "", step)
+    if not recording():
+        return False
+    writer.put_number(tag, number_of(tag, data), description or "", step_number(step, "scalar", tag))
+    return True
 
 
 @not_converted
@@ -174,7 +187,7 @@ def write(tag: Any, tensor: Any, step: Any = None, metadata: Any = None, name: s
     def build(tag: str, data: Any) -> Summary:
         return Summary(tag, described.plugin_data.plugin_name, DataClass.TENSOR, value_of(tag, data, described))
 
-    return _write(writer, "write", label, scope_name(name, "write_summary"), (tensor,), build, step)
+    return _write(writer, "write", label, (name, "write_summary"), (tensor,), build, step)
 
 
 def _metadata(metadata: Any, tag: str) -> pb.SummaryMetadata:
@@ -208,7 +221,7 @@ def write_raw_pb(tensor: Any, step: Any = None, name: str | None = None) -> Any:
     if not isinstance(writer, FileWriter):
         return _nothing()
     data = tensor.SerializeToString() if hasattr(tensor, "SerializeToString") else tensor
-    return _write(writer, "write_raw_pb", "summary", scope_name(name, "write_raw_pb"), (data,), _raw, step)
+    return _write(writer, "write_raw_pb", "summary", (name, "write_raw_pb"), (data,), _raw, step)
 
 
 def _raw(tag: str, data: Any) -> Summary:
@@ -272,14 +285,14 @@ def _emit(
     if not isinstance(writer, FileWriter):
         return _nothing()
     tag = tag_of(name, default)
-    return _write(writer, call, tag, scope_name(name, default), inputs, build, step, rank)
+    return _write(writer, call, tag, (name, default), inputs, build, step, rank)
 
 
 def _write(
     writer: FileWriter,
     call: str,
     tag: str,
-    scope: str,
+    names: tuple[str | None, str],
     inputs: tuple[Any, ...],
     build: Callable[..., Summary],
     step: Any,
@@ -290,7 +303,7 @@ def _write(
     if tf is not None:
         from .in_graph import record
 
-        return record(tf, writer, call, tag, scope, inputs, build, step, rank)
+        return record(tf, writer, call, tag, scope_name(*names), inputs, build, step, rank)
     if not recording():
         return False
     number = step_number(step, call, tag)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any, Self
 
 from tallyboard.core.errors import InvalidLogdir, InvalidSummary, TallyboardError
 from tallyboard.core.summary import Event, Summary, kind_of
+from tallyboard.core.values import TensorTag
 from tallyboard.core.writer import SummaryWriter as CoreWriter
 
 from .defaults import building_graph, defaults, not_converted
@@ -83,6 +85,8 @@ class FileWriter(SummaryWriter):
     def __init__(self, writer: CoreWriter) -> None:
         self.writer = writer
         self._closed = False
+        self._tags: dict[tuple[str, str], TensorTag] = {}
+        self._numbers: Any = None  # what functions hand over, see handover.py
 
     def put(self, summary: Summary, step: int) -> None:
         """Writes a summary now.
@@ -92,6 +96,22 @@ class FileWriter(SummaryWriter):
         """
         self._check_open()
         self.writer.write(Event(step, time.time(), summary))
+
+    def put_number(self, tag: str, value: float, description: str, step: int) -> None:
+        """Writes a number now, as a tensor.
+
+        Raises:
+            WriterClosed: this writer is closed.
+        """
+        self._check_open()
+        self.writer.write_scalar(self.tensor_tag(tag, description), value, step, time.time())
+
+    def tensor_tag(self, tag: str, description: str) -> TensorTag:
+        """The tag of a number; the same object each time."""
+        found = self._tags.get((tag, description))
+        if found is None:
+            found = self._tags.setdefault((tag, description), TensorTag(tag, description))
+        return found
 
     def _check_open(self) -> None:
         if self._closed:
@@ -128,12 +148,25 @@ class FileWriter(SummaryWriter):
 
         return call_back(tf, act)
 
+    def numbers(self, tf: Any) -> Any:
+        """The queue by which functions hand numbers over."""
+        if self._numbers is None:
+            from .handover import Numbers
+
+            self._numbers = Numbers(tf, self.writer)
+            weakref.finalize(self, self._numbers.retire)
+        return self._numbers
+
     def _flush(self) -> None:
         if not self._closed:
+            if self._numbers is not None:
+                self._numbers.drain()
             self.writer.flush()
 
     def _close(self) -> None:
         if not self._closed:
+            if self._numbers is not None:
+                self._numbers.close()
             self._closed = True
             self.writer.close()
 

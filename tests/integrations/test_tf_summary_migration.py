@@ -225,7 +225,7 @@ def runs(logs: Path, read: Read) -> dict[str, list[Any]]:
                 every = [[node.op for node in graph.pre_optimization_graph.node] for graph in graphs]
                 values = [ops for ops in every if "Relu" in ops]  # beside operations that ran by themselves
             points.append((tag, step, plugin, content, metadata.summary_description, dtype, shape, values))
-        found[str(folder.relative_to(logs))] = points
+        found[str(folder.relative_to(logs))] = sorted(points, key=lambda point: point[0])  # in order for each tag
     return found
 
 
