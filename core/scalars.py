@@ -1,10 +1,10 @@
 """Scalar events by the million: columns to framed records, checksums included.
 
-Two events of the same tag differ only in their wall time, step and value, at places that depend on nothing
-but the tag's length and the step's varint width. So rows of one shape are handled together, whatever their tags: a
-template has the bytes that stay, NumPy writes the others as strided columns, and the checksum is a constant
-of (template, tag) combined with one table entry for each pair of bytes that vary (see record.py). The way back is in
-decoder.py.
+Two events of the same tag differ only in their wall time, step and value, at places that depend on nothing but the
+length of what stands between step and value (which makes the tag) and the step's varint width. So rows of one shape are
+handled together, whatever their tags: a template has the bytes that stay, NumPy writes the others as strided columns,
+and the checksum is a constant of (template, tag) combined with one table entry for each pair of bytes that vary (see
+record.py). The way back is in decoder.py.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .record import HEADER, byte_table, crc32c, frame, mask, pair_table
-from .wire import encode_scalar
+from .wire import encode_scalar, fixed_part, varint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,17 +34,20 @@ STEP = HEADER + 10
 
 
 class _Shape:
-    """Framed records of one size: tags of `length` bytes, steps whose varint has `width`. One row for each tag."""
+    """Framed records of one size: `length` fixed bytes before the value, steps whose varint has `width`.
+
+    One row for each tag, which makes the fixed bytes, in either form (see `wire.fixed_part`).
+    """
 
     def __init__(self, length: int, width: int) -> None:
         step = {0: 0, 10: -1}.get(width, (1 << (7 * (width - 1))) if width > 1 else 1)
-        data = bytearray(encode_scalar("?" * length, step, 0.0, 0.0))
+        data = bytearray(b"\x09" + bytes(8) + (b"\x10" + varint(step) if step else b"") + bytes(length + 4))
         for i in range(width):
             data[10 + i] = 0x80 if i < width - 1 else 0
         self._data = data
         self._header = frame(bytes(data))[:HEADER]
         last = len(data) - 1
-        self._tag_at = last - 4 - length
+        self._fixed_at = last - 3 - length
         self.size = HEADER + len(data) + 4
         self.width = width
         self.count = 0
@@ -64,15 +67,15 @@ class _Shape:
         found = self._row_of[ids]
         if (found < 0).any():
             for number in map(int, np.unique(ids[found < 0])):
-                self._row_of[number] = self._add(names[number].encode())
+                self._row_of[number] = self._add(fixed_part(names[number]))
             found = self._row_of[ids]
         return found
 
-    def _add(self, tag: bytes) -> int:
+    def _add(self, fixed: bytes) -> int:
         if self.count == len(self._rows):
             self._rows = np.concatenate((self._rows, np.empty_like(self._rows)))
             self._constants = np.concatenate((self._constants, np.empty_like(self._constants)))
-        self._data[self._tag_at : self._tag_at + len(tag)] = tag
+        self._data[self._fixed_at : self._fixed_at + len(fixed)] = fixed
         data = bytes(self._data)
         self._rows[self.count] = np.frombuffer(self._header + data + bytes(4), np.uint8)
         self._constants[self.count] = crc32c(data)
@@ -123,7 +126,7 @@ class ScalarEncoder:
     def __init__(self) -> None:
         self._tags: dict[str, int] = {}
         self._names: list[str] = []
-        self._lengths: I64 = np.empty(0, np.int64)  # of each tag in UTF-8
+        self._lengths: I64 = np.empty(0, np.int64)  # of each tag's fixed bytes
         self._shapes: dict[int, _Shape] = {}
 
     def encode(
@@ -155,11 +158,13 @@ class ScalarEncoder:
             self._tags.clear()
             self._names.clear()
             self._shapes.clear()
+            self._lengths = np.empty(0, np.int64)
         for tag in tags:
             if tag not in self._tags:
                 self._tags[tag] = len(self._names)
                 self._names.append(tag)
-        self._lengths = np.array([len(name.encode()) for name in self._names], np.int64)
+        new = np.array([len(fixed_part(name)) for name in self._names[len(self._lengths) :]], np.int64)
+        self._lengths = np.concatenate((self._lengths, new))
 
     def _columns(self, ids: I64, value: F32, step: I64, wall_time: F64) -> bytes:
         key = self._lengths[ids] * 11 + varint_width(step)

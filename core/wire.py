@@ -33,6 +33,7 @@ __all__ = [
     "encode_scalar",
     "encode_session_start",
     "fields",
+    "fixed_part",
     "varint",
 ]
 
@@ -73,6 +74,11 @@ def tensor_frame(tag: TensorTag) -> bytes:
     return b"\x2a" + varint(len(inner) + 4) + inner
 
 
+def fixed_part(tag: str) -> bytes:
+    """The bytes of a scalar between step and value, in the form that its tag asks for."""
+    return tensor_frame(tag) if isinstance(tag, TensorTag) else scalar_frame(tag.encode())[0]
+
+
 def encode_scalar(tag: str, step: int, wall_time: float, value: float) -> bytes:
     """An event of one scalar, value as float32: a `simple_value`, which every TensorBoard reads, or as its tag says."""
     return b"".join(
@@ -80,7 +86,7 @@ def encode_scalar(tag: str, step: int, wall_time: float, value: float) -> bytes:
             b"\x09",
             _pack_double(wall_time),
             b"\x10" + varint(step) if step else b"",  # proto3 leaves out a zero
-            tensor_frame(tag) if isinstance(tag, TensorTag) else scalar_frame(tag.encode())[0],
+            fixed_part(tag),
             to_float32(value),
         )
     )

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tallyboard as tb
+from tallyboard.core.decoder import ScalarDecoder
 from tallyboard.core.record import frame, scan
 from tallyboard.core.scalar_tensor import scalar_tensor
-from tallyboard.core.scalars import FEW, ScalarDecoder, ScalarEncoder
+from tallyboard.core.scalars import FEW, ScalarEncoder
 from tallyboard.core.summary import DataClass, Event, Summary
 from tallyboard.core.values import TensorTag
 from tallyboard.core.wire import decode_event, encode_event, encode_scalar
