@@ -7,6 +7,7 @@ store that hangs holds up no other.
 from __future__ import annotations
 
 import importlib
+import math
 import os
 import random
 import sys
@@ -89,6 +90,7 @@ class Uploads:
         self._thread: threading.Thread | None = None
         self._failures = 0
         self._next_try = 0.0
+        self._next_due = 0.0  # when a source has to be asked again
         self._arrivals = 0
         self._in_vain: float | None = None  # when somebody waited in vain
         self._systems: dict[str, tuple[Any, str]] = {}
@@ -100,6 +102,7 @@ class Uploads:
         """Asks a source from now on."""
         with self._changed:
             self._sources[id(source)] = source
+            self._next_due = 0.0
             self._tell()
 
     def unwatch(self, source: Source) -> None:
@@ -110,6 +113,7 @@ class Uploads:
     def wake(self) -> None:
         """Says that a source may have a file sooner than it had said."""
         with self._changed:
+            self._next_due = 0.0
             self._tell()
 
     def admit(self, count: int) -> bool:
@@ -186,25 +190,17 @@ class Uploads:
                 time.sleep(1.0)
 
     def _turn(self) -> None:
-        now = time.monotonic()
         with self._changed:
             self._news = False
-            sources = list(self._sources.values())
-        rest = float("inf")
-        for source in sources:
-            left = source.due(now)
-            if left <= 0:
-                source.seal()
-            else:
-                rest = min(rest, left)
-        del sources
+        self._ask_sources()
         with self._changed:
+            rest = self._next_due - time.monotonic()
             ready = [owner for owner, line in self._lines.items() if line.waiting]
             if ready:
                 rest = min(rest, self._next_try - time.monotonic())
             if not ready or rest > 0:
                 if not self._news:
-                    self._changed.wait(None if rest == float("inf") else max(rest, 0.001))
+                    self._changed.wait(None if rest == math.inf else max(rest, 0.001))
                 return
             owners = ready[:_TOGETHER]
             batch = [self._lines[owner].waiting[0] for owner in owners]
@@ -221,6 +217,24 @@ class Uploads:
         for upload, error in zip(batch, results, strict=True):
             if error is not None:
                 self._warn(upload, error)
+
+    def _ask_sources(self) -> None:
+        """Has every source that is due send its file."""
+        now = time.monotonic()
+        with self._changed:
+            if now < self._next_due:
+                return
+            sources = list(self._sources.values())
+            self._next_due = math.inf
+        rest = math.inf
+        for source in sources:
+            left = source.due(now)
+            if left <= 0:
+                source.seal()
+            else:
+                rest = min(rest, left)
+        with self._changed:
+            self._next_due = min(self._next_due, now + rest)
 
     def _arrived(self, owner: Hashable, upload: Upload) -> None:
         line = self._lines.pop(owner)

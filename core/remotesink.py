@@ -205,6 +205,7 @@ class RemoteSink:
         self._purge_step = None
         self._watched = False
         self._opened = time.monotonic()
+        self._encoder = self._group_encoder = None  # which another thread may have been using
 
 
 def file_sink_for(
