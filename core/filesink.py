@@ -148,6 +148,16 @@ class FileSink:
             raise
         self._end += len(data)
 
+    def disk(self) -> int | None:
+        """The device that the directory is on, or will be; None when nobody can tell."""
+        place = self._place
+        while not os.path.exists(place) and os.path.dirname(place) != place:
+            place = os.path.dirname(place)
+        try:
+            return os.stat(place).st_dev
+        except OSError:
+            return None
+
     def _is_deleted(self) -> bool:
         """Whether no directory has the file any more: the system goes on writing to such a one, for nobody to read."""
         return self._fd is not None and os.fstat(self._fd).st_nlink == 0

@@ -379,8 +379,9 @@ class AsyncSink:
 
     def _warn(self, error: Exception, what: str = "writing failed") -> None:
         number = getattr(error, "errno", None)
+        disk = self.inner.disk() if isinstance(self.inner, FileSink) and number in _OF_THE_DISK else None
         warn_once(
-            (self._serial, type(error), number),
+            (self._serial if disk is None else ("disk", disk), type(error), number),
             f"{self._name()}: {what} ({type(error).__name__}: {error}); {_CURES.get(number, 'look at the directory')}. "
             "Training goes on, and what is logged is kept and tried again while it fits in memory.",
         )
@@ -475,6 +476,7 @@ class AsyncSink:
         self.awake, self._shut = False, True
 
 
+_OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # a hundred writers that suffer from it need one warning
 _CURES: dict[int | None, str] = {
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some space, or have your quota raised",

@@ -172,6 +172,40 @@ def test_full_disk_that_is_never_freed(kind: str, tmp_path: Path) -> None:
     assert f"closed with {20_001 + 20 - kept} events lost, which could not be written" in closed
 
 
+MANY = """
+import sys, warnings
+logdir, kind = sys.argv[1:]
+exec(DISKS[kind])
+import tallyboard as tb
+
+warnings.simplefilter("always")
+shown = []
+warnings.showwarning = lambda message, *_: shown.append(str(message))
+writer = tb.SummaryWriter(logdir)
+fill()
+for step in range(600):
+    writer.add_scalars("loss", {f"line{number}": 1.0 for number in range(30)}, step)
+writer.flush()
+make_room()
+writer.close()
+done()
+print(*shown, sep="\\n")
+"""
+
+
+def test_full_disk_under_many_writers_mounted(tmp_path: Path) -> None:
+    """The writers of 30 lines in one chart, and their own, warn of one full disk once between them."""
+    if not can_mount():
+        pytest.skip("no file system can be mounted here")
+    code = f"DISKS = {DISKS!r}\n{MANY}"
+    done = run_python(code, str(tmp_path / "run"), "mounted", before=tuple(UNSHARE))
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 1
+    scalars = tb.read(tmp_path / "run").scalars()
+    assert {run: len(series) for (run, _), series in scalars.items()} == {f"loss_line{n}": 600 for n in range(30)}
+
+
 FORBIDDEN = """
 import os, sys, warnings
 import tallyboard as tb
