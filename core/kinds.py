@@ -320,10 +320,14 @@ class Embedding:
             raise CorruptRecord(f"the embedding {self.name!r} has no tensor_path")
         try:
             data = whole_file(self.tensor_path)
-            if len(self.shape) == 2 and len(data) == 4 * self.shape[0] * self.shape[1]:
-                return np.frombuffer(data, "<f4").reshape(self.shape)
-            rows = [line.split("\t") for line in data.decode().splitlines() if line]
-            return np.array(rows, np.float32)
+            raw = len(self.shape) == 2 and len(data) == 4 * self.shape[0] * self.shape[1]
+            try:  # text first, as TensorBoard: one digit, a point, another digit and a tab are four bytes as well
+                rows = [line.split("\t") for line in data.decode().splitlines() if line]
+                return np.array(rows, np.float32).reshape(self.shape or (len(rows), -1))
+            except ValueError:
+                if not raw:
+                    raise
+            return np.frombuffer(data, "<f4").reshape(self.shape)
         except (OSError, ValueError) as error:
             raise CorruptRecord(f"the embedding {self.name!r} cannot be read: {error}") from None
 
