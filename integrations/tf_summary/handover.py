@@ -25,6 +25,7 @@ class Numbers:
     """
 
     def __init__(self, tf: Any, writer: SummaryWriter) -> None:
+        self._tf = tf
         self._writer = writer
         self._tags: list[TensorTag] = []
         self._places: dict[TensorTag, int] = {}
@@ -69,10 +70,10 @@ class Numbers:
             return
         with self._lock:
             try:
-                count = int(self._queue.size())
-                if not count:
-                    return
-                places, steps, values, times = (part.numpy().tolist() for part in self._queue.dequeue_many(count))
+                with self._tf.init_scope():  # whatever graph is being built while the collector lets go of a writer
+                    count = int(self._queue.size())
+                    columns = self._queue.dequeue_many(count) if count else ()
+                    places, steps, values, times = ([part.numpy().tolist() for part in columns]) or ([], [], [], [])
             except Exception as error:
                 warn_once(
                     ("handover", type(error)),
@@ -80,9 +81,9 @@ class Numbers:
                     f"{type(error).__name__}: {error}. Training goes on without them.",
                 )
                 return
-            if self._closed:
+            if count and self._closed:
                 warn_once(
-                    ("handover", id(self)),
+                    ("handover", self._lock),  # kept there, so that no other one is taken for it
                     f"{self._writer.log_dir}: {count} numbers of a tf.function were dropped, because their writer is "
                     "already closed; trace the function anew with another default writer",
                 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 import weakref
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from .defaults import building_graph, defaults, not_converted
 
 __all__ = ["FileWriter", "SummaryWriter", "WriterClosed", "create_file_writer", "create_noop_writer", "flush"]
 
+_making = threading.Lock()
 MAX_QUEUE, FLUSH_MILLIS, SUFFIX = 10, 120_000, ".v2"  # TensorFlow's
 
 
@@ -150,12 +152,13 @@ class FileWriter(SummaryWriter):
 
     def numbers(self, tf: Any) -> Any:
         """The queue by which functions hand numbers over."""
-        if self._numbers is None:
-            from .handover import Numbers
+        with _making:
+            if self._numbers is None:
+                from .handover import Numbers
 
-            self._numbers = Numbers(tf, self.writer)
-            weakref.finalize(self, self._numbers.retire)
-        return self._numbers
+                self._numbers = Numbers(tf, self.writer)
+                weakref.finalize(self, self._numbers.retire)
+            return self._numbers
 
     def _flush(self) -> None:
         if not self._closed:

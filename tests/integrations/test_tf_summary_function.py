@@ -322,6 +322,29 @@ def test_numbers_reach_the_disk_by_themselves(tmp_path: Path) -> None:
     writer.close()
 
 
+def test_emptying_the_queue_while_a_graph_is_built(tmp_path: Path, written: Read) -> None:
+    """The collector may let go of a writer in the middle of a tracing: that adds nothing to the graph."""
+    writer = summary.create_file_writer(tmp_path)
+    sizes: list[int] = []
+
+    @tf.function
+    def train(x: Any) -> None:
+        summary.scalar("a", x, step=0)
+
+    @tf.function(autograph=False)
+    def other() -> None:
+        sizes.append(len(tf.compat.v1.get_default_graph().get_operations()))
+        writer._numbers.retire()  # type: ignore[attr-defined]  # as its finalizer does
+        sizes.append(len(tf.compat.v1.get_default_graph().get_operations()))
+
+    with writer.as_default():
+        train(tf.constant(1.0))
+    other()
+    writer.writer.flush()  # type: ignore[attr-defined]
+    assert sizes[0] == sizes[1]
+    assert [point[5] for point in written(tmp_path)] == [1.0]
+
+
 def test_what_nobody_closed_is_written(tmp_path: Path, written: Read) -> None:
     """A writer and a function that nobody holds any more leave nothing unwritten, whoever lets go of them and when."""
 
