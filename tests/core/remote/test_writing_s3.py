@@ -132,7 +132,7 @@ class TestS3:
                 writer.add_scalar("loss", 3.0, 3)
                 writer.flush()
                 writer.close()
-            assert time.monotonic() - began < 1
+            assert time.monotonic() - began < 4  # not a second for each of ten calls
             until(lambda: remote_uploads.uploads_to(bucket)._failures)
             server.go_on()
             fs = system()
@@ -160,7 +160,7 @@ class TestS3:
         with tb.SummaryWriter(tmp_path / "local") as local:
             local.add_scalar("loss", 1.0, 1)
         until(lambda: remote_uploads.uploads_to(bucket).owners())
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 10
         server.go_on()
         fs = system()
         until(lambda: fs.find(bucket))
