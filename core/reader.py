@@ -194,7 +194,7 @@ class LogdirReader:
     def _find_all(self) -> list[FileState]:
         listing = self.place.walk()
         if self._index is not None and not self._restored:
-            self._restored = True
+            self._restored = True  # once, and only before anything was read
             if (saved := self._index.load()) is not None:
                 self._adopt(saved, listing)
         seen = {entry.path for entry in listing.entries}
@@ -209,6 +209,7 @@ class LogdirReader:
         return self._take_stock(listing, gone)
 
     def _find_at(self, paths: Iterable[str]) -> list[FileState]:
+        self._restored = True
         listing, gone = Listing(), list[str]()
         for path in paths:
             found = self.place.look(path)
