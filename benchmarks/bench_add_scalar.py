@@ -76,19 +76,23 @@ def whole(make: Callable[[str], Any], calls: int) -> float:
     return took
 
 
-def endured(make: Callable[[str], Any], calls: int) -> dict[str, float]:
-    """Seconds, processor seconds of all threads, and bytes on disk of one of `calls` calls, close included."""
+def endured(make: Callable[[str], Any], calls: int, steps: int) -> dict[str, float]:
+    """Seconds, processor seconds of all threads, and bytes on disk of one of `calls` calls, close included.
+
+    The steps go up to `steps`, however many calls there are, because larger ones take more bytes.
+    """
+    stride = steps // calls
     folder = tempfile.mkdtemp()
     start, busy = time.perf_counter(), time.process_time()
     with make(folder) as writer:
         for i in range(calls):
-            writer.add_scalar(TAGS[i % 10], i * 0.5, i)
+            writer.add_scalar(TAGS[i % 10], i * 0.5, i * stride)
     took, cpu = time.perf_counter() - start, time.process_time() - busy
     size = sum(entry.stat().st_size for entry in os.scandir(folder))
     shutil.rmtree(folder)
     start = time.process_time()
     for i in range(calls):
-        (TAGS[i % 10], i * 0.5, i)
+        (TAGS[i % 10], i * 0.5, i * stride)
     loop = time.process_time() - start
     return {"seconds": took / calls, "cpu": (cpu - loop) / calls, "bytes": size / calls}
 

@@ -69,7 +69,7 @@ def scalars(sides: Sides, turns: int) -> list[Row]:
     burst, slow = each(bench_add_scalar.burst, 50_000), each(paced, 100)
 
     def endured(peer: Peer) -> dict[str, float]:
-        told = bench_add_scalar.endured(peer.make, peer.calls(200_000))
+        told = bench_add_scalar.endured(peer.make, peer.calls(200_000), 200_000)
         return {"s": told["seconds"] * 200_000, "rate": 1 / told["seconds"], "cpu": told["cpu"] * 1e6} | {
             "bytes": told["bytes"]
         }
