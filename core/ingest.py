@@ -180,9 +180,10 @@ class Ingest:
         work.seen[rest] = True
         start = frames.offset[rest] + HEADER
         rest = self._take_outlines(work, rest, outline(batch.buffer, start, start + frames.length[rest]))
-        rest = np.union1d(rest, np.array(self._name_tensors(work, points, bare), np.int64))
-        for row in rest.tolist():
-            self._parse(work, row)
+        for row in np.sort(rest).tolist():
+            self._parse(work, row, points, bare)
+        for row in sorted(set(self._name_tensors(work, points, bare)) - set(rest.tolist())):
+            self._parse(work, row, points, bare)
 
     def _take_outlines(self, work: _Work, rows: I64, seen: Outlines) -> I64:
         """Takes what outlines tell; returns the records that have to be parsed."""
@@ -222,27 +223,43 @@ class Ingest:
         for run, tag, plugin in list(work.blobs):
             if plugin:
                 continue
+            named = self._first(work, points, bare, run, tag)
             rows = work.blobs.pop((run, tag, ""))
-            named, since = self._first(work, points, bare, run, tag)
-            rows = [row for row in rows if row > since]
+            self._store.know(work.runs[run], tag, named)
             if named == "scalars":
                 parse += rows
-            elif rows:
-                work.blobs.setdefault((run, tag, named or NAMELESS), []).extend(rows)
+            else:
+                work.blobs.setdefault((run, tag, named), []).extend(rows)
         return parse
 
-    def _first(self, work: _Work, points: _Points, bare: NDArray[np.bool_], run: int, tag: str) -> tuple[str, int]:
-        """The plugin that a tag came with first, or empty, and the record of this batch that says so, or -1."""
+    def _first(
+        self,
+        work: _Work,
+        points: _Points,
+        bare: NDArray[np.bool_],
+        run: int,
+        tag: str,
+        *here: tuple[int, str],
+    ) -> str:
+        """The plugin that a tag came with first, or empty; that of nameless tensors where its first value is one.
+
+        Args:
+            work, points, bare: the batch.
+            run, tag: which.
+            here: a record just parsed and the plugin it names.
+        """
         if known := self._store.plugin_of(work.runs[run], tag):
-            return known, -1
-        found = [(min(rows), plugin) for (its, name, plugin), rows in work.blobs.items() if (its, name) == (run, tag)]
-        found = [(row, plugin) for row, plugin in found if plugin]
+            return known
+        found = [
+            (min(rows), plugin or NAMELESS)
+            for (its, name, plugin), rows in work.blobs.items()
+            if (its, name) == (run, tag)
+        ]
         key = run << 32 | self._numbers.get(tag, -1)
-        named = points.row[(points.series == key) & ~bare]
-        found += [(int(named[0]), "scalars")] if len(named) else []
+        at = np.flatnonzero(points.series == key)[:1]
+        found += [(int(points.row[i]), NAMELESS if bare[i] else "scalars") for i in at.tolist()]
         found += [(row, "scalars") for row, series, *_ in work.scalars if series == key][:1]
-        row, plugin = min(found, default=(-1, ""))
-        return plugin, row
+        return min([*here, *found], key=lambda place: place[0], default=(-1, ""))[1]
 
     def _name_bare(self, work: _Work, points: _Points, bare: NDArray[np.bool_]) -> _Points:
         """Keeps numbers of tensors that name no plugin where their tag is a scalar's."""
@@ -250,19 +267,20 @@ class Ingest:
         found: list[int] = np.unique(points.series[bare]).tolist()
         for series in found:
             run, tag = series >> 32, self._names[series & 0xFFFFFFFF]
-            plugin, since = self._first(work, points, bare, run, tag)
-            mine = bare & (points.series == series) & (points.row > since)
+            plugin = self._first(work, points, bare, run, tag)
+            self._store.know(work.runs[run], tag, plugin)
+            mine = bare & (points.series == series)
             if plugin == "scalars":
                 keep |= mine
             else:
                 rows = points.row[mine]
                 work.step[rows], work.wall_time[rows] = points.step[mine], points.wall_time[mine]
                 work.summary[rows] = work.seen[rows] = True
-                for row in rows.tolist():
-                    work.blob(row, run, tag, plugin or NAMELESS)
+                for row in np.unique(rows).tolist():
+                    work.blob(row, run, tag, plugin)
         return _Points(*(getattr(points, name)[keep] for name in _Points.__slots__))
 
-    def _parse(self, work: _Work, row: int) -> None:
+    def _parse(self, work: _Work, row: int, points: _Points, bare: NDArray[np.bool_]) -> None:
         """Parses one record."""
         batch, run = work.batch, int(work.run_of[row])
         start = int(batch.frames.offset[row]) + HEADER
@@ -283,15 +301,17 @@ class Ingest:
         elif what == "tagged_run_metadata":
             work.blob(row, run, event.tagged_run_metadata.tag, "graph_tagged_run_metadata")
         for value in event.summary.value:
-            self._take_value(work, row, run, value)
+            name = work.runs[run]
+            named = plugin_of(value, "")
+            tensor = value.WhichOneof("value") == "tensor"
+            here = row, named or (NAMELESS if tensor else "")  # what is neither is its tag's, if that came before
+            first = self._first(work, points, bare, run, value.tag, here)
+            if first:
+                self._store.know(name, value.tag, first)
+                self._take_value(work, row, run, value, named or first)
 
-    def _take_value(self, work: _Work, row: int, run: int, value: pb.Summary.Value) -> None:
+    def _take_value(self, work: _Work, row: int, run: int, value: pb.Summary.Value, plugin: str) -> None:
         tag, name = value.tag, work.runs[run]
-        plugin = plugin_of(value, self._store.plugin_of(name, tag))
-        if not plugin and value.WhichOneof("value") != "tensor":
-            return
-        plugin = plugin or NAMELESS
-        self._store.know(name, tag, plugin)
         if plugin != "scalars":
             rows = work.blobs.setdefault((run, tag, plugin), [])
             if row not in rows[-1:]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tallyboard.core.errors import CorruptRecord
 from tallyboard.core.ingest import Batch, Ingest
-from tallyboard.core.legacy import number_in, plugin_of
+from tallyboard.core.legacy import NAMELESS, number_in, plugin_of
 from tallyboard.core.proto import event_pb2 as pb
 from tallyboard.core.reader import LogdirReader
 from tallyboard.core.record import frame, masked_crc, scan
@@ -105,8 +105,9 @@ def one_by_one(raw: bytes) -> dict[tuple[str, str], list[tuple[int, float, Any]]
         seen: set[tuple[str, str]] = set()
         for value in event.summary.value:
             plugin = plugin_of(value, first.get(value.tag, ""))
-            if not plugin:
+            if not plugin and value.WhichOneof("value") != "tensor":
                 continue
+            plugin = plugin or NAMELESS
             first.setdefault(value.tag, plugin)
             if plugin == "scalars":
                 number = number_in(value)
