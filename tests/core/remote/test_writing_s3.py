@@ -112,10 +112,12 @@ class TestS3:
     def test_a_server_that_hangs(self, s3: tuple[S3, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """flush and close return in time, later ones at once; local writers go on; afterwards everything arrives."""
         server, bucket = s3
-        monkeypatch.setattr(remote_uploads, "WAIT", 1.0)
+        monkeypatch.setattr(remote_uploads, "WAIT", 3.0)
         monkeypatch.setattr(remote_uploads, "_TRY", 1.5)
         writers = [tb.SummaryWriter(f"{bucket}/run{i}") for i in range(5)]
         local = tb.SummaryWriter(tmp_path / "local")
+        (file,) = (tmp_path / "local").iterdir()
+        size = file.stat().st_size
         server.hang()
         for writer in writers:
             writer.add_scalar("loss", 1.0, 1)
@@ -124,7 +126,7 @@ class TestS3:
             flushing.start()
             writers[0].add_scalar("loss", 2.0, 2)
             local.add_scalar("loss", 1.0, 1)
-            until(lambda: (".", "loss") in tb.read(tmp_path / "local").scalars())
+            until(lambda: file.stat().st_size > size)
             assert flushing.is_alive()
             flushing.join()
             began = time.monotonic()
@@ -132,7 +134,7 @@ class TestS3:
                 writer.add_scalar("loss", 3.0, 3)
                 writer.flush()
                 writer.close()
-            assert time.monotonic() - began < 4  # not a second for each of ten calls
+            assert time.monotonic() - began < 10  # not three seconds for each of ten calls
             until(lambda: remote_uploads.uploads_to(bucket)._failures)
             server.go_on()
             fs = system()
@@ -140,7 +142,7 @@ class TestS3:
             until(lambda: not remote_uploads.uploads_to(bucket).owners())
         texts = [str(one.message) for one in said]
         assert len([text for text in texts if "uploading failed (TimeoutError)" in text]) == 1
-        assert len([text for text in texts if "were not uploaded within 1 s" in text]) == 5
+        assert len([text for text in texts if "were not uploaded within 3 s" in text]) == 5
         local.close()
         logdir = download(fs, bucket, tmp_path / "remote")
         assert points(logdir, "run0") == [(1, 1.0), (2, 2.0), (3, 3.0)]
