@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 from .errors import warn_once
 
-__all__ = ["Served", "elsewhere", "in_main_thread", "pump"]
+__all__ = ["Served", "aside", "elsewhere", "in_main_thread", "pump"]
 
 _TURN = 0.25  # seconds between two looks at all sinks
 _FORK_WAITS = 3.0  # seconds; a disk that hangs keeps nobody from forking
@@ -225,6 +225,15 @@ class _Runner:
 
 _idle: list[_Runner] = []
 pump = Pump()
+
+
+def aside(call: Callable[[], object]) -> bool:
+    """Calls it in a thread of its own, and waits for nothing; False where there is none to be had."""
+    try:
+        _thread.start_new_thread(call, ())
+    except RuntimeError:  # no more threads, or the program is ending
+        return False
+    return True
 
 
 def elsewhere(call: Callable[[], object]) -> None:

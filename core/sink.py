@@ -18,7 +18,7 @@ from typing import Any, Protocol, runtime_checkable
 from .ending import rest, watch
 from .errors import warn_once
 from .filesink import FileSink
-from .pump import elsewhere, in_main_thread
+from .pump import aside, elsewhere, in_main_thread
 from .pump import pump as _pump
 from .summary import DataClass, Event, Summary
 from .values import Group, Later, TensorTag
@@ -454,8 +454,8 @@ class AsyncSink:
         """
         if in_main_thread() and not hasattr(self.inner, "wait"):
             self.close()
-        elif self.awake or self.rows:
-            self.forsaken = True
+        elif (self.awake or self.rows) and not (hasattr(self.inner, "wait") and aside(self.close)):
+            self.forsaken = True  # the thread that all sinks share closes it; one that takes its time has its own
             _pump.serve(self)
             _pump.wake()
 

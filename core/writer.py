@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import InvalidLogdir, InvalidSummary
 from .filewriter import FileWriter
 from .hparams import Session, ended_well, passed_through
+from .pump import elsewhere
 from .remote import is_remote, joined, placed
 from .remotesink import RemoteSink, file_sink_for
 from .sink import AsyncSink, NullSink, Sink
@@ -343,6 +344,9 @@ class SummaryWriter(ArrayAdds, MediaAdds, ScalarAdds, HParamsAdds, EmbeddingAdds
 
     def flush(self) -> None:
         """Returns when another process can read everything that was logged before, even after kill -9 of this one."""
+        elsewhere(self._flush)
+
+    def _flush(self) -> None:
         self._begin_flush()
         self._sink.flush()
         for writer in list(self._sub_runs.values()):

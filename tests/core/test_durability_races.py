@@ -309,3 +309,36 @@ def test_a_thousand_open_writers(tmp_path: Path) -> None:
     assert each < 100_000
     steps = Counter(tuple(series.step.tolist()) for series in tb.read(tmp_path).scalars().values())
     assert steps == {(0, 1, 2): 3000, (0,): 2}
+
+
+def test_dropped_in_a_thread_over_a_slow_network(tmp_path: Path) -> None:
+    """A writer that a thread drops, whose sink takes its time to close, holds up no other writer."""
+
+    class Network(tb.MemorySink):
+        def __init__(self) -> None:
+            super().__init__()
+            self.arrived = threading.Event()
+
+        def wait(self) -> None:
+            self.arrived.wait(30)
+
+    network = Network()
+
+    def drop() -> None:
+        tb.SummaryWriter(sink=network).add_scalar("loss", 1.0, 0)
+
+    thread = threading.Thread(target=drop)
+    thread.start()
+    thread.join()
+    other = tb.SummaryWriter(tmp_path)
+    other.add_scalar("loss", 1.0, 0)
+    deadline = time.monotonic() + 10
+    while not logged(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert logged(tmp_path) == {"loss": [0]}
+    assert not network.closed
+    network.arrived.set()
+    while not network.closed and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert network.closed
+    other.close()
