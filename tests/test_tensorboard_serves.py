@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -70,10 +71,19 @@ def write_everything(logdir: Path) -> None:
                     raise ValueError("diverged")
         except ValueError:
             pass
-    with tb.SummaryWriter(logdir / "running") as writer:
-        writer.add_hparams({"lr": 0.3, "layers": 9, "bias": True, "optimizer": "adam"}, {"score": 0.0})
-        writer._finalizer.detach()  # as a run that goes on, or was killed: nothing is written at its end
-        writer.flush()
+    done = subprocess.run([sys.executable, "-c", KILLED, str(logdir / "running")], timeout=60)
+    assert done.returncode == -signal.SIGKILL
+
+
+KILLED = """
+import os, signal, sys
+import tallyboard as tb
+
+writer = tb.SummaryWriter(sys.argv[1])
+writer.add_hparams({"lr": 0.3, "layers": 9, "bias": True, "optimizer": "adam"}, {"score": 0.0})
+writer.flush()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 def write_numbers(writer: tb.SummaryWriter) -> None:
