@@ -488,7 +488,7 @@ class Run(RunTable):
 
     @property
     def embeddings(self) -> dict[str, kinds.Embedding]:
-        """Embeddings by name, as the run's `projector_config.pbtxt` lists them.
+        """Embeddings by name, as the run's `projector_config.pbtxt` lists them; of a remote run none are read.
 
         Raises:
             CorruptRecord: that file is no projector configuration.
