@@ -8,6 +8,7 @@ The checksum is a constant of (template, tags) combined with a table entry for e
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -29,10 +30,10 @@ Bools = NDArray[np.bool_]
 
 @dataclass(slots=True)
 class Decoded:
-    """What `ScalarDecoder.decode` made of some records; one entry for each scalar, in the order written.
+    """What `ScalarDecoder.decode` made of some records; one entry for each scalar, in no order.
 
     Attributes:
-        row: which record, ascending.
+        row: which record; values of one record are in its order.
         tag: index into the decoder's `tags`.
         step, wall_time, value: the columns; float32 values are exact in float64.
         wide: whether the value was written with more than float32's precision.
@@ -167,6 +168,12 @@ def _find_number(data: bytes, at: int, end: int) -> tuple[tuple[int, int], str] 
     return ((start, stop), found) if one else None
 
 
+@functools.cache
+def _factors(count: int) -> U64:
+    """Odd numbers to hash with, always the same."""
+    return np.random.default_rng(1).integers(1, 2**63, count, dtype=np.uint64) | np.uint64(1)
+
+
 class _Template:
     """Events of scalars of one length whose parts stand at the same places, whatever their tags."""
 
@@ -195,8 +202,7 @@ class _Template:
         expected = self._as_words(self.row & fixed)
         self.fixed = [(j, fixed_words[j], expected[j]) for j in range(self.words) if fixed_words[j]]
         self.tag = [(j, tag_words[j]) for j in range(self.words) if tag_words[j]]
-        factors = np.random.default_rng(1).integers(1, 2**63, len(self.tag), dtype=np.uint64)
-        self.factors = factors | np.uint64(1)
+        self.factors = _factors(len(self.tag))
         self.varying = sorted(varying)
         self.known: dict[int, tuple[list[int], int, list[int]]] = {}
         self.lookup: tuple[U64, I64, U32, list[U64]] | None = None
@@ -277,29 +283,22 @@ def _varints(column: Any, start: int, end: int, count: int) -> I64:
 
 
 @dataclass(slots=True)
-class _Many:
-    """Rows of several values each, decoded."""
+class _Part:
+    """Rows of one template, decoded; `tag` and `value` of shape [rows, values]."""
 
     row: I64
-    tag: I64  # of shape [rows, values], as the three at the end
-    step: I64
-    wall_time: F64
-    value: F64
-    wide: Bools
-    bare: Bools
-
-
-@dataclass(slots=True)
-class _Work:
-    """What comes out of one call, while it is being made. One entry a record, tag -1 where it is no single scalar."""
-
     tag: I64
     step: I64
     wall_time: F64
     value: F64
-    wide: Bools
-    bare: Bools
-    many: list[_Many] = field(default_factory=list[_Many])
+    template: _Template
+
+
+@dataclass(slots=True)
+class _Work:
+    """What comes out of one call, while it is being made."""
+
+    parts: list[_Part] = field(default_factory=list[_Part])
     rest: list[I64] = field(default_factory=list[I64])
     corrupt: list[I64] = field(default_factory=list[I64])
 
@@ -308,10 +307,10 @@ class ScalarDecoder:
     """Turns framed records into columns. Keeps templates and tags from batch to batch."""
 
     LENGTH_MAX: Final = 16_384  # a longer record is no scalars, or not worth a template
-    TEMPLATES_PER_LENGTH: Final = 6
-    TRIED: Final = 8  # records of one length that are parsed in vain before the others are left alone
+    TEMPLATES_PER_SHAPE: Final = 6
+    TRIED: Final = 8  # records of one shape that are parsed in vain before the others are left alone
     CHUNK: Final = 1 << 15  # rows at a time: their bytes stay in the processor's cache
-    FEW_LENGTHS: Final = 12  # with more lengths than these a chunk has too few rows of each, and is taken larger
+    FEW_LENGTHS: Final = 12  # with more lengths than these a chunk has too few rows of each, and everything is taken
 
     def __init__(self) -> None:
         self.tags: dict[bytes, int] = {}
@@ -325,32 +324,26 @@ class ScalarDecoder:
             offset, length: of the records, as `record.scan` returns them.
         """
         count = len(offset)
-        work = _Work(
-            np.full(count, -1, np.int64),
-            np.empty(count, np.int64),
-            np.empty(count),
-            np.empty(count),
-            np.zeros(count, bool),
-            np.zeros(count, bool),
-        )
-        chunk = self.CHUNK if not count or len(_distinct(length)) <= self.FEW_LENGTHS else self.CHUNK * 8
+        work = _Work()
+        few = not count or len(_distinct(length)) <= self.FEW_LENGTHS
+        chunk = self.CHUNK if few else 262144
         for low in range(0, count, chunk):
-            part = length[low : low + chunk]
-            for size, rows in _by_length(part):
-                if not 13 <= size <= self.LENGTH_MAX:
+            part = slice(low, low + chunk)
+            for shape, rows in _by_shape(buffer, offset[part] + HEADER, length[part]):
+                if not 13 <= shape >> 4 <= self.LENGTH_MAX:
                     work.rest.append(rows + low)
                 else:
-                    self._one_length(work, buffer, offset, rows + low, size)
+                    self._one_shape(work, buffer, offset, rows + low, shape)
         return _finish(work)
 
-    def _one_length(self, work: _Work, buffer: U8, offset: I64, rows: I64, size: int) -> None:
-        templates = self._templates.get(size, [])
+    def _one_shape(self, work: _Work, buffer: U8, offset: I64, rows: I64, shape: int) -> None:
+        templates, size = self._templates.get(shape, []), shape >> 4
         tried = misfits = 0
         while len(rows):
             if tried == len(templates):
                 start = int(offset[rows[0]]) + HEADER
                 data = buffer[start : start + size].tobytes()
-                full = len(templates) >= self.TEMPLATES_PER_LENGTH
+                full = len(templates) >= self.TEMPLATES_PER_SHAPE
                 places = None if full else _find_places(data)
                 if places is None:
                     misfits += 1
@@ -358,7 +351,7 @@ class ScalarDecoder:
                     work.rest.append(rows if many else rows[:1])
                     rows = rows[:0] if many else rows[1:]
                     continue
-                templates = self._templates.setdefault(size, templates)
+                templates = self._templates.setdefault(shape, templates)
                 templates.append(_Template(data, places))
             rows = self._apply(work, templates[tried], buffer, offset, rows)
             tried += 1
@@ -401,49 +394,30 @@ class ScalarDecoder:
 def _read(work: _Work, template: _Template, column: Any, rows: I64, tag: I64) -> None:
     """Takes the columns of rows that were verified."""
     places, count = template.places, len(rows)
-    wall = column(places.wall, "<f8")
     step = _varints(column, *places.step, count) if places.step else np.zeros(count, np.int64)
-    values = [
-        _varints(column, *value.number, count) if value.kind == "varint" else column(value.number[0], value.kind)
-        for value in places.values
-    ]
-    if len(values) == 1:
-        work.tag[rows], work.step[rows], work.wall_time[rows], work.value[rows] = tag[:, 0], step, wall, values[0]
-        work.wide[rows], work.bare[rows] = template.wide[0], template.bare[0]
-        return
-    table = np.empty((count, len(values)))
-    for i, value in enumerate(values):
-        table[:, i] = value
-    work.many.append(_Many(rows, tag, step, wall.copy(), table, template.wide, template.bare))
+    table = np.empty((count, len(places.values)))
+    for i, value in enumerate(places.values):
+        number = value.number
+        table[:, i] = _varints(column, *number, count) if value.kind == "varint" else column(number[0], value.kind)
+    work.parts.append(_Part(rows, tag, step, column(places.wall, "<f8").copy(), table, template))
 
 
 def _finish(work: _Work) -> Decoded:
     none = np.empty(0, np.int64)
     rest = np.sort(np.concatenate(work.rest)) if work.rest else none
     corrupt = np.sort(np.concatenate(work.corrupt)) if work.corrupt else none
-    columns: list[NDArray[Any]] = [work.tag, work.step, work.wall_time, work.value, work.wide, work.bare]
-    row = np.arange(len(work.tag))
-    if len(rest) or len(corrupt) or work.many:
-        row = np.flatnonzero(work.tag >= 0)
-        columns = [column[row] for column in columns]
-    if not work.many:
-        return _decoded([row, *columns], rest, corrupt)
-    parts: list[list[NDArray[Any]]] = [[row, *columns]]
-    for many in work.many:
-        count, width = many.value.shape
-        flat: list[NDArray[Any]] = [
-            many.tag.ravel(),
-            many.step.repeat(width),
-            many.wall_time.repeat(width),
-            many.value.ravel(),
-        ]
-        parts.append([many.row.repeat(width), *flat, np.tile(many.wide, count), np.tile(many.bare, count)])
-    parts = [part for part in parts if len(part[0])] or parts[:1]
-    joined = parts[0] if len(parts) == 1 else [np.concatenate(column) for column in zip(*parts, strict=True)]
-    if len(parts) > 1:
-        order = np.argsort(joined[0], kind="stable")
-        joined = [column[order] for column in joined]
-    return _decoded(joined, rest, corrupt)
+    columns: list[list[NDArray[Any]]] = [[none], [none], [none], [np.empty(0)], [np.empty(0)]]
+    flags: list[list[NDArray[Any]]] = [[np.empty(0, bool)], [np.empty(0, bool)]]
+    for part in work.parts:
+        count, width = part.value.shape
+        of_rows = (part.row, part.step, part.wall_time)
+        row, step, wall_time = of_rows if width == 1 else [each.repeat(width) for each in of_rows]
+        for column, each in zip(columns, (row, part.tag.ravel(), step, wall_time, part.value.ravel()), strict=True):
+            column.append(each)
+        for column, flag in zip(flags, (part.template.wide, part.template.bare), strict=True):
+            column.append(np.tile(flag, count))
+    work.parts.clear()
+    return _decoded([np.concatenate(column) for column in (*columns, *flags)], rest, corrupt)
 
 
 def _decoded(columns: list[NDArray[Any]], rest: I64, corrupt: I64) -> Decoded:
@@ -456,10 +430,20 @@ def _distinct(lengths: I64) -> I64:
     return np.flatnonzero(np.bincount(lengths)) if lengths.max() < 1 << 16 else np.unique(lengths)
 
 
-def _by_length(lengths: I64) -> list[tuple[int, I64]]:
-    """The rows of each length."""
-    narrow = lengths.astype(np.uint16) if lengths.max() < 1 << 16 else lengths  # 16 bits are sorted in linear time
+def _by_shape(buffer: U8, at: I64, lengths: I64) -> list[tuple[int, I64]]:
+    """The rows of each shape: their length, times 16, and how many bytes seem to be the step's varint, up to 6.
+
+    Events of one length that differ in the step's width have nothing at the same place: told apart here, they need
+    not be tried in vain.
+    """
+    word = np.ndarray((len(buffer) - 7,), "<u8", buffer, strides=(1,))[at + 10]
+    shapes = lengths << 4
+    ones = 0
+    for i in range(5):
+        ones |= 0x80 << (8 * i)
+        shapes += (word & np.uint64(ones)) == ones
+    narrow = shapes.astype(np.uint16) if lengths.max() < 1 << 12 else shapes  # 16 bits are sorted in linear time
     order = np.argsort(narrow, kind="stable")
-    ordered = narrow[order]
+    ordered = shapes[order]
     bounds = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])).tolist()
     return [(int(ordered[a]), order[a:b]) for a, b in zip(bounds, [*bounds[1:], len(order)], strict=True)]

@@ -61,7 +61,7 @@ class Batch:
 
 @dataclass(slots=True)
 class _Points:
-    """Scalar points with the record and series that each belongs to, in the order of records."""
+    """Scalar points with the record and series that each belongs to."""
 
     row: I64
     series: I64  # run << 32 | tag
@@ -81,6 +81,7 @@ class _Work:
         step, wall_time, summary, seen: of each record, apart from those that are scalars in bulk.
         scalars: found one by one: record, series, step, wall time, value, whether it is wide.
         blobs: records by run, tag and plugin.
+        named: the first record that names a tag's plugin, by run and tag; those of scalars in bulk are not here.
     """
 
     batch: Batch
@@ -95,10 +96,22 @@ class _Work:
         default_factory=list[tuple[int, int, int, float, float, bool]]
     )
     blobs: dict[tuple[int, str, str], list[int]] = field(default_factory=dict[tuple[int, str, str], list[int]])
+    named: dict[tuple[int, str], tuple[int, str]] = field(default_factory=dict[tuple[int, str], tuple[int, str]])
 
     def blob(self, row: int, run: int, tag: str, plugin: str) -> None:
-        """Notes a record that holds a value of a tag."""
-        self.blobs.setdefault((run, tag, plugin), []).append(row)
+        """Notes a record that holds a value of a tag; the plugin is empty where the value names none."""
+        rows = self.blobs.get((run, tag, plugin))
+        if rows is None:
+            self.blobs[run, tag, plugin] = [row]
+            self.name(row, run, tag, plugin)
+        elif rows[-1] != row:
+            rows.append(row)
+
+    def name(self, row: int, run: int, tag: str, plugin: str) -> None:
+        """Notes that a record says which plugin a tag belongs to."""
+        known = self.named.get((run, tag))
+        if plugin and (known is None or row < known[0]):
+            self.named[run, tag] = (row, plugin)
 
 
 class Ingest:
@@ -143,6 +156,7 @@ class Ingest:
         self._look(work, decoded.rest, points, decoded.bare)
         if decoded.bare.any():
             points = self._name_bare(work, points, decoded.bare)
+        self._know_first(work, points)
         points = _with(points, work.scalars)
         first = np.empty(len(work.runs), np.int64)
         first[work.run_of[::-1]] = np.arange(count)[::-1]
@@ -180,10 +194,9 @@ class Ingest:
         work.seen[rest] = True
         start = frames.offset[rest] + HEADER
         rest = self._take_outlines(work, rest, outline(batch.buffer, start, start + frames.length[rest]))
-        for row in np.sort(rest).tolist():
-            self._parse(work, row, points, bare)
-        for row in sorted(set(self._name_tensors(work, points, bare)) - set(rest.tolist())):
-            self._parse(work, row, points, bare)
+        for row in rest.tolist():
+            self._parse(work, row)
+        self._name_tensors(work, points, bare)
 
     def _take_outlines(self, work: _Work, rows: I64, seen: Outlines) -> I64:
         """Takes what outlines tell; returns the records that have to be parsed."""
@@ -217,76 +230,69 @@ class Ingest:
                 work.blob(row, run, tag, plugin)
         return np.append(rows[parse], np.array(odd, np.int64))
 
-    def _name_tensors(self, work: _Work, points: _Points, bare: NDArray[np.bool_]) -> list[int]:
-        """Gives tensors that name no plugin to that of their tag, if any; returns those of scalars, to be parsed."""
-        parse: list[int] = []
+    def _name_tensors(self, work: _Work, points: _Points, bare: NDArray[np.bool_]) -> None:
+        """Gives tensors that name no plugin to that of their tag."""
         for run, tag, plugin in list(work.blobs):
             if plugin:
                 continue
             named = self._first(work, points, bare, run, tag)
-            rows = work.blobs.pop((run, tag, ""))
-            self._store.know(work.runs[run], tag, named)
-            if named == "scalars":
-                parse += rows
-            else:
-                work.blobs.setdefault((run, tag, named), []).extend(rows)
-        return parse
+            for row in work.blobs.pop((run, tag, "")):
+                if named != "scalars":
+                    work.blob(row, run, tag, named)
+                    continue
+                for value in self._event(work, row).summary.value:
+                    if value.tag == tag and not plugin_of(value, ""):
+                        self._take_number(work, row, run, value)
 
-    def _first(
-        self,
-        work: _Work,
-        points: _Points,
-        bare: NDArray[np.bool_],
-        run: int,
-        tag: str,
-        *here: tuple[int, str],
-    ) -> str:
-        """The plugin that a tag came with first, or empty; that of nameless tensors where its first value is one.
-
-        Args:
-            work, points, bare: the batch.
-            run, tag: which.
-            here: a record just parsed and the plugin it names.
-        """
+    def _first(self, work: _Work, points: _Points, bare: NDArray[np.bool_], run: int, tag: str) -> str:
+        """The plugin that a tag came with first, in all of the run; that of a tensor which names none is `NAMELESS`."""
         if known := self._store.plugin_of(work.runs[run], tag):
             return known
-        found = [
-            (min(rows), plugin or NAMELESS)
-            for (its, name, plugin), rows in work.blobs.items()
-            if (its, name) == (run, tag)
-        ]
-        key = run << 32 | self._numbers.get(tag, -1)
-        at = np.flatnonzero(points.series == key)[:1]
-        found += [(int(points.row[i]), NAMELESS if bare[i] else "scalars") for i in at.tolist()]
-        found += [(row, "scalars") for row, series, *_ in work.scalars if series == key][:1]
-        return min([*here, *found], key=lambda place: place[0], default=(-1, ""))[1]
+        found = [work.named[run, tag]] if (run, tag) in work.named else []
+        found += [(min(work.blobs[run, tag, ""]), NAMELESS)] if (run, tag, "") in work.blobs else []
+        if tag in self._numbers:
+            mine = points.series == (run << 32 | self._numbers[tag])
+            for chosen, plugin in ((mine & ~bare, "scalars"), (mine & bare, NAMELESS)):
+                rows = points.row[chosen]
+                found += [(int(rows.min()), plugin)] if len(rows) else []
+        return min(found, default=(-1, NAMELESS))[1]
+
+    def _know_first(self, work: _Work, points: _Points) -> None:
+        """Tells the store of new tags that come with several plugins, or with no value, which plugin was first."""
+        bulk: set[int] = set(np.unique(points.series).tolist()) if work.named else set()
+        none = np.zeros(len(points.row), bool)
+        for (run, tag), (_, plugin) in work.named.items():
+            series = run << 32 | self._numbers[tag] if tag in self._numbers else -1
+            first = self._first(work, points, none, run, tag) if series in bulk else plugin
+            self._store.know(work.runs[run], tag, first)
 
     def _name_bare(self, work: _Work, points: _Points, bare: NDArray[np.bool_]) -> _Points:
-        """Keeps numbers of tensors that name no plugin where their tag is a scalar's."""
+        """Keeps numbers of tensors that name no plugin where their tag is a scalar's; others are blobs."""
         keep = ~bare
         found: list[int] = np.unique(points.series[bare]).tolist()
-        for series in found:
-            run, tag = series >> 32, self._names[series & 0xFFFFFFFF]
-            plugin = self._first(work, points, bare, run, tag)
-            self._store.know(work.runs[run], tag, plugin)
+        named = {key: self._first(work, points, bare, key >> 32, self._names[key & 0xFFFFFFFF]) for key in found}
+        for series, plugin in named.items():
             mine = bare & (points.series == series)
             if plugin == "scalars":
                 keep |= mine
-            else:
-                rows = points.row[mine]
-                work.step[rows], work.wall_time[rows] = points.step[mine], points.wall_time[mine]
-                work.summary[rows] = work.seen[rows] = True
-                for row in np.unique(rows).tolist():
-                    work.blob(row, run, tag, plugin)
+                continue
+            rows = points.row[mine]
+            work.step[rows], work.wall_time[rows] = points.step[mine], points.wall_time[mine]
+            work.summary[rows] = work.seen[rows] = True
+            for row in np.sort(rows).tolist():
+                work.blob(row, series >> 32, self._names[series & 0xFFFFFFFF], plugin)
         return _Points(*(getattr(points, name)[keep] for name in _Points.__slots__))
 
-    def _parse(self, work: _Work, row: int, points: _Points, bare: NDArray[np.bool_]) -> None:
-        """Parses one record."""
-        batch, run = work.batch, int(work.run_of[row])
+    def _event(self, work: _Work, row: int) -> pb.Event:
+        batch = work.batch
         start = int(batch.frames.offset[row]) + HEADER
-        data = batch.buffer[start : start + int(batch.frames.length[row])].tobytes()
+        return decode_event(batch.buffer[start : start + int(batch.frames.length[row])].tobytes())
+
+    def _parse(self, work: _Work, row: int) -> None:
+        """Parses one record."""
+        run = int(work.run_of[row])
         try:
-            event = decode_event(data)
+            event = self._event(work, row)
         except CorruptRecord as error:
             self._store.warn(work.runs[run], "undecodable_event", str(error))
             return
@@ -301,33 +307,28 @@ class Ingest:
         elif what == "tagged_run_metadata":
             work.blob(row, run, event.tagged_run_metadata.tag, "graph_tagged_run_metadata")
         for value in event.summary.value:
-            name = work.runs[run]
-            named = plugin_of(value, "")
-            tensor = value.WhichOneof("value") == "tensor"
-            here = row, named or (NAMELESS if tensor else "")  # what is neither is its tag's, if that came before
-            first = self._first(work, points, bare, run, value.tag, here)
-            if first:
-                self._store.know(name, value.tag, first)
-                self._take_value(work, row, run, value, named or first)
+            plugin = plugin_of(value, "")
+            work.name(row, run, value.tag, plugin)
+            if plugin == "scalars":
+                self._take_number(work, row, run, value)
+            elif plugin or value.WhichOneof("value") == "tensor":
+                work.blob(row, run, value.tag, plugin)
 
-    def _take_value(self, work: _Work, row: int, run: int, value: pb.Summary.Value, plugin: str) -> None:
-        tag, name = value.tag, work.runs[run]
-        if plugin != "scalars":
-            rows = work.blobs.setdefault((run, tag, plugin), [])
-            if row not in rows[-1:]:
-                rows.append(row)
-        elif (number := number_in(value)) is not None:
-            series = run << 32 | self._number(tag)
+    def _take_number(self, work: _Work, row: int, run: int, value: pb.Summary.Value) -> None:
+        number = number_in(value)
+        if number is not None:
+            series = run << 32 | self._number(value.tag)
             work.scalars.append((row, series, int(work.step[row]), float(work.wall_time[row]), *number))
         else:
-            self._store.warn(name, "odd_scalar", f"a value of the scalar {tag!r} is not one number; it was skipped")
+            message = f"a value of the scalar {value.tag!r} is not one number; it was skipped"
+            self._store.warn(work.runs[run], "odd_scalar", message)
 
     # -- to the store
 
     def _offer_points(self, work: _Work, points: _Points, cuts: dict[int, Cuts], touched: set[int]) -> None:
         if not len(points.row):
             return
-        order, bounds = _grouped(points.series)
+        order, bounds = _grouped(points.series, points.row)
         step, wall_time, value = points.step[order], points.wall_time[order], points.value[order]
         with np.errstate(over="ignore"):
             narrow: Columns = (step, wall_time, value.astype(np.float32))
@@ -356,8 +357,8 @@ class Ingest:
             return
         batch, frames = work.batch, work.batch.frames
         keys = sorted(work.blobs, key=lambda key: work.blobs[key][0])
-        sizes = [len(work.blobs[key]) for key in keys]
-        rows = np.concatenate([np.sort(np.array(work.blobs[key], np.int64)) for key in keys])
+        parts = [np.unique(np.array(work.blobs[key], np.int64)) for key in keys]
+        rows = np.concatenate(parts)
         segment = frames.segment[rows]
         file_of = np.zeros(len(batch.runs), np.int32)
         present: list[int] = np.unique(segment).tolist()
@@ -370,8 +371,8 @@ class Ingest:
         offset, length = frames.offset[rows] + HEADER + origins[segment], frames.length[rows].astype(np.int32)
         columns: Columns = (work.step[rows], work.wall_time[rows], file_of[segment], offset, length)
         b = 0
-        for (run, tag, plugin), size in zip(keys, sizes, strict=True):
-            a, b = b, b + size
+        for (run, tag, plugin), part in zip(keys, parts, strict=True):
+            a, b = b, b + len(part)
             name = work.runs[run]
             track = self._store.offer_rows(name, tag, plugin, columns, a, b, batch.growth.get(name, 1.0))
             if run in cuts:
@@ -404,7 +405,7 @@ def _columns(decoded: Decoded) -> tuple[I64, F64, F64, NDArray[np.bool_]]:
 
 
 def _with(points: _Points, more: list[tuple[int, int, int, float, float, bool]]) -> _Points:
-    """The points and those found one by one, in the order of records."""
+    """The points and those found one by one."""
     if not more:
         return points
     names = _Points.__slots__
@@ -413,8 +414,7 @@ def _with(points: _Points, more: list[tuple[int, int, int, float, float, bool]])
         np.concatenate([old, new.astype(old.dtype)])
         for old, new in zip((getattr(points, name) for name in names), added, strict=True)
     ]
-    order = np.argsort(columns[0], kind="stable")
-    return _Points(*(column[order] for column in columns))
+    return _Points(*columns)
 
 
 def _sequences(work: _Work, points: _Points) -> list[Sequence]:
@@ -428,14 +428,18 @@ def _sequences(work: _Work, points: _Points) -> list[Sequence]:
     return [Sequence(part, step[part], summary[part]) for part in np.split(rows, bounds)]
 
 
-def _grouped(series: I64) -> tuple[I64, I64]:
-    """An order that brings each series' points together, as they came, and where each group starts."""
+def _grouped(series: I64, row: I64) -> tuple[I64, I64]:
+    """An order that brings each series' points together, in the order of records, and where each group starts."""
     low, high = int(series.min()), int(series.max())
     # sorting 16-bit numbers is a radix sort: linear, and ten times sooner
     narrow = (series - low).astype(np.uint16) if high - low < 1 << 16 else _ranks(series)
     order = np.argsort(narrow, kind="stable")
     ordered = series[order]
-    return order, np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+    starts = np.append(True, ordered[1:] != ordered[:-1])
+    rows = row[order]
+    if bool(((rows[1:] < rows[:-1]) & ~starts[1:]).any()):  # shapes came in another order than records: steps went back
+        order = np.lexsort((row, series))
+    return order, np.flatnonzero(starts)
 
 
 def _ranks(series: I64) -> NDArray[np.uint16] | I64:

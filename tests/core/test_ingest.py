@@ -83,7 +83,8 @@ def values(draw: st.DrawFn) -> pb.Summary.Value:
 @st.composite
 def events(draw: st.DrawFn) -> bytes:
     """Events of a few shapes, each many times, shuffled."""
-    shapes = draw(st.lists(st.lists(values(), min_size=1, max_size=3), min_size=1, max_size=5))
+    one = st.lists(values(), min_size=1, max_size=3, unique_by=lambda value: value.tag)
+    shapes = draw(st.lists(one, min_size=1, max_size=5))
     raw: list[bytes] = []
     for at in draw(st.lists(st.integers(0, len(shapes) - 1), max_size=60)):
         event = pb.Event(wall_time=float(len(raw)), step=draw(st.sampled_from([0, 1, 200, -1, 2**62])))
@@ -105,8 +106,8 @@ def one_by_one(raw: bytes) -> dict[tuple[str, str], list[tuple[int, float, Any]]
         seen: set[tuple[str, str]] = set()
         for value in event.summary.value:
             plugin = plugin_of(value, first.get(value.tag, ""))
-            if not plugin and value.WhichOneof("value") != "tensor":
-                continue
+            if not plugin_of(value, "") and value.WhichOneof("value") != "tensor":
+                continue  # holds nothing
             plugin = plugin or NAMELESS
             first.setdefault(value.tag, plugin)
             if plugin == "scalars":
@@ -119,7 +120,7 @@ def one_by_one(raw: bytes) -> dict[tuple[str, str], list[tuple[int, float, Any]]
     return out
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(events(), st.integers(1, 3))
 def test_in_bulk_as_one_by_one(raw: bytes, parts: int) -> None:
     """However events are written, in whatever batches, bulk reading gives what parsing each of them gives."""

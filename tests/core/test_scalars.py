@@ -54,6 +54,7 @@ def test_tags_of_one_length_share_their_columns(remembered: int, monkeypatch: py
         assert got == b"".join(frame(encode_scalar(*row)) for row in rows)
 
 
+@settings(deadline=None)
 @given(ROWS)
 def test_bulk_decoding_inverts_encoding(rows: list[tuple[str, float, int, float]]) -> None:
     """Every row comes back with its tag, step, wall time and float32 value, in order."""
@@ -104,11 +105,25 @@ def test_too_large_for_float32_is_infinity() -> None:
     assert decode_event(encode_scalar("a", 1, 2.0, -1e39)).summary.value[0].simple_value == -math.inf
 
 
-def test_many_shapes_of_one_length_go_to_the_caller() -> None:
-    """Beyond the templates of a length, rows are handed to the caller, not lost."""
+def test_many_shapes_of_one_length() -> None:
+    """Records of one length whose steps have any width are all decoded in bulk."""
     rows = [("x" * (20 - width), 1 << (7 * (width - 1)) if width > 1 else 1, 3.0, 4.0) for width in range(1, 10)] * 5
 
     _, got = decode(b"".join(frame(encode_scalar(*row)) for row in rows))
 
-    assert sorted([*got.row.tolist(), *got.rest.tolist()]) == list(range(len(rows)))
-    assert len(got.rest) == 5 * (9 - ScalarDecoder.TEMPLATES_PER_LENGTH)
+    assert sorted(got.row.tolist()) == list(range(len(rows)))
+
+
+def test_more_shapes_than_templates_go_to_the_caller() -> None:
+    """Beyond the templates of a shape, rows are handed to the caller, not lost."""
+    events: list[bytes] = []
+    for number in range(10):  # a tag and a node name of one length together: ten places for the value's parts
+        tag, node = b"t" * (number + 1), b"n" * (12 - number)
+        value = b"\x0a%c%b\x3a%c%b\x15\x00\x00\x80\x3f" % (len(tag), tag, len(node), node)
+        events.append(b"\x09" + bytes(8) + b"\x10\x05\x2a%c\x0a%c%b" % (len(value) + 2, len(value), value))
+    assert {decode_event(event).summary.value[0].simple_value for event in events} == {1.0}
+
+    _, got = decode(b"".join(map(frame, events * 5)))
+
+    assert sorted([*got.row.tolist(), *got.rest.tolist()]) == list(range(50))
+    assert len(got.rest) == 5 * (10 - ScalarDecoder.TEMPLATES_PER_SHAPE)
