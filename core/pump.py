@@ -72,7 +72,7 @@ class Pump:
         self._paused: dict[int, list[Served]] = {}  # by the thread that is forking
         self._calls: deque[Callable[[], object]] = deque()
         self._sinks: dict[int, Served] = {}
-        self._closed: dict[int, weakref.ref[Served]] = {}
+        self._known: dict[int, weakref.ref[Served]] = {}  # all there are, open or not
         self._bell = _thread.allocate_lock()  # free when it was rung: unlike an Event it takes no lock to ring
         self._bell.acquire()
         self._started = _thread.allocate_lock()
@@ -86,8 +86,8 @@ class Pump:
         """Looks after a sink from now on."""
         if self.stopped:
             return
+        self._know(sink)
         self._sinks[id(sink)] = sink
-        self._closed.pop(id(sink), None)
         if self._started.acquire(False):
             try:
                 _thread.start_new_thread(self._run, ())
@@ -98,14 +98,19 @@ class Pump:
 
     def dismiss(self, sink: Served) -> None:
         """Looks after it no more, unless it is given something again."""
+        self._know(sink)
+        self._sinks.pop(id(sink), None)
+
+    def _know(self, sink: Served) -> None:
         key = id(sink)
-        self._closed[key] = weakref.ref(sink, lambda _: self._closed.pop(key, None))
-        self._sinks.pop(key, None)
+        if key not in self._known:
+            self._known[key] = weakref.ref(sink, lambda _: self._known.pop(key, None))
 
     def sinks(self) -> list[Served]:
         """Those that are open, and closed ones that were given something since."""
-        late = [sink for reference in self._closed.copy().values() if (sink := reference()) is not None and sink.rows]
-        return [*self._sinks.copy().values(), *late]
+        served = self._sinks.copy()
+        known = [reference() for key, reference in self._known.copy().items() if key not in served]
+        return [*served.values(), *(sink for sink in known if sink is not None and sink.rows)]
 
     def at_turn(self, call: Callable[[], object]) -> None:
         """Has the thread call it, once, before it looks at anything else."""
@@ -132,7 +137,7 @@ class Pump:
         while self._calls:
             self._calls.popleft()()
         for sink in self.sinks():
-            if not sink.awake:
+            if id(sink) not in self._sinks:
                 sink.resume()
             if sink.forsaken:
                 sink.close()
@@ -159,8 +164,7 @@ class Pump:
 
     def after_fork(self) -> None:
         """In a forked child, which has no other thread: nothing is looked after until it logs something."""
-        closed = [reference() for reference in self._closed.values()]
-        sinks = [*self._sinks.values(), *closed]
+        sinks = [reference() for reference in self._known.values()]
         self.__init__()
         _idle.clear()
         for sink in sinks:
