@@ -29,6 +29,7 @@ from .store import Asset, BlobRef, Store
 __all__ = ["LogdirReader"]
 
 CHECKSUM = OVERHEAD - HEADER  # bytes behind a record's data
+FIRST_BYTES = 2 << 20  # read at first, so that there is something to show soon; later batches are larger
 BATCH_BYTES = 32 << 20  # read and decoded at once; bounds memory whatever the files' size
 TAIL_ROOM = 2_048  # bytes behind a batch that bulk decoding may look at
 FEW = 8  # when at most this part of the runs changed, only these are saved
@@ -76,6 +77,7 @@ class LogdirReader:
         self._run_of_asset: dict[str, str] = {}
         self._folders: set[str] = set()  # every one that had a file somewhere below
         self._troubled: dict[str, str] = {}  # directories that could not be looked into, and their run
+        self._room = FIRST_BYTES  # bytes of the next batch
         self._ingest = Ingest(self.store)
         self._unreadable: set[str] = set()
         self._index = None if cache is None else Index(cache, self.logdir, self.place.separator)
@@ -114,6 +116,7 @@ class LogdirReader:
                 grown = self._find_all()
         self.look_seconds = time.perf_counter() - began
         self._note_recent(grown)
+        self._room = min(FIRST_BYTES, BATCH_BYTES)
         while grown:
             self._reading = True
             grown = self._read_batch(grown)
@@ -354,13 +357,14 @@ class LogdirReader:
         chosen: list[tuple[FileState, int]] = []
         total = 0
         for file in grown:
-            size = len(file.tail) + min(file.size - file.read, max(BATCH_BYTES - total, file.wanted))
-            if chosen and total + size > BATCH_BYTES:
+            size = len(file.tail) + min(file.size - file.read, max(self._room - total, file.wanted))
+            if chosen and total + size > self._room:
                 break
             chosen.append((file, size))
             total += size
-            if total >= BATCH_BYTES:
+            if total >= self._room:
                 break
+        self._room = min(4 * self._room, BATCH_BYTES)
         buffer = np.empty(total + TAIL_ROOM, np.uint8)
         buffer[total:] = 0
         parts, replaced = self._fill(buffer, chosen)
