@@ -161,7 +161,7 @@ class Index:
         if not all(of_run[run].issuperset(paths) for run, paths in zip(runs, blobs, strict=True)):
             raise ValueError("a value in a file that is none of its run's")
         snapshot = Snapshot({**meta["snapshot"], "files": blobs}, {name: arrays[name] for name in ARRAYS})
-        return Saved(files, snapshot, meta["saved_at"])
+        return Saved(files, snapshot, float(meta["saved_at"]))
 
     # -- writing
 
