@@ -2,12 +2,14 @@
 
     python tests/fuzz/guided.py SECONDS
 
-Ends with 0 when nothing was found. What was found is kept as a file in the working directory, by the name that
-libFuzzer prints; give that name in place of SECONDS to see it fail again.
+Runs in rounds of a minute, each a process that starts from what the ones before found worth keeping: Atheris itself
+takes ever more memory. Ends with 0 when nothing was found. What was found is kept as a file in the working directory, by
+the name that libFuzzer prints; give that name in place of SECONDS to see it fail again.
 """
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -42,13 +44,24 @@ def _change(given: atheris.FuzzedDataProvider) -> claims.Change:
     return claims.Change(kind, given.ConsumeIntInRange(0, 2**16 - 1), number, given.ConsumeBytes(64))
 
 
-def main() -> None:
-    """Runs for some seconds, or one file."""
-    (asked,) = sys.argv[1:]
-    how = [f"-max_total_time={asked}", "-max_len=1024"] if asked.isdigit() else [asked]
+ROUND = 60  # seconds
+
+
+def main() -> int:
+    """Runs for some seconds, or one file; returns the exit code."""
+    asked, *corpus = sys.argv[1:]
+    if asked.isdigit() and not corpus:
+        kept = tempfile.mkdtemp(prefix="tallyboard-corpus-")
+        for _ in range(-(-int(asked) // ROUND)):
+            code = subprocess.run([sys.executable, __file__, str(ROUND), kept], check=False).returncode
+            if code:
+                return code
+        return 0
+    how = [f"-max_total_time={asked}", "-max_len=1024", *corpus] if corpus else [asked]
     atheris.Setup([sys.argv[0], *how, f"-rss_limit_mb={MEMORY_MAX}", "-timeout=20", "-print_final_stats=1"], one_input)
     atheris.Fuzz()
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
