@@ -3,8 +3,8 @@
     python tests/fuzz/guided.py SECONDS
 
 Runs in rounds of a minute, each a process that starts from what the ones before found worth keeping: Atheris itself
-takes ever more memory. Ends with 0 when nothing was found. What was found is kept as a file in the working directory, by
-the name that libFuzzer prints; give that name in place of SECONDS to see it fail again.
+takes ever more memory. Ends with 0 when nothing was found. What was found is kept as a file in the working directory,
+by the name that libFuzzer prints; give that name in place of SECONDS to see it fail again.
 """
 
 from __future__ import annotations
