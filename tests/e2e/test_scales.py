@@ -136,3 +136,29 @@ def test_the_menu_goes_by_keys(decays: Any, open_page: Callable[..., Page], char
     page.keyboard.press("Escape")
     expect(page.get_by_role("menuitem", name="SVG")).to_be_hidden()
     expect(button).to_be_focused()
+
+
+def test_what_a_restart_voided_can_be_seen(tmp_path: Path, open_page: Callable[..., Page], chart: Any) -> None:
+    """A restarted run shows what stands; the switch, there only for such runs, adds the voided points and their end."""
+    for purge_step, steps in ((None, range(50)), (30, range(30, 60))):
+        with tb.SummaryWriter(tmp_path / "run", purge_step=purge_step) as writer:
+            for step in steps:
+                writer.add_scalar("loss", step * (2.0 if purge_step else 1.0), step)
+    page = open_page(tmp_path, "smoothing=0")
+    loss = chart(page, "loss").wait(runs=1, points=60)
+
+    page.get_by_role("checkbox", name="Superseded").check()
+    loss.wait(points=80)
+    expect(page).to_have_url(re.compile("superseded=1"))
+    with tb.SummaryWriter(tmp_path / "run") as writer:
+        writer.add_scalar("loss", 500.0, 60)
+    loss.wait(points=81)
+    page.get_by_role("checkbox", name="Superseded").uncheck()
+    loss.wait(points=61)
+
+
+def test_runs_without_restarts_have_no_such_switch(decays: Any, open_page: Callable[..., Page], chart: Any) -> None:
+    """Where nothing was voided, nothing is said of it."""
+    page = open_page(decays)
+    chart(page, "loss").wait(runs=2)
+    expect(page.get_by_role("checkbox", name="Superseded")).to_be_hidden()

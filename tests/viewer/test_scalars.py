@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import tallyboard as tb
+from tallyboard.core.reader import LogdirReader
 from tallyboard.viewer.routes import scalars
 
 Put = Callable[..., None]
@@ -154,6 +157,8 @@ GOOD = {"run": "a", "tag": "b"}
         ({"series": [GOOD, {**GOOD, "since": "1"}]}, NO_SINCE),
         ({"series": [GOOD, {**GOOD, "since": True}]}, NO_SINCE),
         ({"series": [GOOD, {**GOOD, "since": None}]}, NO_SINCE),
+        ({"series": [{**GOOD, "generation": "1"}]}, 'series[0] has a "generation" that is not an integer.'),
+        ({"series": [{**GOOD, "superseded": 1}]}, 'series[0] has a "superseded" that is neither true nor false.'),
     ],
 )
 def test_a_malformed_body_is_400(served: Any, body: Any, sentence: str) -> None:
@@ -169,3 +174,52 @@ def test_since_may_be_left_out_and_be_huge(put: Put, served: Any, decode_frame: 
     body = json.dumps({"series": [GOOD, {**GOOD, "since": 10**30}]}).encode()
 
     assert [s["n"] for s in decode_frame(served.post("/api/scalars", body).body)] == [1, 1]
+
+
+def restarted(folder: Path) -> LogdirReader:
+    """A reader of a run that wrote steps 0 to 4 and then went on from step 3."""
+    for purge_step, steps in ((None, range(5)), (3, range(3, 5))):
+        with tb.SummaryWriter(folder / "run", purge_step=purge_step) as writer:
+            for step in steps:
+                writer.add_scalar("loss", step + (0.5 if purge_step else 0.0), step, walltime=100.0 + step)
+    reader = LogdirReader(folder)
+    reader.poll()
+    return reader
+
+
+def test_voided_points_are_given_when_asked_for(serve: Any, tmp_path: Path, decode_frame: Any) -> None:
+    """A restart's voided points are left out unless "superseded" asks for them; then all come, in the order written."""
+    served = serve(restarted(tmp_path).store)
+
+    def values(**fields: Any) -> list[float]:
+        body = json.dumps({"series": [{"run": "run", "tag": "loss", **fields}]}).encode()
+        (series,) = decode_frame(served.post("/api/scalars", body).body)
+        assert series["total"] - series["since"] == series["n"] == len(series["value"])
+        return series["value"].tolist()
+
+    assert values() == [0, 1, 2, 3.5, 4.5]
+    assert values(superseded=True) == [0, 1, 2, 3, 4, 3.5, 4.5]
+    assert values(superseded=True, since=5, generation=0) == [3.5, 4.5]
+    assert values(since=4, generation=0) == [0, 1, 2, 3.5, 4.5]  # counted before the restart
+    assert values(since=4, generation=1) == [4.5]
+
+
+def test_a_restart_reaches_a_page_that_follows(serve: Any, tmp_path: Path, decode_frame: Any) -> None:
+    """News of a restart carry the new generation, in which the page asks anew and loses what was voided."""
+    with tb.SummaryWriter(tmp_path / "run") as writer:
+        for step in range(5):
+            writer.add_scalar("loss", float(step), step)
+    reader = LogdirReader(tmp_path)
+    reader.poll()
+    served = serve(reader.store)
+    with served.events() as stream:
+        assert stream.next_named("hello").data["state"] == "ready"
+        with tb.SummaryWriter(tmp_path / "run", purge_step=2) as writer:
+            writer.add_scalar("loss", 9.0, 2)
+        reader.poll()
+        change = stream.next_named("change").data
+    assert change["series"] == [["run", "loss", 3, 1]]
+    assert served.get("/api/runs").json()["series"]["scalars"]["loss"] == [[0, 3, 1]]
+    body = b'{"series": [{"run": "run", "tag": "loss", "since": 4, "generation": 0}]}'
+    (series,) = decode_frame(served.post("/api/scalars", body).body)
+    assert (series["since"], series["generation"], series["value"].tolist()) == (0, 1, [0.0, 1.0, 9.0])

@@ -31,12 +31,16 @@ routes = web.RouteTableDef()
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One series asked for, from the point with index `since` on, which is an index into that `generation`."""
+    """One series asked for, from the point with index `since` on, which is an index into that `generation`.
+
+    `superseded` asks for the points that a restart has voided as well.
+    """
 
     run: str
     tag: str
     since: int
     generation: int | None = None
+    superseded: bool = False
 
 
 class BadRequest(Exception):
@@ -69,8 +73,9 @@ def parse(body: bytes) -> list[Wanted]:
     """Read the body of a request.
 
     Raises:
-        BadRequest: it is not `{"series": [{"run": str, "tag": str, "since": int >= 0, "generation": int}, ...]}`, where
-            "generation" may be left out, or names more than `MOST_SERIES` series.
+        BadRequest: it is not `{"series": [{"run": str, "tag": str, "since": int >= 0, "generation": int,
+            "superseded": bool}, ...]}`, where all but run and tag may be left out, or names more than `MOST_SERIES`
+            series.
     """
     try:
         asked: Any = json.loads(body)
@@ -98,7 +103,10 @@ def _entry(at: int, entry: Any) -> Wanted:
     generation = fields.get("generation")
     if generation is not None and (not isinstance(generation, int) or isinstance(generation, bool)):
         raise BadRequest(f'series[{at}] has a "generation" that is not an integer.')
-    return Wanted(run, tag, since, generation)
+    superseded = fields.get("superseded", False)
+    if not isinstance(superseded, bool):
+        raise BadRequest(f'series[{at}] has a "superseded" that is neither true nor false.')
+    return Wanted(run, tag, since, generation, superseded)
 
 
 def collect(store: Store, wanted: list[Wanted]) -> list[Part]:
@@ -106,14 +114,15 @@ def collect(store: Store, wanted: list[Wanted]) -> list[Part]:
     room = MOST_POINTS
     parts: list[Part] = []
     for want in wanted:
-        series = store.scalars(want.run, want.tag)
+        series = store.scalars(want.run, want.tag, superseded=want.superseded)
         if series is None:
             none = np.empty(0)
             parts.append(Part(want.run, want.tag, 0, 0, np.empty(0, np.int64), none, none))
             continue
         total = len(series)
         # a restart may have hidden points that were counted, or a shorter series may have taken this one's place
-        valid = want.since <= total and want.generation in (None, series.generation)
+        # (with those that were hidden, a series only grows)
+        valid = want.since <= total and (want.superseded or want.generation in (None, series.generation))
         since = want.since if valid else 0
         end = min(total, since + room)
         room -= end - since

@@ -245,4 +245,48 @@ describe("the points of series", () => {
     expect(problems).toEqual(["The disk is on fire.", null]);
     expect(values(cache, "loss", "a")).toEqual([1]);
   });
+
+  test("have the voided ones among them when those are asked for, and lose them again", async () => {
+    const all = [1, 2, 3, 2.5, 3.5];
+    const standing = [1, 2, 2.5, 3.5];
+    const asked: Wanted[][] = [];
+    const answer = (wanted: readonly Wanted[]): Promise<Tail[]> => {
+      asked.push([...wanted]);
+      return Promise.resolve(
+        wanted.map(({ run, tag, since, superseded }) => {
+          const points = superseded ? all : standing;
+          const value = Float64Array.from(points.slice(since));
+          const step = value.map((_, i) => since + i);
+          return { run, tag, since, total: points.length, generation: 1, step, wall: step, value };
+        }),
+      );
+    };
+    const cache = new SeriesCache(answer);
+    const index = new Server().index();
+    index.runs = [{ name: "a", first_wall_time: 0, last_wall_time: 0, warnings: [] }];
+    index.series.scalars = { loss: [[0, 4, 1]] };
+    cache.noteIndex(index, false);
+    const { next } = watched(cache, "loss", ["a"]);
+    await next();
+    expect(values(cache, "loss", "a")).toEqual(standing);
+
+    cache.everything = true;
+    expect(values(cache, "loss", "a")).toEqual([]);
+    await next();
+    expect(values(cache, "loss", "a")).toEqual(all);
+
+    // An index that tells nothing new costs no request, and news costs only the end.
+    const requests = asked.length;
+    cache.noteIndex(index, false);
+    all.push(4.5);
+    standing.push(4.5);
+    cache.note("a", "loss", 5, 1);
+    await next();
+    expect(values(cache, "loss", "a")).toEqual(all);
+    expect(asked.slice(requests).flat()).toEqual([{ run: "a", tag: "loss", since: 4, generation: 1, superseded: true }]);
+
+    cache.everything = false;
+    await next();
+    expect(values(cache, "loss", "a")).toEqual(standing);
+  });
 });

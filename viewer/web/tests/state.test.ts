@@ -12,6 +12,7 @@ describe("the address", () => {
     axis: "wall",
     rise: "symlog",
     bent: true,
+    superseded: true,
     selection: { mode: "except", names: new Set(["digits/lr=0.1/train", "ä & ö=#?"]) },
     folded: ["", "train"],
     wide: ["train/loss"],

@@ -20,6 +20,8 @@ export interface Saved {
   rise: Rise;
   /** Whether steps and seconds are drawn by their logarithm. */
   bent: boolean;
+  /** Whether points that a restart has voided are shown. */
+  superseded: boolean;
   selection: Selection;
   folded: readonly string[];
   wide: readonly string[];
@@ -33,6 +35,7 @@ export const FRESH: Saved = {
   axis: "step",
   rise: "linear",
   bent: false,
+  superseded: false,
   selection: ALL,
   folded: [],
   wide: [],
@@ -48,6 +51,7 @@ export function encode(state: Saved): string {
   if (state.axis !== FRESH.axis) params.set("x", state.axis);
   if (state.rise !== FRESH.rise) params.set("y", state.rise);
   if (state.bent) params.set("xlog", "1");
+  if (state.superseded) params.set("superseded", "1");
   const { mode, names } = state.selection;
   const key = mode === "only" ? "only" : "off";
   for (const name of [...names].sort()) params.append(key, name);
@@ -73,6 +77,7 @@ export function decode(hash: string): Saved {
     axis: axis ?? FRESH.axis,
     rise: RISES.find((name) => name === params.get("y")) ?? FRESH.rise,
     bent: params.get("xlog") === "1",
+    superseded: params.get("superseded") === "1",
     selection: { mode: only ? "only" : "except", names: new Set(names) },
     folded: params.getAll("fold"),
     wide: params.getAll("wide"),

@@ -19,6 +19,7 @@ export class View {
   axis = $state<Axis>("step");
   rise = $state<Rise>("linear");
   bent = $state(false);
+  superseded = $state(false);
   selection = $state.raw<Selection>({ mode: "except", names: new Set() });
   folded = $state.raw<readonly string[]>([]);
   wide = $state.raw<readonly string[]>([]);
@@ -54,6 +55,7 @@ export class View {
     this.axis = saved.axis;
     this.rise = saved.rise;
     this.bent = saved.bent;
+    this.superseded = saved.superseded;
     this.selection = saved.selection;
     this.folded = saved.folded;
     this.wide = saved.wide;
@@ -68,6 +70,7 @@ export class View {
       axis: this.axis,
       rise: this.rise,
       bent: this.bent,
+      superseded: this.superseded,
       selection: this.selection,
       folded: this.folded,
       wide: this.wide,

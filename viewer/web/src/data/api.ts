@@ -31,6 +31,8 @@ export interface Wanted {
   since: number;
   /** Of which generation `since` counts points. */
   generation: number;
+  /** With the points that a restart has voided. */
+  superseded?: true;
 }
 
 /** The server answered, and said no. */

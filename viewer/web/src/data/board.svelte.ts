@@ -38,6 +38,11 @@ export class Board {
     ),
   );
 
+  /** Whether any series has points that a restart voided. */
+  readonly restarted = $derived(
+    Object.values(this.#index.series.scalars ?? {}).some((runs) => runs.some(([, , generation = 0]) => generation > 0)),
+  );
+
   #version = -1;
   #fetching = false;
   #again = false;

@@ -14,6 +14,8 @@ interface Held {
   generation: number;
   /** The generation that the server was last heard to have. */
   heard: number;
+  /** How many points stood when the server was last heard of. */
+  standing: number;
   /** The server may have other points than ours under the same count: look again. */
   doubtful: boolean;
 }
@@ -47,6 +49,7 @@ export class SeriesCache {
   #points = 0;
   #busy = false;
   #failures = 0;
+  #everything = false;
   #retry: ReturnType<typeof setTimeout> | undefined;
 
   constructor(fetch: FetchScalars, onProblem: (problem: string | null) => void = () => {}) {
@@ -56,6 +59,22 @@ export class SeriesCache {
 
   get(tag: string, run: string): Columns | undefined {
     return this.#held.get(tag)?.get(run)?.columns;
+  }
+
+  /** Whether points that a restart has voided belong to a series. Changing it has all series fetched anew. */
+  set everything(on: boolean) {
+    if (on === this.#everything) return;
+    this.#everything = on;
+    this.#points = 0;
+    for (const runs of this.#held.values()) {
+      for (const held of runs.values()) {
+        held.columns.clear();
+        held.total = held.standing;
+        held.doubtful = false;
+      }
+    }
+    for (const watcher of this.#watchers.values()) watcher.onData();
+    this.#pump();
   }
 
   /** Shows that `owner` needs these series now, and calls it whenever points of them came. */
@@ -71,7 +90,7 @@ export class SeriesCache {
   /** One series now has `total` points. */
   note(run: string, tag: string, total: number, generation = 0): void {
     const held = this.#entry(tag, run);
-    held.total = total;
+    this.#hear(held, total);
     this.#compare(held, generation);
     this.#pump();
   }
@@ -84,7 +103,7 @@ export class SeriesCache {
       for (const [run, points, generation = 0] of runs) {
         const held = this.#entry(tag, index.runs[run].name);
         if (!older) this.#compare(held, generation);
-        held.total = older ? Math.max(held.total, points) : points;
+        this.#hear(held, older ? Math.max(held.standing, points) : points);
       }
     }
     this.#pump();
@@ -101,6 +120,18 @@ export class SeriesCache {
     this.#pump();
   }
 
+  /** So many points of a series stand: all that is shown, unless voided ones are shown too. */
+  #hear(held: Held, points: number): void {
+    if (this.#everything && held.columns.n > 0) {
+      // How many there are with the voided ones, only the answer to a tail tells.
+      if (points !== held.standing) held.doubtful = true;
+      held.total = held.columns.n;
+    } else {
+      held.total = points;
+    }
+    held.standing = points;
+  }
+
   #compare(held: Held, generation: number): void {
     held.heard = generation;
     if (held.generation !== generation && held.columns.n > 0) held.doubtful = true;
@@ -110,7 +141,7 @@ export class SeriesCache {
     let runs = this.#held.get(tag);
     if (!runs) this.#held.set(tag, (runs = new Map()));
     let held = runs.get(run);
-    if (!held) runs.set(run, (held = { columns: new Columns(), total: 0, asked: 0, generation: 0, heard: 0, doubtful: false }));
+    if (!held) runs.set(run, (held = { columns: new Columns(), total: 0, asked: 0, generation: 0, heard: 0, standing: 0, doubtful: false }));
     return held;
   }
 
@@ -125,7 +156,8 @@ export class SeriesCache {
         const n = held.columns.n;
         if (held.total === n && !held.doubtful) continue;
         held.asked = held.total;
-        wanted.set(held, { run, tag, since: held.total < n ? 0 : Math.max(0, n - 1), generation: held.generation });
+        const since = held.total < n ? 0 : Math.max(0, n - 1);
+        wanted.set(held, { run, tag, since, generation: held.generation, ...(this.#everything && { superseded: true }) });
         points += Math.max(0, held.total - n);
         names += run.length + tag.length + 32;
         const full = points > POINTS_PER_REQUEST || names > NAMES_PER_REQUEST || wanted.size >= SERIES_PER_REQUEST;
@@ -145,7 +177,9 @@ export class SeriesCache {
   async #run(): Promise<void> {
     try {
       for (let request = this.#nextRequest(); request.length > 0; request = this.#nextRequest()) {
+        const everything = this.#everything;
         const tails = await this.#fetch(request);
+        if (everything !== this.#everything) continue; // these points are part of something else
         const changed = new Set<string>();
         tails.forEach((tail, i) => {
           if (this.#take(tail, request[i].since)) changed.add(tail.tag);
