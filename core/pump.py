@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 from .errors import warn_once
 
-__all__ = ["Served", "aside", "elsewhere", "in_main_thread", "pump"]
+__all__ = ["Served", "aside", "ask", "elsewhere", "in_main_thread", "pump"]
 
 _TURN = 0.25  # seconds between two looks at all sinks
 _FORK_WAITS = 3.0  # seconds; a disk that hangs keeps nobody from forking
@@ -181,7 +181,7 @@ def _others_import() -> bool:
 
 
 class _Request:
-    """Something that the main thread wants done."""
+    """Something that a thread wants done by another."""
 
     def __init__(self, call: Callable[[], object]) -> None:
         self._call = call
@@ -198,10 +198,13 @@ class _Request:
     def done(self) -> None:
         self._done.release()
 
-    def wait(self) -> None:
-        self._done.acquire()
+    def wait(self, seconds: float = -1) -> bool:
+        """Waits until it is done, or so long; False when it is not done by then, and goes on."""
+        if not self._done.acquire(timeout=seconds):
+            return False
         if self._error is not None:
             raise self._error
+        return True
 
 
 class _Runner:
@@ -245,6 +248,11 @@ def elsewhere(call: Callable[[], object]) -> None:
     if not in_main_thread() or sys.is_finalizing():
         call()
         return
+    ask(call).wait()
+
+
+def ask(call: Callable[[], object]) -> _Request:
+    """Has it called in another thread, which may be waited for."""
     request = _Request(call)
     try:
         _idle.pop().give(request)
@@ -252,6 +260,6 @@ def elsewhere(call: Callable[[], object]) -> None:
         try:
             _Runner(request)
         except RuntimeError:  # no more threads, or the program is ending
-            call()
-            return
-    request.wait()
+            request.serve()
+            request.done()
+    return request

@@ -18,7 +18,7 @@ from typing import Any, Protocol, runtime_checkable
 from .ending import rest, watch
 from .errors import warn_once
 from .filesink import FileSink
-from .pump import aside, elsewhere, in_main_thread
+from .pump import aside, ask, elsewhere, in_main_thread
 from .pump import pump as _pump
 from .summary import DataClass, Event, Summary
 from .values import Group, Later, TensorTag
@@ -200,7 +200,7 @@ class AsyncSink:
     """
 
     ROWS_WAKE = 4 * 65_536  # list cells (four a row) that wake the thread ahead of time
-    ROWS_MAX = 4 * 1_048_576  # cells at which the caller drains, which bounds memory
+    ROWS_MAX = 4 * 1_048_576  # cells at which the caller waits for them to be written, which bounds memory
     BACKLOG_MAX = 1_048_576  # rows kept while the inner sink fails
     BATCH = 65_536
     PATIENCE = 5.0  # seconds in which a disk that is not hung takes something
@@ -258,7 +258,8 @@ class AsyncSink:
         if isinstance(event.summary.value, Later):
             self._waiting_bytes += event.summary.value.nbytes
             if self._waiting_bytes > self.BYTES_MAX:
-                elsewhere(self.drain)  # the caller waits: memory stays bounded, and nothing is lost
+                if not self._drained():  # the caller waited: memory stays bounded
+                    self._drop(1)
                 return
         if self._waiting >= self._wake_at or self._waiting_bytes >= self.BYTES_WAKE:
             _pump.wake()
@@ -270,34 +271,40 @@ class AsyncSink:
         self.rows.extend((None, (tags, values), step, wall_time))
         self._waiting_bytes += self.GROUP_BYTES * len(values)
         if self._waiting_bytes > self.BYTES_MAX:
-            elsewhere(self.drain)
+            if not self._drained():
+                self._drop(1)
         elif len(self.rows) >= self.ROWS_WAKE:
             self.relieve()
 
     def relieve(self) -> None:
         """Called by a writer whose rows pile up: wakes the thread, and waits for them to be written far above that."""
         _pump.wake()
-        if len(self.rows) >= self.ROWS_MAX:
-            elsewhere(self._relieve)
+        if len(self.rows) >= self.ROWS_MAX and not self._drained():
+            self._drop((len(self.rows) - self.ROWS_MAX) // 4)
 
-    def _relieve(self) -> None:
-        """Waits for the disk as long as it takes anything; one that hangs must not hang training too."""
-        while len(self.rows) >= self.ROWS_MAX:
+    def _drained(self) -> bool:
+        """Has what waits written, and waits as long as the inner sink takes anything.
+
+        One that takes nothing for a while hangs. Waiting for it would hang training too: until it takes something
+        again, nobody waits. It is another thread that is caught in it, the pump's or one of its own.
+        """
+        if self._stuck == self._passed:
+            return False
+        request = ask(self.drain)
+        while True:
             seen = self._passed
-            if self._lock.acquire(timeout=0.0 if self._stuck == seen else self.PATIENCE):
-                try:
-                    self._drain()
-                finally:
-                    self._lock.release()
-                return
+            if request.wait(self.PATIENCE):
+                return True
             if self._passed == seen:
                 self._stuck = seen
-                over = len(self.rows) - self.ROWS_MAX
-                over -= over % 4
-                if over > 0:
-                    del self.rows[-over:]
-                    self._lose(over // 4, "its disk does not answer")
-                return
+                return False
+
+    def _drop(self, rows: int) -> None:
+        """Lets the newest rows go, which nothing can take."""
+        if rows > 0:
+            weight = _weight(self.rows[-4 * rows :])
+            del self.rows[-4 * rows :]
+            self._lose(weight, "its disk does not answer")
 
     def waits(self) -> bool:
         """Whether something waits to be written."""

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import tallyboard as tb
@@ -465,3 +466,36 @@ def test_disk_that_is_slow_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
             thread.join()
 
     assert (len(sink.events), writer._sink.lost) == (4000, 0)
+
+
+def test_disk_that_hangs_while_the_thread_is_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the background thread caught in one hung disk, a second one hangs nobody either, large values included."""
+    monkeypatch.setattr(AsyncSink, "ROWS_MAX", 4 * 100)
+    monkeypatch.setattr("tallyboard.core.writer._WAKE", 4 * 50)
+    monkeypatch.setattr(AsyncSink, "PATIENCE", 0.2)
+    monkeypatch.setattr(AsyncSink, "BYTES_MAX", 1 << 20)
+    first, second = Hung(), Hung()
+    one, two = tb.SummaryWriter(sink=first), tb.SummaryWriter(sink=second)
+    one.add_scalar("loss", 1.0, 0)
+    end = time.monotonic() + 20
+    while one._sink.rows:
+        assert time.monotonic() < end, "the thread never took the row"
+
+    def train() -> None:
+        for step in range(1000):
+            two.add_scalar("loss", 1.0, step)
+        for step in range(40):
+            two.add_histogram("weights", np.zeros(100_000, np.float32), step)
+
+    start = time.monotonic()
+    with pytest.warns(TallyboardWarning, match="its disk does not answer"):
+        train()
+    took = time.monotonic() - start
+    first.release.set()
+    second.release.set()
+    with pytest.warns(TallyboardWarning, match="closed with .* events lost"):
+        two.close()
+    one.close()
+
+    assert took < 10
+    assert len(second.events) + two._sink.lost == 1040
