@@ -12,6 +12,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import time
 import urllib.request
 from pathlib import Path
 
@@ -60,9 +61,11 @@ def check_viewer(folder: Path) -> None:
         for asset in assets:
             if not fetch(url + asset):
                 sys.exit(f"{asset} is empty")
-        runs = json.loads(fetch(url + "api/runs"))
-        if runs["state"] not in ("loading", "ready"):
-            sys.exit(f"the viewer answered {runs}")
+        end = time.monotonic() + 30
+        while (runs := json.loads(fetch(url + "api/runs")))["state"] != "ready" or not runs["runs"]:
+            if time.monotonic() > end:
+                sys.exit(f"the viewer still answers {runs}")
+            time.sleep(0.05)
     finally:
         server.terminate()
         server.wait(timeout=30)

@@ -45,7 +45,7 @@ def test_it_names_runs_series_and_points(store: Store, put: Put, served: Any) ->
             },
             {"name": "run10", "first_wall_time": 10.0, "last_wall_time": 12.5, "warnings": []},
         ],
-        "series": {"scalars": {"loss": [[1, 3], [0, 1]], "accuracy/top1": [[0, 2]]}},
+        "series": {"scalars": {"loss": [[0, 1], [1, 3]], "accuracy/top1": [[0, 2]]}},
     }
 
 
@@ -133,3 +133,13 @@ def test_head_is_get_without_the_body(put: Put, served: Any) -> None:
     assert (head.status, head.body) == (200, b"")
     assert head.headers["etag"] == get.headers["etag"]
     assert int(head.headers["content-length"]) == len(get.body)
+
+
+def test_a_tags_runs_are_in_the_order_of_runs(put: Any, served: Any) -> None:
+    """However the runs were found, a tag names them in natural order, which the page draws and reads them out in."""
+    for run in ("lr=1.0", "run10", "lr=0.03", "run2", "lr=0.003"):
+        put(run, "loss", [1.0])
+    answer = served.get("/api/runs").json()
+
+    assert [run["name"] for run in answer["runs"]] == ["lr=0.003", "lr=0.03", "lr=1.0", "run2", "run10"]
+    assert answer["series"]["scalars"]["loss"] == [[0, 1], [1, 1], [2, 1], [3, 1], [4, 1]]

@@ -12,6 +12,8 @@ from ..context import CONTEXT, Context
 from ..responses import dump_json, is_fresh, revalidated
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tallyboard.core.store import Overview
 
 routes = web.RouteTableDef()
@@ -37,9 +39,13 @@ def describe(context: Context, overview: Overview) -> bytes:
     index = {run.name: at for at, run in enumerate(runs)}
     generations = overview.generations
 
-    def entry(plugin: str, tag: str, run: str, points: int) -> list[int]:
-        generation = generations.get((run, tag), 0) if plugin == "scalars" else 0
-        return [index[run], points, generation] if generation else [index[run], points]
+    def entries(plugin: str, tag: str, counts: Mapping[str, int]) -> list[list[int]]:
+        """Those of a tag in the order of "runs", whatever the order in which they were found."""
+        found: list[list[int]] = []
+        for run, points in counts.items():
+            generation = generations.get((run, tag), 0) if plugin == "scalars" else 0
+            found.append([index[run], points, generation] if generation else [index[run], points])
+        return sorted(found)
 
     answer: dict[str, Any] = {
         "version": overview.version,
@@ -58,9 +64,7 @@ def describe(context: Context, overview: Overview) -> bytes:
             for run in runs
         ],
         "series": {
-            plugin: {
-                tag: [entry(plugin, tag, run, points) for run, points in counts.items()] for tag, counts in tags.items()
-            }
+            plugin: {tag: entries(plugin, tag, counts) for tag, counts in tags.items()}
             for plugin, tags in overview.tags.items()
         },
     }
