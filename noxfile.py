@@ -74,9 +74,8 @@ def protobuf(session: nox.Session, version: str) -> None:
     pins = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith(replaced)]
     others = Path(session.create_tmp()).resolve() / "constraints.txt"
     others.write_text("\n".join([*pins, f"protobuf=={version}", f"tensorboard=={PROTOBUFS[version]}"]))
-    session.install(
-        "-c", str(others), "-e", ".[fast,media]", "--group", "pytest", "protobuf", "tensorboard", "tensorboardX"
-    )
+    beside = ("protobuf", "tensorboard", "tensorboardX", "watchfiles")
+    session.install("-c", str(others), "-e", ".[fast,media]", "--group", "pytest", *beside)
     pytest(session, "tests/core", *session.posargs)
 
 
