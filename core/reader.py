@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import os
-import threading
 import time
 from collections.abc import Collection, Generator, Iterable
 from contextlib import contextmanager
@@ -23,7 +22,7 @@ from .index import Index, Saved
 from .ingest import Batch, Ingest
 from .places import Entry, Listing, Place
 from .progress import PROBE, FileState
-from .record import HEADER, OVERHEAD, Frames, Gap, masked_crc, scan
+from .record import HEADER, OVERHEAD, Gap, masked_crc, scan
 from .remoteplace import place_for
 from .store import Asset, BlobRef, Store
 
@@ -45,51 +44,6 @@ class _Part:
     begin: int
     start: int
     end: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Loaded:
-    """Bytes of some files, and the runs of which a file turned out to be another one."""
-
-    buffer: NDArray[np.uint8]
-    parts: list[_Part]
-    replaced: set[str]
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """Records that are to be decoded, and the run and text of each warning that comes with them."""
-
-    batch: Batch
-    parts: list[_Part]
-    gaps: list[tuple[str, str]]
-
-
-def _scanned(loaded: _Loaded) -> Frames:
-    return scan(loaded.buffer, [part.start for part in loaded.parts], [part.end for part in loaded.parts])
-
-
-class _Scanning(threading.Thread):
-    """Finds the records of a batch while something else is done."""
-
-    def __init__(self, loaded: _Loaded) -> None:
-        super().__init__(name="tallyboard-scan", daemon=True)
-        self._loaded = loaded
-        self._frames: Frames | None = None
-        self._error: BaseException | None = None
-
-    def run(self) -> None:
-        try:
-            self._frames = _scanned(self._loaded)
-        except BaseException as error:
-            self._error = error
-
-    def result(self) -> Frames:
-        self.join()
-        if self._error is not None:
-            raise self._error
-        assert self._frames is not None
-        return self._frames
 
 
 class LogdirReader:
@@ -163,8 +117,12 @@ class LogdirReader:
         self.look_seconds = time.perf_counter() - began
         self._note_recent(grown)
         self._room = min(FIRST_BYTES, BATCH_BYTES)
-        if grown:
-            self._read(grown)
+        while grown:
+            self._reading = True
+            grown = self._read_batch(grown)
+            self._reading = False
+            if grown:
+                self.store.publish()
         self.store.publish("ready")
         self._ingest.settle()
         return self.store.version != before
@@ -394,41 +352,8 @@ class LogdirReader:
 
     # -- reading
 
-    def _read(self, grown: list[FileState]) -> None:
-        """Reads and decodes all of these files, batch by batch.
-
-        While the records of one batch are decoded, another thread finds those of the next: both spend most of
-        their time in NumPy, which lets the other go on meanwhile.
-        """
-        found: _Found | None = None
-        self._reading = True
-        try:
-            while grown:
-                loaded, rest = self._load(grown)
-                if found is not None and not loaded.replaced:
-                    scanning = _Scanning(loaded)
-                    scanning.start()
-                    self._take(found)
-                    self.store.publish()
-                    frames = scanning.result()
-                else:
-                    if found is not None:  # before a run of it is read anew
-                        self._take(found)
-                    frames = _scanned(loaded)
-                found, more = self._find(loaded, frames)
-                again = [file for run in sorted(loaded.replaced) for file in self._start_over(run, "file_replaced")]
-                grown = again + [file for file in more + rest if file.run not in loaded.replaced]
-            if found is not None:
-                self._take(found)
-        except BaseException:
-            # The files' states are ahead of the store: what they say was read has to be read again.
-            for run in {part.file.run for part in (found.parts if found is not None else [])}:
-                self._start_over(run, None)
-            raise
-        self._reading = False
-
-    def _load(self, grown: list[FileState]) -> tuple[_Loaded, list[FileState]]:
-        """Reads up to a batch of bytes. Returns them, and the files whose turn comes later."""
+    def _read_batch(self, grown: list[FileState]) -> list[FileState]:
+        """Reads and decodes up to a batch of bytes. Returns the files that have more."""
         chosen: list[tuple[FileState, int]] = []
         total = 0
         for file in grown:
@@ -443,28 +368,24 @@ class LogdirReader:
         buffer = np.empty(total + TAIL_ROOM, np.uint8)
         buffer[total:] = 0
         parts, replaced = self._fill(buffer, chosen)
-        return _Loaded(buffer, parts, replaced), grown[len(chosen) :]
-
-    def _find(self, loaded: _Loaded, frames: Frames) -> tuple[_Found, list[FileState]]:
-        """Notes how far the files were read. Returns what is to be decoded, and the files that have more."""
-        parts = loaded.parts
-        batch = Batch(
-            loaded.buffer,
-            frames,
-            [part.file.run for part in parts],
-            [part.file.path for part in parts],
-            [part.file.read - part.start for part in parts],
-            {part.file.run: _growth(part) for part in parts},
+        frames = scan(buffer, [part.start for part in parts], [part.end for part in parts])
+        self._ingest.take(
+            Batch(
+                buffer,
+                frames,
+                [part.file.run for part in parts],
+                [part.file.path for part in parts],
+                [part.file.read - part.start for part in parts],
+                {part.file.run: _growth(part) for part in parts},
+            )
         )
-        gaps = [self._gap(parts[gap.segment], gap) for gap in frames.gaps]
-        stops: list[int] = frames.stop.tolist()
-        more = [part.file for part, stop in zip(parts, stops, strict=True) if _advance(part, loaded.buffer, stop)]
-        return _Found(batch, parts, [gap for gap in gaps if gap is not None]), more
-
-    def _take(self, found: _Found) -> None:
-        self._ingest.take(found.batch)
-        for run, message in found.gaps:
-            self.store.warn(run, "corrupt_region", message)
+        for gap in frames.gaps:
+            self._count_gap(parts[gap.segment], gap)
+        more = [
+            part.file for part, stop in zip(parts, frames.stop.tolist(), strict=True) if _advance(part, buffer, stop)
+        ]
+        again = [file for run in sorted(replaced) for file in self._start_over(run, "file_replaced")]
+        return again + [file for file in more + grown[len(chosen) :] if file.run not in replaced]
 
     def _fill(self, buffer: NDArray[np.uint8], chosen: list[tuple[FileState, int]]) -> tuple[list[_Part], set[str]]:
         """Reads the files one behind the other. Returns what was read, and runs of which a file was replaced."""
@@ -502,15 +423,17 @@ class LogdirReader:
             name = file.path.rpartition(self.place.separator)[2]
             self.store.warn(file.run, "unreadable_file", f"{name} cannot be read: {error.strerror or error}")
 
-    def _gap(self, part: _Part, gap: Gap) -> tuple[str, str] | None:
-        """The run and the warning of a gap; None where it is the rest of one that was warned of."""
+    def _count_gap(self, part: _Part, gap: Gap) -> None:
         file = part.file
         begin, end = file.read + gap.start - part.start, file.read + gap.end - part.start
-        before, file.gap_end = file.gap_end, end
-        if begin == before:
-            return None
-        name = file.path.rpartition(self.place.separator)[2]
-        return file.run, f"{name}: damaged bytes from offset {begin} on were skipped; records around them are kept"
+        if begin != file.gap_end:
+            name = file.path.rpartition(self.place.separator)[2]
+            self.store.warn(
+                file.run,
+                "corrupt_region",
+                f"{name}: damaged bytes from offset {begin} on were skipped; records around them are kept",
+            )
+        file.gap_end = end
 
     def fetch(self, ref: BlobRef) -> bytes:
         """The data of one record, its checksum checked again.
