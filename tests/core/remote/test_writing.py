@@ -73,8 +73,9 @@ class TestMemory:
         assert [(file[1].session_log.status, file[1].step) for file in files] == [(1, 7), (0, 8), (0, 9)]
         assert all(path.endswith(".mine") and "/events.out.tfevents." in path for path in fs.find("memory://bucket"))
 
-    def test_without_flush_it_is_sent_by_time(self) -> None:
+    def test_without_flush_it_is_sent_by_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Nothing waits longer than flush_secs."""
+        monkeypatch.setattr("tallyboard.core.remotesink.EARLY", 1000.0)  # nor is it the usual pause that sends it
         fs = fsspec.filesystem("memory")
         writer = tb.SummaryWriter("memory://bucket/run", flush_secs=0.2)
         writer.add_scalar("loss", 1.0, 1)
@@ -83,6 +84,7 @@ class TestMemory:
 
     def test_by_size(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """What is large is sent before its time."""
+        monkeypatch.setattr("tallyboard.core.remotesink.EARLY", 1000.0)  # its time is past this test's deadline
         monkeypatch.setattr("tallyboard.core.remotesink.SEGMENT_BYTES", 1000)
         fs = fsspec.filesystem("memory")
         writer = tb.SummaryWriter("memory://bucket/run")
