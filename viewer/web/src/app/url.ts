@@ -41,8 +41,18 @@ export const FRESH: Saved = {
   wide: [],
 };
 
+/** The keys that `Saved` takes; all others belong to settings. */
+export const SAVED_KEYS: ReadonlySet<string> = new Set(
+  ["dash", "runs", "tags", "smoothing", "x", "y", "xlog", "superseded", "only", "off", "fold", "wide"],
+);
+
 /** The part after "#", without it; what has its usual value is left out. */
 export function encode(state: Saved): string {
+  return written(state).toString();
+}
+
+/** The same, for more to be added. */
+export function written(state: Saved): URLSearchParams {
   const params = new URLSearchParams();
   if (state.dash !== FRESH.dash) params.set("dash", state.dash);
   if (state.runs) params.set("runs", state.runs);
@@ -59,7 +69,7 @@ export function encode(state: Saved): string {
   if (mode === "only" && names.size === 0) params.set("only", "");
   for (const group of [...state.folded].sort()) params.append("fold", group);
   for (const tag of [...state.wide].sort()) params.append("wide", tag);
-  return params.toString();
+  return params;
 }
 
 /** Reads any text at all: what cannot be understood keeps its usual value. */

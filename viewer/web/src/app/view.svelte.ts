@@ -3,7 +3,8 @@ import type { Board } from "../data/board.svelte";
 import { drawnHues, lastingHues } from "../data/hues";
 import { Filter } from "./filter.svelte";
 import { isOn, soloed, tick, tickAll, type Selection } from "./selection";
-import { decode, encode, MAX_SMOOTHING, RISES, type Axis, type Rise, type Saved } from "./url";
+import { settings } from "./setting.svelte";
+import { decode, MAX_SMOOTHING, RISES, SAVED_KEYS, written, type Axis, type Rise, type Saved } from "./url";
 
 function toggled(set: readonly string[], name: string): string[] {
   return set.includes(name) ? set.filter((other) => other !== name) : [...set, name];
@@ -48,6 +49,7 @@ export class View {
 
   restore(hash: string): void {
     const saved = decode(hash);
+    settings.read(new URLSearchParams(hash.replace(/^#/, "")), SAVED_KEYS);
     this.dash = saved.dash;
     this.runFilter.set(saved.runs);
     this.tagFilter.set(saved.tags);
@@ -75,7 +77,9 @@ export class View {
       folded: this.folded,
       wide: this.wide,
     };
-    return encode(saved);
+    const params = written(saved);
+    settings.write(params);
+    return params.toString();
   }
 
   isOn(run: string): boolean {
