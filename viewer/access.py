@@ -66,12 +66,15 @@ class Access:
         token: the secret to show, of any text; None asks for none.
         names: host names beyond loopback's that the server answers to, in lower case.
         beyond: whether the server listens beyond loopback, so that any numeric address may be its own.
+        writable: whether anything may be changed through the server; False turns every request away that is not
+            known to read only (see safety.py).
         guesses: the wrong tokens so far.
     """
 
     token: str | None = None
     names: frozenset[str] = frozenset()
     beyond: bool = False
+    writable: bool = True
     guesses: Guesses = field(default_factory=Guesses)
 
     def answers_to(self, host: str) -> bool:

@@ -42,7 +42,8 @@ def make_app(
         prefix: of every path, such as `/board`, for a reverse proxy that passes it on; empty for none.
     """
     app = web.Application(client_max_size=MAX_BODY)
-    app[CONTEXT] = Context(store, Hub(store, keep_alive=keep_alive), logdir, title)
+    access = access or Access()
+    app[CONTEXT] = Context(store, Hub(store, keep_alive=keep_alive), logdir, title, access.writable)
     app[assets.STATIC_DIR] = static.resolve()
     for table in api.found():
         app.add_routes(table)
@@ -54,7 +55,7 @@ def make_app(
         outer = web.Application(client_max_size=MAX_BODY)
         outer.router.add_get(prefix, _to_folder)
         outer.add_subapp(prefix, app)
-    outer.middlewares.append(guard(access or Access(), prefix))
+    outer.middlewares.append(guard(access, prefix))
     outer.on_response_prepare.append(add_headers)
     return outer
 

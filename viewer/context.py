@@ -27,6 +27,7 @@ class Context:
         hub: turns publishes of the store into server-sent events.
         logdir: the directory as the user typed it, for the page to show.
         title: the page's title.
+        writable: whether anything may be changed through this server, which `--read_only` forbids.
         boot: a token of this process. Versions count from 0 in every process, so a version kept by a
             browser (an ETag, a Last-Event-ID) means nothing without it.
     """
@@ -35,6 +36,7 @@ class Context:
     hub: Hub
     logdir: str
     title: str
+    writable: bool = True
     boot: str = field(default_factory=_new_boot)
 
 

@@ -90,6 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="ask nobody for a token: whoever reaches the port sees the runs",
     )
+    add("--read_only", action="store_true", help="let nothing be changed through the viewer")
     add("--certfile", help="certificate chain (PEM) to speak HTTPS with")
     add("--keyfile", help="its private key (PEM), when the chain's file does not hold it")
     add(
@@ -120,7 +121,7 @@ def options_of(parser: argparse.ArgumentParser, argv: Sequence[str] | None, comm
     names = {name.lower() for name in given.allow_host or ()}
     if beyond:
         names |= {host.lower(), socket.gethostname().lower(), socket.getfqdn().lower()} - {""}
-    access = Access(_token(parser, given.no_token, beyond), frozenset(names), beyond)
+    access = Access(_token(parser, given.no_token, beyond), frozenset(names), beyond, not given.read_only)
     shown = host or socket.gethostname()
     tls = _tls(parser, given.certfile, given.keyfile)
     return Options(logdir, host, given.port, given.path_prefix, given.window_title, access, tls, shown, given.cache)

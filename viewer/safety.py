@@ -4,11 +4,23 @@ The server listens on loopback unless told otherwise, but a browser on the same 
 doors are closed here: DNS rebinding (a foreign name that resolves to 127.0.0.1) by the Host header, cross-site requests
 by Origin, Content-Type and Sec-Fetch-Site, and injected script by the Content-Security-Policy. A fourth, beyond
 loopback, is closed by the token that access.py knows.
+
+Every route but those of GET, HEAD and OPTIONS counts as one that writes, and is closed where the server was started with
+`--read_only`. A handler that only reads, though it is asked by POST because its question is long, is marked so:
+
+    @routes.post("/api/scalars")
+    @reads
+    async def post_scalars(request): ...
+
+Forgetting the mark closes a route that might have stayed open, never the other way round. What it stands for is asked
+of a request by `only_reads`; handlers find in `Context.writable` whether anything may be written at all.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
+from typing import Final
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -44,6 +56,10 @@ HEADERS = {
 
 _READ_ONLY = ("GET", "HEAD")
 
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+_READS: Final = "tallyboard_only_reads"
+
 _log = logging.getLogger("tallyboard.viewer")
 
 
@@ -55,6 +71,18 @@ _LOCKED = b"""<!doctype html>
 After that, this browser is known.</p>
 </body></html>
 """
+
+
+def reads(handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> Handler:
+    """Mark a handler of POST that changes nothing: it stays open with `--read_only`. Below `/data/` it takes forms, too,
+    as TensorBoard's clients send them; a site that has no answer to read gains nothing by asking."""
+    setattr(handler, _READS, True)
+    return handler
+
+
+def only_reads(request: web.Request) -> bool:
+    """Tell whether nothing is changed by `request`: by its method, or because its handler is marked by `reads`."""
+    return request.method in (*_READ_ONLY, "OPTIONS") or getattr(request.match_info.handler, _READS, False) is True
 
 
 def refusal(request: web.Request, access: Access, path: str) -> web.Response | None:
@@ -71,11 +99,20 @@ def refusal(request: web.Request, access: Access, path: str) -> web.Response | N
     site = request.headers.get("Sec-Fetch-Site", "same-origin")
     if path.startswith(("/api/", "/data/")) and site not in ("same-origin", "none"):
         return error(403, "Another site's page may not ask this server for data.")
-    if request.method not in _READ_ONLY and (answer := _foreign_writing(request, hosts[0], site)) is not None:
+    if (
+        request.method not in _READ_ONLY
+        and (
+            answer := _foreign_writing(request, hosts[0], site, forms=path.startswith("/data/") and only_reads(request))
+        )
+        is not None
+    ):
         return answer
-    if access.token is None or not path:  # the prefix alone is answered with the page's address, which asks
-        return None
-    return _without_token(request, access, path)
+    # the prefix alone is answered with the page's address, which asks
+    if access.token is not None and path and (answer := _without_token(request, access, path)) is not None:
+        return answer
+    if not access.writable and not only_reads(request):
+        return error(403, "This viewer was started with --read_only: nothing can be changed through it.")
+    return None
 
 
 def _host_sentence(access: Access) -> str:
@@ -87,15 +124,15 @@ def _host_sentence(access: Access) -> str:
     )
 
 
-def _foreign_writing(request: web.Request, host: str, site: str) -> web.Response | None:
+def _foreign_writing(request: web.Request, host: str, site: str, *, forms: bool) -> web.Response | None:
     origin = request.headers.get("Origin")
     if origin is None and site != "same-origin":
         return error(403, "A request that is not a GET must come from this server's own page.")
     if origin is not None and origin.lower() != f"{request.scheme}://{host}".lower():
         return error(403, "The Origin header names another site; only this server's own page may send this.")
-    if request.content_type != "application/json":  # absent, it is octet-stream
-        return error(415, "The request's Content-Type must be application/json.")
-    return None
+    if request.content_type == "application/json" or (forms and request.content_type in _FORMS):
+        return None
+    return error(415, "The request's Content-Type must be application/json.")  # absent, it is octet-stream
 
 
 def _without_token(request: web.Request, access: Access, path: str) -> web.Response | None:

@@ -152,13 +152,18 @@ def _put(store: Store) -> Callable[..., None]:
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[..., Served]]:
+def serve(run_app: Callable[[web.Application], Served]) -> Callable[..., Served]:
+    """Start the viewer's application around a store."""
+    return lambda store, **options: run_app(make_app(store, **{"logdir": "runs", **options}))
+
+
+@pytest.fixture
+def run_app() -> Iterator[Callable[[web.Application], Served]]:
     """Start an application on a port of its own, in a thread; all are stopped at the end."""
     running: list[tuple[Served, threading.Thread]] = []
 
-    def start(store: Any, **options: Any) -> Served:
+    def start(app: web.Application) -> Served:
         up: queue.Queue[Served] = queue.Queue()
-        app = make_app(store, **{"logdir": "runs", **options})
         thread = threading.Thread(target=lambda: asyncio.run(_run(app, up)))
         thread.start()
         served = up.get(timeout=DEADLINE)

@@ -30,6 +30,7 @@ def test_it_names_runs_series_and_points(store: Store, put: Put, served: Any) ->
         "logdir": "runs",
         "state": "ready",
         "title": "tallyboard",
+        "writable": True,
         "runs": [
             {
                 "name": "run2",
@@ -56,6 +57,7 @@ def test_an_empty_store_is_waiting(served: Any) -> None:
         "logdir": "runs",
         "state": "waiting",
         "title": "tallyboard",
+        "writable": True,
         "runs": [],
         "series": {},
     }

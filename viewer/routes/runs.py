@@ -52,6 +52,7 @@ def describe(context: Context, overview: Overview) -> bytes:
         "logdir": context.logdir,
         "state": overview.state,
         "title": context.title,
+        "writable": context.writable,
         "runs": [
             {
                 "name": run.name,

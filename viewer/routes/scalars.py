@@ -13,6 +13,7 @@ from aiohttp import web
 from ..context import CONTEXT
 from ..frame import Frame, Part, encode_frame
 from ..responses import error
+from ..safety import reads
 
 if TYPE_CHECKING:
     from tallyboard.core.store import Store
@@ -52,6 +53,7 @@ class BadRequest(Exception):
 
 
 @routes.post("/api/scalars")
+@reads
 async def post_scalars(request: web.Request) -> web.StreamResponse:
     """Points of the series named in the body, as a TLY1 frame."""
     try:

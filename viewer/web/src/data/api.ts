@@ -21,6 +21,8 @@ export interface Index {
   logdir: string;
   state: LogdirState;
   title: string;
+  /** Whether anything may be changed through the server; absent, as before the first answer, means no. */
+  writable?: boolean;
   runs: Run[];
   series: { scalars?: Record<string, [run: number, points: number, generation?: number][]> };
 }
