@@ -74,8 +74,10 @@ After that, this browser is known.</p>
 
 
 def reads(handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> Handler:
-    """Mark a handler of POST that changes nothing: it stays open with `--read_only`. Below `/data/` it takes forms, too,
-    as TensorBoard's clients send them; a site that has no answer to read gains nothing by asking."""
+    """Mark a handler of POST that changes nothing: it stays open with `--read_only`.
+
+    Below `/data/` it takes forms, too, as TensorBoard's clients send them: another site would not see the answer.
+    """
     setattr(handler, _READS, True)
     return handler
 
