@@ -5,8 +5,8 @@ doors are closed here: DNS rebinding (a foreign name that resolves to 127.0.0.1)
 by Origin, Content-Type and Sec-Fetch-Site, and injected script by the Content-Security-Policy. A fourth, beyond
 loopback, is closed by the token that access.py knows.
 
-Every route but those of GET, HEAD and OPTIONS counts as one that writes, and is closed where the server was started with
-`--read_only`. A handler that only reads, though it is asked by POST because its question is long, is marked so:
+Every route but those of GET, HEAD and OPTIONS counts as one that writes, and is closed where the server was started
+with `--read_only`. A handler that only reads, though it is asked by POST because its question is long, is marked so:
 
     @routes.post("/api/scalars")
     @reads
