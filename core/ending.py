@@ -35,7 +35,11 @@ def close_all(failed: bool | None = None) -> None:
 
 
 def watch() -> None:
-    """A sink is open: it is to be closed however the process ends."""
+    """A sink is open: it is to be closed however the process ends.
+
+    Only the main thread may say what a signal does. Called in another, it has the main thread do it, which does as soon
+    as it runs any Python.
+    """
     global _worker_of
     process: Any = sys.modules.get("multiprocessing.process")
     if process is not None and _worker_of != os.getpid() and process.parent_process() is not None:
@@ -43,9 +47,11 @@ def watch() -> None:
 
         _worker_of = os.getpid()
         util.Finalize(None, close_all, exitpriority=0)
-    if sys.platform == "win32" or not in_main_thread() or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+    if sys.platform == "win32" or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         return
-    if not _caught():
+    if not in_main_thread():
+        _watch_soon()
+    elif not _caught():
         with contextlib.suppress(ValueError):  # an interpreter within another has no signals
             signal.signal(signal.SIGTERM, _on_sigterm)
 
@@ -54,6 +60,29 @@ def rest() -> None:
     """No sink may be open now: then the signal is none of our business."""
     if sys.platform != "win32" and in_main_thread() and not pump.sinks() and not _ending:
         _release()
+        if pump.sinks():  # another thread has just opened one, and found us still there
+            watch()
+
+
+def _watch_soon() -> None:
+    """Has the main thread call `watch` between two steps of what it is doing."""
+    global _pending
+    if sys.is_finalizing():
+        return
+    try:
+        import ctypes
+
+        if _pending is None:
+            _pending = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(_watch_open)
+        ctypes.pythonapi.Py_AddPendingCall(_pending, None)
+    except (ImportError, AttributeError):  # then the signal ends the program as if we were not there
+        pass
+
+
+def _watch_open(_nothing: object) -> int:
+    if pump.sinks() and not _ending:
+        watch()
+    return 0
 
 
 def _release() -> None:
@@ -154,6 +183,7 @@ def _after_fork_in_child() -> None:
 
 
 _ending = _closed = False
+_pending: Any = None
 _worker_of: int | None = None
 atexit.register(_at_exit)
 if sys.platform != "win32":

@@ -446,6 +446,8 @@ class AsyncSink:
                 self._warn(error)
             self._shut = True
             _pump.dismiss(self)
+            if self.awake:  # another thread went on logging, and knows nothing of this
+                self.resume()
         if unsaved or self.lost:
             self.lost += unsaved
             warn_once(

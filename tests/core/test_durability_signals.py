@@ -142,6 +142,34 @@ def test_sigterm_at_random_moments_loses_nothing(turns: int, most: int, tmp_path
         assert beside == list(range(len(beside)))
 
 
+REOPENED = """
+import os, signal, sys, threading, time
+import tallyboard as tb
+
+writer = tb.SummaryWriter(sys.argv[1])
+writer.add_scalar("loss", 1.0, 0)
+writer.close()
+step = int(sys.argv[2])
+thread = threading.Thread(target=lambda: [writer.add_scalar("loss", 1.0, i) for i in range(1, step)])
+thread.start()  # it opens the writer again, where Python lets nobody say what a signal does
+thread.join()
+for i in range(step, 200):
+    writer.add_scalar("loss", 1.0, i)
+os.kill(os.getpid(), signal.SIGTERM)
+while True:
+    time.sleep(0.01)
+"""
+
+
+@pytest.mark.parametrize("step", [2, 100, 200], ids=["one of it", "half of it", "all of it"])
+def test_sigterm_where_another_thread_opened_the_writer(step: int, tmp_path: Path) -> None:
+    """A writer that another thread opened, or opened again, is closed on SIGTERM as one of the main thread's is."""
+    done = run_python(REOPENED, str(tmp_path), str(step), timeout=30)
+
+    assert (done.returncode, done.stderr) == (-signal.SIGTERM, "")
+    assert steps(tmp_path) == list(range(200))
+
+
 ENDS = """
 import os, signal, sys, threading, time
 import tallyboard as tb
@@ -194,7 +222,7 @@ def test_calling_our_handler_logs_first(tmp_path: Path) -> None:
 
 
 HANDLERS = """
-import os, signal, sys, threading
+import os, signal, sys, threading, time
 import tallyboard as tb
 
 def now():
@@ -226,7 +254,10 @@ signal.signal(signal.SIGTERM, signal.SIG_DFL)
 thread = threading.Thread(target=lambda: first.add_scalar("a", 1.0, 1))
 thread.start()
 thread.join()
-assert now() is signal.SIG_DFL  # opened in a thread, where Python allows no handler
+deadline = time.monotonic() + 5
+while now() is signal.SIG_DFL and time.monotonic() < deadline:
+    time.sleep(0.001)
+assert now() is ours  # opened in a thread, where Python allows no handler: the main one has set it since
 second.add_scalar("a", 1.0, 2)
 assert now() is ours
 if os.fork() == 0:
