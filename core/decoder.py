@@ -26,6 +26,7 @@ U64 = NDArray[np.uint64]
 U32 = NDArray[np.uint32]
 U8 = NDArray[np.uint8]
 Bools = NDArray[np.bool_]
+Label = tuple[str, str]  # display name and description
 
 
 @dataclass(slots=True)
@@ -38,6 +39,7 @@ class Decoded:
         step, wall_time, value: the columns; float32 values are exact in float64.
         wide: whether the value was written with more than float32's precision.
         bare: whether it is a tensor that names no plugin, which is a scalar only if its tag was one before.
+        label: what its value says of its tag, as an index into the decoder's `labels`.
         rest: the records that are not scalars, for the caller to parse.
         corrupt: the scalar records whose data checksum fails.
     """
@@ -49,18 +51,20 @@ class Decoded:
     value: F64
     wide: Bools
     bare: Bools
+    label: NDArray[np.int32]
     rest: I64
     corrupt: I64
 
 
 @dataclass(frozen=True, slots=True)
 class _Value:
-    """Where a value's tag and number stand; `kind` is a dtype, or `varint`."""
+    """Where a value's tag and number stand; `kind` is a dtype, or `varint`; `label` is what it says of its tag."""
 
     tag: tuple[int, int]
     number: tuple[int, int]
     kind: str
     bare: bool
+    label: Label | None
 
     @property
     def wide(self) -> bool:
@@ -103,7 +107,7 @@ def _find_places(data: bytes) -> _Places | None:
 
 
 def _find_value(data: bytes, at: int, end: int) -> _Value | None:
-    tag = value = None
+    tag = value = label = None
     plugin = b""
     tensor = False
     for number, kind, start, stop in fields(data, at, end):
@@ -117,11 +121,12 @@ def _find_value(data: bytes, at: int, end: int) -> _Value | None:
                 return None
         elif number == 9 and not plugin and kind == BYTES:
             plugin = _plugin(data, start, stop)
+            label = _label(data, start, stop)
         elif number != 7:
             return None
     if tag is None or value is None or plugin not in (b"", b"scalars"):
         return None
-    return _Value(tag, *value, tensor and not plugin)
+    return _Value(tag, *value, tensor and not plugin, label or ("", "") if tensor else label)
 
 
 def _plugin(data: bytes, at: int, end: int) -> bytes:
@@ -131,6 +136,15 @@ def _plugin(data: bytes, at: int, end: int) -> bytes:
                 if inner == 1:
                     return data[a:b]
     return b""
+
+
+def _label(data: bytes, at: int, end: int) -> Label | None:
+    """The display name and description in a summary's metadata; None where it has neither."""
+    texts = {2: "", 3: ""}
+    for number, kind, start, stop in fields(data, at, end):
+        if number in texts and kind == BYTES:
+            texts[number] = data[start:stop].decode("utf-8", "replace")
+    return (texts[2], texts[3]) if any(texts.values()) else None
 
 
 _CONTENT = {1: "<f4", 2: "<f8", 3: "<i4", 4: "u1", 9: "<i8", 10: "?"}  # by TensorFlow's number of the dtype
@@ -177,7 +191,8 @@ def _factors(count: int) -> U64:
 class _Template:
     """Events of scalars of one length whose parts stand at the same places, whatever their tags."""
 
-    def __init__(self, data: bytes, places: _Places) -> None:
+    def __init__(self, data: bytes, places: _Places, labels: list[int]) -> None:
+        self.label = np.array(labels, np.int32)
         self.length = len(data)
         self.places = places
         self.row = np.frombuffer(data, np.uint8)
@@ -314,6 +329,7 @@ class ScalarDecoder:
 
     def __init__(self) -> None:
         self.tags: dict[bytes, int] = {}
+        self.labels: dict[Label | None, int] = {None: 0}
         self._templates: dict[int, list[_Template]] = {}
 
     def decode(self, buffer: U8, offset: I64, length: I64) -> Decoded:
@@ -352,7 +368,8 @@ class ScalarDecoder:
                     rows = rows[:0] if many else rows[1:]
                     continue
                 templates = self._templates.setdefault(shape, templates)
-                templates.append(_Template(data, places))
+                labels = [self.labels.setdefault(value.label, len(self.labels)) for value in places.values]
+                templates.append(_Template(data, places, labels))
             rows = self._apply(work, templates[tried], buffer, offset, rows)
             tried += 1
 
@@ -407,22 +424,22 @@ def _finish(work: _Work) -> Decoded:
     rest = np.sort(np.concatenate(work.rest)) if work.rest else none
     corrupt = np.sort(np.concatenate(work.corrupt)) if work.corrupt else none
     columns: list[list[NDArray[Any]]] = [[none], [none], [none], [np.empty(0)], [np.empty(0)]]
-    flags: list[list[NDArray[Any]]] = [[np.empty(0, bool)], [np.empty(0, bool)]]
+    flags: list[list[NDArray[Any]]] = [[np.empty(0, bool)], [np.empty(0, bool)], [np.empty(0, np.int32)]]
     for part in work.parts:
         count, width = part.value.shape
         of_rows = (part.row, part.step, part.wall_time)
         row, step, wall_time = of_rows if width == 1 else [each.repeat(width) for each in of_rows]
         for column, each in zip(columns, (row, part.tag.ravel(), step, wall_time, part.value.ravel()), strict=True):
             column.append(each)
-        for column, flag in zip(flags, (part.template.wide, part.template.bare), strict=True):
+        for column, flag in zip(flags, (part.template.wide, part.template.bare, part.template.label), strict=True):
             column.append(np.tile(flag, count))
     work.parts.clear()
     return _decoded([np.concatenate(column) for column in (*columns, *flags)], rest, corrupt)
 
 
 def _decoded(columns: list[NDArray[Any]], rest: I64, corrupt: I64) -> Decoded:
-    row, tag, step, wall_time, value, wide, bare = columns
-    return Decoded(row, tag, step, wall_time, value, wide, bare, rest, corrupt)
+    row, tag, step, wall_time, value, wide, bare, label = columns
+    return Decoded(row, tag, step, wall_time, value, wide, bare, label, rest, corrupt)
 
 
 def _distinct(lengths: I64) -> I64:

@@ -21,7 +21,7 @@ from .outline import ODD, SIMPLE_VALUE, SUMMARY, Outlines, outline
 from .record import HEADER, Frames, checksums_hold, forget_tables
 from .restarts import Cuts, Happening, Sequence, cuts_of, file_version
 from .store import Store
-from .tracks import Columns, Track
+from .tracks import Columns, Label, Track
 from .wire import decode_event
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DECODING", "Batch", "Ingest"]
 
-DECODING = 3  # goes up when the same bytes give something else than before: indexes of older numbers are read anew
+DECODING = 4  # goes up when the same bytes give something else than before: indexes of older numbers are read anew
 
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
@@ -69,6 +69,7 @@ class _Points:
     wall_time: F64
     value: F64
     wide: NDArray[np.bool_]
+    label: NDArray[np.int32]
 
 
 @dataclass(slots=True)
@@ -79,7 +80,7 @@ class _Work:
         runs: the distinct ones.
         run_of: each record's, as an index.
         step, wall_time, summary, seen: of each record, apart from those that are scalars in bulk.
-        scalars: found one by one: record, series, step, wall time, value, whether it is wide.
+        scalars: found one by one: record, series, step, wall time, value, whether it is wide, label.
         blobs: records by run, tag and plugin.
         named: the first record that names a tag's plugin, by run and tag; those of scalars in bulk are not here.
     """
@@ -92,8 +93,8 @@ class _Work:
     summary: NDArray[np.bool_]
     seen: NDArray[np.bool_]
     happenings: list[Happening] = field(default_factory=list[Happening])
-    scalars: list[tuple[int, int, int, float, float, bool]] = field(
-        default_factory=list[tuple[int, int, int, float, float, bool]]
+    scalars: list[tuple[int, int, int, float, float, bool, int]] = field(
+        default_factory=list[tuple[int, int, int, float, float, bool, int]]
     )
     blobs: dict[tuple[int, str, str], list[int]] = field(default_factory=dict[tuple[int, str, str], list[int]])
     named: dict[tuple[int, str], tuple[int, str]] = field(default_factory=dict[tuple[int, str], tuple[int, str]])
@@ -318,10 +319,16 @@ class Ingest:
         number = number_in(value)
         if number is not None:
             series = run << 32 | self._number(value.tag)
-            work.scalars.append((row, series, int(work.step[row]), float(work.wall_time[row]), *number))
+            label = self._label(value)
+            work.scalars.append((row, series, int(work.step[row]), float(work.wall_time[row]), *number, label))
         else:
             message = f"a value of the scalar {value.tag!r} is not one number; it was skipped"
             self._store.warn(work.runs[run], "odd_scalar", message)
+
+    def _label(self, value: pb.Summary.Value) -> int:
+        about = (value.metadata.display_name, value.metadata.summary_description)
+        known = about if any(about) or value.WhichOneof("value") == "tensor" else None
+        return self._decoder.labels.setdefault(known, len(self._decoder.labels))
 
     # -- to the store
 
@@ -336,10 +343,14 @@ class Ingest:
         series: list[int] = points.series[order[bounds]].tolist()
         starts: list[int] = bounds.tolist()
         growth = [work.batch.growth.get(run, 1.0) for run in work.runs]
-        for key, a, b in zip(series, starts, [*starts[1:], len(order)], strict=True):
+        labels = list(self._decoder.labels)
+        first: list[int] = points.label[order[bounds]].tolist()
+        for key, a, b, label in zip(series, starts, [*starts[1:], len(order)], first, strict=True):
             run, tag = key >> 32, self._names[key & 0xFFFFFFFF]
             columns = narrow if wide is None or not wide[a:b].any() else (step, wall_time, value)
             track = self._store.offer_rows(work.runs[run], tag, "scalars", columns, a, b, growth[run])
+            if label and track.count == b - a and track.aside is None:  # it is new
+                track.label = Label(*(labels[label] or ()))
             if run in cuts:
                 touched.add(id(track))
                 self._cut(work.runs[run], tag, track, cuts[run], points.row[order[a:b]], step[a:b])
@@ -400,11 +411,11 @@ def _return_free_memory() -> None:
             ctypes.CDLL(None).malloc_trim(0)
 
 
-def _columns(decoded: Decoded) -> tuple[I64, F64, F64, NDArray[np.bool_]]:
-    return decoded.step, decoded.wall_time, decoded.value, decoded.wide
+def _columns(decoded: Decoded) -> tuple[I64, F64, F64, NDArray[np.bool_], NDArray[np.int32]]:
+    return decoded.step, decoded.wall_time, decoded.value, decoded.wide, decoded.label
 
 
-def _with(points: _Points, more: list[tuple[int, int, int, float, float, bool]]) -> _Points:
+def _with(points: _Points, more: list[tuple[int, int, int, float, float, bool, int]]) -> _Points:
     """The points and those found one by one."""
     if not more:
         return points

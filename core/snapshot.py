@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from .tracks import NO_PLACES, Aside, Columns, Run, RunInfo, Track, Warned
+from .tracks import NO_PLACES, Aside, Columns, Label, Run, RunInfo, Track, Warned
 
 __all__ = ["ARRAYS", "FORMAT", "Snapshot", "pack", "unpack"]
 
@@ -45,7 +45,8 @@ class Snapshot:
 
     Attributes:
         meta: names and warnings, made of what JSON has: `format`, `runs`, `tags`, `plugins` (lists of text), `files`
-            (for each run the paths of its blobs) and `warnings` (run's index, kind, count, message).
+            (for each run the paths of its blobs), `warnings` (run's index, kind, count, message) and `labels` (track's
+            index, display name, description; of those that have one).
         arrays: one-dimensional arrays by name, such as `narrow_step`; `ARRAYS` has all names and dtypes. Those that
             are read back may be read-only, and memory-mapped.
     """
@@ -71,6 +72,7 @@ class _Packer:
         self.tracks: list[tuple[int, ...]] = []
         self.asides: list[tuple[int, ...]] = []
         self.lists: dict[str, list[NDArray[np.int64]]] = {"places": [], "restarts": []}
+        self.labels: list[tuple[int, str, str]] = []
         self.tags: dict[str, int] = {}
         self.plugins: dict[str, int] = {}
 
@@ -97,6 +99,8 @@ class _Packer:
             self.asides.append(sizes)
             self.lists["places"].append(aside.places)
             self.lists["restarts"].append(aside.restarts)
+        if track.label is not None:
+            self.labels.append((len(self.tracks), track.label.display_name, track.label.description))
         self.tracks.append(entry)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -147,6 +151,7 @@ def pack(runs: list[tuple[str, Run]]) -> Snapshot:
             for i, (_, run) in enumerate(runs)
             for warned in run.warned.values()
         ],
+        "labels": packer.labels,
     }
     return Snapshot(meta, arrays)
 
@@ -187,6 +192,9 @@ def _unpacked(snapshot: Snapshot) -> list[tuple[str, Run]]:
         marks = arrays["list_restarts"][restart : restart + restarts]
         tracks[at].aside = Aside(arrays["list_places"][place : place + count], columns, marks)
     warnings: list[tuple[int, str, int, str]] = meta["warnings"]
+    labels: list[tuple[int, str, str]] = meta["labels"]
+    for at, display_name, description in labels:
+        tracks[at].label = Label(str(display_name), str(description))  # a forged index may hold anything
     for number, kind, count, message in warnings:
         runs[number].warned[kind] = Warned(kind, count, message)
     for name, run in zip(meta["runs"], runs, strict=True):

@@ -19,13 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .snapshot import Snapshot, pack, unpack
-from .tracks import NO_PLACES, Asset, Columns, Run, RunInfo, Shown, Track, Warned
+from .tracks import NO_PLACES, Asset, Columns, Label, Run, RunInfo, Shown, Track, Warned
 
 __all__ = [
     "Asset",
     "BlobRef",
     "Blobs",
     "Changes",
+    "Label",
     "Overview",
     "Refs",
     "RunInfo",
@@ -151,6 +152,8 @@ class Overview:
         runs: in natural order of names.
         tags: number of values by plugin, tag and run.
         generations: of the scalar series that restarts have changed, by (run, tag).
+        labels: what scalars' first values said of their tags, by (run, tag); of those that said anything, be it
+            empty.
     """
 
     version: int
@@ -158,6 +161,7 @@ class Overview:
     runs: list[RunInfo]
     tags: dict[str, dict[str, dict[str, int]]]
     generations: dict[tuple[str, str], int]
+    labels: dict[tuple[str, str], Label] = field(default_factory=dict[tuple[str, str], Label])
 
 
 @dataclass(frozen=True, slots=True)
@@ -435,6 +439,7 @@ class Store:
             infos = [run.info for run in self._shown.values() if run.info is not None]
             counts: list[tuple[str, str, str, int]] = []
             generations: dict[tuple[str, str], int] = {}
+            labels: dict[tuple[str, str], Label] = {}
             for name, run in self._shown.items():
                 for tag, track in run.all():
                     shown = track.published if track.before is None else track.before.count
@@ -442,10 +447,12 @@ class Store:
                         counts.append((track.plugin, tag, name, shown))
                     if track.generation and track.plugin == SCALARS:
                         generations[name, tag] = track.shown().generation
+                    if track.label is not None:
+                        labels[name, tag] = track.label
         tags: dict[str, dict[str, dict[str, int]]] = {}
         for plugin, tag, name, count in counts:
             tags.setdefault(plugin, {}).setdefault(tag, {})[name] = count
-        found = Overview(version, state, sorted(infos, key=lambda info: natural(info.name)), tags, generations)
+        found = Overview(version, state, sorted(infos, key=lambda info: natural(info.name)), tags, generations, labels)
         with self._lock:
             if version == self.version:
                 self._overview = found

@@ -7,18 +7,25 @@ own, with some room. Values that a restart supersedes are set aside, so that the
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Aside", "Asset", "Columns", "Run", "RunInfo", "Shown", "Track", "Warned"]
+__all__ = ["Aside", "Asset", "Columns", "Label", "Run", "RunInfo", "Shown", "Track", "Warned"]
 
 I64 = NDArray[np.int64]
 Columns = tuple[NDArray[Any], ...]  # of one length; the first is the step, the second the wall time
 
 NO_PLACES: Final[I64] = np.empty(0, np.int64)
 NO_PLACES.flags.writeable = False
+
+
+class Label(NamedTuple):
+    """What the first value of a tag says of the tag, for people; empty where it says nothing."""
+
+    display_name: str = ""
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +125,10 @@ class Track:
         plugin: `scalars` for columns (step, wall time, value); any other for (step, wall time, file, offset, length).
         generation: goes up whenever values that were there before are superseded.
         published: how many of its values may be seen.
+        label: of a scalar, what its first value said of it; None where that was a plain number without metadata.
     """
 
-    __slots__ = ("aside", "before", "columns", "count", "generation", "own", "plugin", "published", "start")
+    __slots__ = ("aside", "before", "columns", "count", "generation", "label", "own", "plugin", "published", "start")
 
     def __init__(self, plugin: str, columns: Columns = (), start: int = 0, count: int = 0, generation: int = 0) -> None:
         self.plugin = plugin
@@ -129,6 +137,7 @@ class Track:
         self.count = self.published = count  # nobody sees a track before its run was published
         self.own = False  # whether nobody else has these arrays, so that there may be room to grow in
         self.generation = generation
+        self.label: Label | None = None
         self.aside: Aside | None = None
         self.before: Shown | None = None  # what may be seen meanwhile, where a restart was not published yet
 
