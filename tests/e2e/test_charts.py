@@ -203,9 +203,9 @@ def test_the_axis_counts_steps_or_time(rates: Any, open_page: Callable[..., Page
     page = open_page(rates)
     loss = chart(page, "train/loss").wait(runs=3)
     assert loss.domain[:2] == (0, STEPS - 1)
-    page.get_by_role("radio", name="Relative").check()
+    page.get_by_label("Horizontal axis").select_option("Relative")
     loss.wait_for_domain(lambda domain: domain[:2] == (0, STEPS - 1))
-    page.get_by_role("radio", name="Wall").check()
+    page.get_by_label("Horizontal axis").select_option("Wall")
     loss.wait_for_domain(lambda domain: domain[:2] == (1.7e9, 1.7e9 + 2000 + STEPS - 1))
 
 

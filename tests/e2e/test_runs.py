@@ -146,7 +146,7 @@ def test_the_address_keeps_every_choice(runs: Any, open_page: Callable[..., Page
     page.get_by_label("Filter runs").fill("train|valid")
     page.get_by_label("Filter tags").fill("loss")
     page.get_by_role("checkbox", name="lr=1.0/train").uncheck()
-    page.get_by_role("radio", name="Relative").check()
+    page.get_by_label("Horizontal axis").select_option("Relative")
     page.keyboard.press("]")
     page.wait_for_function("() => location.hash.includes('smoothing=0.65') && location.hash.includes('off=lr')")
     address = page.url
@@ -156,7 +156,7 @@ def test_the_address_keeps_every_choice(runs: Any, open_page: Callable[..., Page
         chart(shown, "epoch_loss").wait(runs=4)
         expect(shown.get_by_label("Filter runs")).to_have_value("train|valid")
         expect(shown.get_by_label("Filter tags")).to_have_value("loss")
-        expect(shown.get_by_role("radio", name="Relative")).to_be_checked()
+        expect(shown.get_by_label("Horizontal axis")).to_have_value("relative")
         expect(shown.get_by_role("slider", name="Smoothing")).to_have_value("0.65")
         expect(shown.get_by_role("checkbox", name="lr=1.0/train")).not_to_be_checked()
 

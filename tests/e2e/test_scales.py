@@ -38,17 +38,17 @@ def test_values_by_their_logarithm(decays: Any, open_page: Callable[..., Page], 
     loss = chart(page, "loss").wait(runs=2)
     assert loss.domain[2] < -0.5
 
-    page.get_by_role("radio", name="Log", exact=True).check()
+    page.get_by_label("Vertical axis").select_option("Log")
     low, high = loss.wait_for_domain(lambda domain: domain[2] > 0)[2:]
     assert 1e-7 < low < 1e-6
     assert 1 < high < 3
     expect(page).to_have_url(re.compile("y=log"))
 
     page.keyboard.press("l")
-    expect(page.get_by_role("radio", name="Symlog")).to_be_checked()
+    expect(page.get_by_label("Vertical axis")).to_have_value("symlog")
     loss.wait_for_domain(lambda domain: domain[2] < -0.5)
     page.keyboard.press("l")
-    expect(page.get_by_role("radio", name="Linear")).to_be_checked()
+    expect(page.get_by_label("Vertical axis")).to_have_value("linear")
 
 
 def test_a_drag_on_a_logarithm_takes_what_was_dragged_over(
@@ -74,7 +74,8 @@ def test_steps_by_their_logarithm(decays: Any, open_page: Callable[..., Page], c
     step = page.locator(".tip tbody tr.nearest td").nth(2)
     expect(step).to_be_visible()
     assert 3 <= int(step.inner_text()) <= 15
-    page.get_by_role("radio", name="Wall").check()
+    page.get_by_label("Horizontal axis").select_option("Wall")
+    page.get_by_role("button", name="Chart settings").click()
     expect(page.get_by_role("checkbox", name="Log x")).to_be_disabled()
 
 
@@ -147,6 +148,7 @@ def test_what_a_restart_voided_can_be_seen(tmp_path: Path, open_page: Callable[.
     page = open_page(tmp_path, "smoothing=0")
     loss = chart(page, "loss").wait(runs=1, points=60)
 
+    page.get_by_role("button", name="Chart settings").click()
     page.get_by_role("checkbox", name="Superseded").check()
     loss.wait(points=80)
     expect(page).to_have_url(re.compile("superseded=1"))
@@ -161,4 +163,6 @@ def test_runs_without_restarts_have_no_such_switch(decays: Any, open_page: Calla
     """Where nothing was voided, nothing is said of it."""
     page = open_page(decays)
     chart(page, "loss").wait(runs=2)
+    page.get_by_role("button", name="Chart settings").click()
+    expect(page.get_by_role("checkbox", name="Log x")).to_be_visible()
     expect(page.get_by_role("checkbox", name="Superseded")).to_be_hidden()
