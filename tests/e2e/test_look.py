@@ -94,7 +94,8 @@ def test_keys_do_what_their_sheet_says(runs: Any, open_page: Callable[..., Page]
     page.keyboard.press("?")
     sheet = page.get_by_role("dialog", name="Keys")
     expect(sheet).to_be_visible()
-    assert sheet.locator("kbd").all_inner_texts() == ["/", "t", "r", "l", "x", "[", "]", "?", "Alt", "Esc"]
+    assert {"/", "t", "r", "l", "x", "[", "]", "?"} <= set(sheet.locator("kbd").all_inner_texts())
+    assert sheet.locator("h3").all_inner_texts() == ["Runs", "Charts", "Page"]
     page.keyboard.press("t")
     assert theme(page) == "dark"
     page.keyboard.press("Escape")

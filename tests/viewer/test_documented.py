@@ -1,4 +1,4 @@
-"""docs/viewer.md names every route, flag, exit code, header field and limit there is."""
+"""docs/viewer.md names every route, flag, exit code, header field and limit; docs/viewer*.md every key and setting."""
 
 from __future__ import annotations
 
@@ -15,12 +15,25 @@ from tallyboard.viewer.app import make_app
 from tallyboard.viewer.routes import live, scalars
 from tallyboard.viewer.safety import MAX_BODY
 
-DOCS = (Path(__file__).parents[2] / "docs" / "viewer.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+DOCS = (ROOT / "docs" / "viewer.md").read_text(encoding="utf-8")
 
 ROUTES = sorted(
     f"{route.method} {route.resource.canonical}"
     for route in make_app(Store(), logdir="runs").router.routes()
     if isinstance(route, web.AbstractRoute) and route.resource is not None and route.method != "HEAD"
+)
+PAGES = "\n".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("viewer*.md")))
+SOURCES = {
+    path.name: path.read_text(encoding="utf-8")
+    for path in sorted((ROOT / "viewer" / "web" / "src").rglob("*"))
+    if path.suffix in (".ts", ".svelte")
+}
+KEYS = sorted(
+    key.replace("Mod+k", "Ctrl+K")
+    for source in SOURCES.values()
+    for listed in re.findall(r'\bkeys: \[((?:"[^"]*"(?:, )?)+)\]', source)
+    for key in re.findall(r'"([^"]+)"', listed)
 )
 FLAGS = sorted(flag for action in cli.make_parser()._actions for flag in action.option_strings if flag != "-h")
 EXIT_CODES = {name: value for name, value in vars(cli).items() if name.startswith("EXIT_")}
@@ -43,6 +56,24 @@ def test_every_exit_code_is_documented() -> None:
     table = DOCS.split("| exit code | meaning |")[1].split("\n\n")[0]
 
     assert sorted(map(int, re.findall(r"^\| (\d+) \| ", table, re.MULTILINE))) == sorted(EXIT_CODES.values())
+
+
+def test_keys_are_found() -> None:
+    """The search sees how keys are given out: the two that every page has are among them."""
+    assert {"/", "?"} <= set(KEYS)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_every_key_is_documented(key: str) -> None:
+    """A key stands in the first column of a table in docs/viewer*.md, and no two actions have it."""
+    assert re.search(rf"^\|[^|]*`{re.escape(key)}`[^|]*\| ", PAGES, re.MULTILINE)
+    assert KEYS.count(key) == 1
+
+
+def test_no_key_is_documented_that_is_not_there() -> None:
+    """A key that goes leaves the table of docs/viewer-page.md too."""
+    table = PAGES.split("| key | what it does |")[1].split("\n\n")[0]
+    assert set(re.findall(r"`([^`]+)`", "".join(re.findall(r"^\|([^|]*)\|", table, re.MULTILINE)))) <= set(KEYS)
 
 
 def test_nothing_is_documented_that_is_not_there() -> None:
