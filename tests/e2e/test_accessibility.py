@@ -1,0 +1,177 @@
+"""The page for people who cannot see it well, or at all: axe's rules, and the contrast of every text as shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+import tallyboard as tb
+
+WEB = Path(__file__).parents[2] / "viewer" / "web"
+LEAST_CONTRAST = 4.5
+
+FAULTS = """async () => {
+    const { violations } = await axe.run(document, { resultTypes: ["violations"] });
+    return violations
+        .filter(({ impact }) => impact === "serious" || impact === "critical")
+        .flatMap(({ id, help, nodes }) => nodes.map(({ target }) => `${id}: ${help}: ${target.join(" ")}`));
+}"""
+
+# Every text that is painted, with the colours that its ancestors and their opacities make of it and of its ground.
+CONTRASTS = """() => {
+    const numbers = (colour) => {
+        const parts = colour.match(/[\\d.]+/g).map(Number);
+        const scale = colour.startsWith("color(") ? 255 : 1;
+        return [parts[0] * scale, parts[1] * scale, parts[2] * scale, parts[3] ?? 1];
+    };
+    const over = ([r, g, b, a], ground) => [r, g, b].map((part, i) => part * a + ground[i] * (1 - a));
+    const luminance = (colour) => {
+        const [r, g, b] = colour.map((part) => {
+            const share = part / 255;
+            return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+        });
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const seen = [];
+    const note = (element, colour, text) => {
+        const chain = [];
+        for (let at = element; at; at = at.parentElement) chain.unshift(getComputedStyle(at));
+        let ground = [255, 255, 255];
+        let opacity = 1;
+        for (const style of chain) {
+            ground = over(numbers(style.backgroundColor), ground);
+            opacity *= Number(style.opacity);
+        }
+        const [r, g, b, a] = numbers(colour);
+        const ink = over([r, g, b, a * opacity], ground);
+        const [dark, light] = [luminance(ink), luminance(ground)].sort((one, other) => one - other);
+        seen.push([text.trim().slice(0, 60), Math.round(((light + 0.05) / (dark + 0.05)) * 100) / 100]);
+    };
+    const painted = (element) =>
+        element.checkVisibility({ visibilityProperty: true, opacityProperty: true }) &&
+        !element.closest(":disabled, [aria-disabled=true], .unseen, noscript");
+    const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (walk.nextNode()) {
+        const element = walk.currentNode.parentElement;
+        if (!walk.currentNode.data.trim() || !painted(element) || element.closest("svg")) continue;
+        note(element, getComputedStyle(element).color, walk.currentNode.data);
+    }
+    for (const field of document.querySelectorAll("input, select, textarea")) {
+        if (!painted(field)) continue;
+        if (field.placeholder) note(field, getComputedStyle(field, "::placeholder").color, field.placeholder);
+        const typed = /text|search|number/.test(field.type) ? field.value : "";
+        if (typed) note(field, getComputedStyle(field).color, typed);
+    }
+    return seen;
+}"""
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """The source of axe-core, at the version of package-lock.json."""
+    path = WEB / "node_modules" / "axe-core" / "axe.min.js"
+    if not path.is_file():
+        pytest.fail("axe-core is not installed; in viewer/web: npm ci --ignore-scripts", pytrace=False)
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory, serve_module: Callable[..., Any]) -> Any:
+    """Runs with a warning, a restart, groups, a tag of its own and values that are no numbers."""
+    logdir = tmp_path_factory.mktemp("runs")
+    for run, rate in (("digits/lr=0.1", 0.1), ("digits/lr=0.01", 0.01), ("other", 0.5)):
+        with tb.SummaryWriter(logdir / run) as writer:
+            for step in range(60):
+                writer.add_scalar("train/loss", rate / (step + 1) if step != 7 else float("nan"), step)
+                writer.add_scalar("accuracy", 1 - rate / (step + 1), step)
+    damaged = next((logdir / "other").iterdir())
+    damaged.write_bytes(damaged.read_bytes()[:-40] + bytes(60))
+    return serve_module(logdir)
+
+
+def too_pale(page: Page) -> list[tuple[str, float]]:
+    """Texts that are too much like their ground, and their contrast with it."""
+    contrasts: list[tuple[str, float]] = page.evaluate(CONTRASTS)
+    assert len(contrasts) > 8
+    return [(text, ratio) for text, ratio in contrasts if ratio < LEAST_CONTRAST]
+
+
+def check(page: Page, axe: str, where: str) -> None:
+    """No serious or critical fault, and every text readable, in what the page shows now."""
+    page.evaluate(f"() => {{ if (!window.axe) {{ {axe} }} }}")
+    # What glides or fades in is judged where it comes to rest.
+    page.evaluate("() => Promise.all(document.getAnimations().map((one) => one.finished.catch(() => null)))")
+    assert page.evaluate(FAULTS) == [], where
+    assert too_pale(page) == [], where
+
+
+def open_all(page: Page, axe: str, narrow: bool) -> None:
+    """Goes through what can be opened: each is checked while it is open."""
+    check(page, axe, "at rest")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    check(page, axe, "keys")
+    page.keyboard.press("Escape")
+    opened = set()
+    openers = page.locator(":is(main, .app > header) button:is([popovertarget], [aria-haspopup])")
+    for opener in openers.all():
+        kind = (opener.get_attribute("aria-label") or opener.inner_text()).split()[0]
+        if kind in opened or not opener.is_visible():
+            continue
+        opened.add(kind)
+        opener.click()
+        check(page, axe, f"behind {kind}")
+        page.keyboard.press("Escape")
+    assert "Download" in opened
+    if narrow:
+        page.get_by_role("button", name="Runs", exact=True).click()
+    page.get_by_label("Filter runs").fill("digits(")
+    expect(page.get_by_role("alert").filter(has_text="Not filtering")).to_be_visible()
+    check(page, axe, "a broken filter")
+    page.get_by_label("Filter runs").fill("")
+    page.get_by_role("button", name=re.compile("^Warnings of")).first.click()
+    check(page, axe, "warnings")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_nothing_is_hidden_from_anybody(
+    runs: Any, open_page: Callable[..., Page], chart: Any, axe: str, scheme: str, width: int
+) -> None:
+    """axe finds no serious or critical fault, and each text has a contrast of 4.5:1, whatever is open, in any theme."""
+    page = open_page(runs, scheme=scheme, width=width)
+    chart(page, "accuracy").wait(runs=3)
+    chart(page, "train/loss").wait(runs=3).hover(0.5, 0.5)
+    open_all(page, axe, width < 800)
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_what_is_said_when_there_is_nothing_to_show(
+    tmp_path: Path, open_page: Callable[..., Page], serve: Callable[..., Any], axe: str, scheme: str
+) -> None:
+    """The page without runs, and without its server, has no serious fault either."""
+    started = serve(tmp_path / "not_yet")
+    page = open_page(started, scheme=scheme)
+    expect(page.get_by_role("heading", name=re.compile("^Waiting"))).to_be_visible()
+    check(page, axe, "waiting")
+    started.stop()
+    expect(page.get_by_text("The server does not answer.")).to_be_visible()
+    check(page, axe, "offline")
+
+
+def test_the_checks_can_fail(runs: Any, open_page: Callable[..., Page], chart: Any, axe: str) -> None:
+    """A button without a name and a pale text on the page are found."""
+    page = open_page(runs)
+    chart(page, "accuracy").wait(runs=3)
+    page.evaluate("() => document.querySelector('header').append(document.createElement('button'))")
+    with pytest.raises(AssertionError, match="button-name"):
+        check(page, axe, "a nameless button")
+    page.evaluate("() => document.querySelector('header > button:last-child').remove()")
+    assert not too_pale(page)
+    page.evaluate("() => { document.querySelector('.logdir').style.opacity = 0.4; }")
+    assert [Path(text).name[:4] for text, _ in too_pale(page)] == ["runs"]
