@@ -89,6 +89,8 @@ export class Setting<T> {
 export class Settings {
   #all = new Map<string, Setting<unknown>>();
   #given = $state.raw(new URLSearchParams());
+  /** How many there are: what was written before another was declared has to be written again. */
+  #declared = $state(0);
 
   /** Declares a setting; its key must be its own. */
   declare<T>(key: string, codec: Codec<T>, usual: T): Setting<T> {
@@ -96,6 +98,7 @@ export class Settings {
     const made = new Setting(key, codec, usual);
     made.read(this.#given);
     this.#all.set(key, made as Setting<unknown>);
+    this.#declared = this.#all.size;
     return made;
   }
 
@@ -107,6 +110,7 @@ export class Settings {
   }
 
   write(params: URLSearchParams): void {
+    void this.#declared;
     for (const [key, value] of this.#given) if (!this.#all.has(key)) params.append(key, value);
     for (const setting of this.#all.values()) setting.write(params);
   }

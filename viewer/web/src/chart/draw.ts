@@ -58,16 +58,47 @@ export interface Stroke {
   cell: number;
 }
 
-/** Draws one of a trace's two lines. */
-export function drawLine(pen: Pen, trace: Trace, values: Float64Array, sx: Scale, sy: Scale, stroke: Stroke): void {
-  const [from, to] = inside(trace, { lo: sx.d0, hi: sx.d1 });
-  path.clear();
-  decimate(trace.x, values, trace.origin, from, to, sx, sy, stroke.cell, path);
-  pen.strokeStyle = pen.fillStyle = trace.colour;
-  pen.lineWidth = stroke.width;
-  pen.globalAlpha = stroke.alpha;
-  strokePath(pen, stroke.width);
+function trail(trace: Trace, values: Float64Array, from: number, to: number, scales: readonly [Scale, Scale], cell: number): void {
+  decimate(trace.x, values, trace.origin, from, to, ...scales, cell, path);
+}
+
+function ink(pen: Pen, colour: string, width: number, alpha: number): void {
+  pen.strokeStyle = pen.fillStyle = colour;
+  pen.lineWidth = width;
+  pen.globalAlpha = alpha;
+  strokePath(pen, width);
   pen.globalAlpha = 1;
+}
+
+/** What a restart voided is fainter by this. */
+const VOIDED_ALPHA = 0.3;
+
+/** Draws one of a trace's two lines: never across a place where steps go back, and faintly what a restart voided. */
+export function drawLine(pen: Pen, trace: Trace, values: Float64Array, sx: Scale, sy: Scale, stroke: Stroke): void {
+  const scales = [sx, sy] as const;
+  path.clear();
+  if (!trace.stretches) {
+    trail(trace, values, ...inside(trace, { lo: sx.d0, hi: sx.d1 }), scales, stroke.cell);
+    return ink(pen, trace.colour, stroke.width, stroke.alpha);
+  }
+  let before = -1;
+  for (const { from, to, voided } of trace.stretches) {
+    if (voided) continue;
+    // Over a voided stretch the line goes on; where it was only written out of order it does not.
+    if (before >= 0 && trace.step[from] < trace.step[before]) path.lift();
+    trail(trace, values, from, to, scales, stroke.cell);
+    before = to - 1;
+  }
+  ink(pen, trace.colour, stroke.width, stroke.alpha);
+  path.clear();
+  for (const { from, to, voided } of trace.stretches) {
+    if (!voided) continue;
+    path.lift();
+    // From the point before, unless that one was a restart's own end.
+    const joined = from > 0 && trace.step[from - 1] <= trace.step[from];
+    trail(trace, values, joined ? from - 1 : from, to, scales, stroke.cell);
+  }
+  if (path.length > 0) ink(pen, trace.colour, stroke.width, stroke.alpha * VOIDED_ALPHA);
 }
 
 function drawMark(pen: Pen, { kind, x, y }: Mark, top: number, bottom: number): void {
@@ -93,7 +124,7 @@ function drawMark(pen: Pen, { kind, x, y }: Mark, top: number, bottom: number): 
 /** Crosses where values are NaN, arrows at the edge that an infinity left through. */
 export function drawOddities(pen: Pen, trace: Trace, sx: Scale, sy: Scale): void {
   const [from, to] = inside(trace, { lo: sx.d0, hi: sx.d1 });
-  const marks = oddities(trace.x, trace.raw, trace.origin, from, to, sx, sy, 8);
+  const marks = oddities(trace.x, trace.raw, trace.origin, from, to, sx, sy, 8).filter(({ x }) => x >= sx.r0 - 8 && x <= sx.r1 + 8);
   if (marks.length === 0) return;
   pen.strokeStyle = pen.fillStyle = trace.colour;
   pen.lineWidth = 1.5;

@@ -1,3 +1,4 @@
+import { middle } from "./quantile";
 import { lowerBound, symlog, symlogUnit, type ScaleKind } from "./scale";
 import type { Range, Trace } from "./trace";
 
@@ -59,8 +60,33 @@ function paddedSymlog(lo: number, hi: number, share: number): Range {
   return { lo: scale.unbend(scale.bend(lo) - room), hi: scale.unbend(scale.bend(hi) + room) };
 }
 
-/** The finite values, raw and smoothed, that stand within `x`, with a little room around; for a logarithm the positive ones. */
-export function extentY(traces: readonly Trace[], x: Range, kind: ScaleKind = "linear"): Range {
+/** Of the values of all lines, what is left out at either end when outliers are. */
+const OUTLIERS = 0.05;
+let scratch = new Float64Array(0);
+
+/** The middle nine tenths of the finite values of the lines within `x`. */
+function middleY(traces: readonly Trace[], x: Range, positive: boolean): [lo: number, hi: number] {
+  const most = traces.reduce((sum, { n }) => sum + n, 0);
+  if (scratch.length < most) scratch = new Float64Array(most * 1.5);
+  let count = 0;
+  for (const trace of traces) {
+    const { line, origin } = trace;
+    const [from, to] = inside(trace, x);
+    for (let i = from; i < to; i++) {
+      const value = line[i];
+      const at = trace.x[i] - origin;
+      if (value - value !== 0 || (positive && value <= 0) || !(at >= x.lo && at <= x.hi)) continue;
+      scratch[count++] = value;
+    }
+  }
+  return middle(scratch, count, OUTLIERS);
+}
+
+/**
+ * The finite values, raw and smoothed, that stand within `x`, with a little room around; for a
+ * logarithm the positive ones. With `trim`, outliers do not count.
+ */
+export function extentY(traces: readonly Trace[], x: Range, kind: ScaleKind = "linear", trim = false): Range {
   const positive = kind === "log";
   let lo = Infinity;
   let hi = -Infinity;
@@ -71,12 +97,13 @@ export function extentY(traces: readonly Trace[], x: Range, kind: ScaleKind = "l
       if (!(value < lo || value > hi) || value === Infinity || value === -Infinity) continue;
       if (positive && value <= 0) continue;
       const at = xs[i] - origin;
-      if (at < x.lo || at > x.hi) continue;
+      if (!(at >= x.lo && at <= x.hi)) continue;
       if (value < lo) lo = value;
       if (value > hi) hi = value;
     }
   };
-  for (const trace of traces) {
+  if (trim) [lo, hi] = middleY(traces, x, positive);
+  else for (const trace of traces) {
     const [from, to] = inside(trace, x);
     scan(trace.raw, trace.x, trace.origin, from, to);
     if (trace.line !== trace.raw) scan(trace.line, trace.x, trace.origin, from, to);

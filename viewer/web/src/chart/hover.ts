@@ -9,7 +9,8 @@ export interface Hit {
   py: number;
 }
 
-function nearestIndex(trace: Trace, x: number): number {
+/** The point nearest in x, or -1 where none has a place. */
+export function nearestIndex(trace: Trace, x: number): number {
   const target = x + trace.origin;
   if (trace.rising) {
     const right = lowerBound(trace.x, trace.n, target);
@@ -17,9 +18,14 @@ function nearestIndex(trace: Trace, x: number): number {
     if (right === trace.n) return trace.n - 1;
     return target - trace.x[right - 1] <= trace.x[right] - target ? right - 1 : right;
   }
-  let best = 0;
-  for (let i = 1; i < trace.n; i++) {
-    if (Math.abs(trace.x[i] - target) < Math.abs(trace.x[best] - target)) best = i;
+  // Of two equally near the later one: it is the one that a restart left standing.
+  let best = -1;
+  let least = Infinity;
+  for (let i = 0; i < trace.n; i++) {
+    const away = Math.abs(trace.x[i] - target);
+    if (away > least || Number.isNaN(away)) continue;
+    least = away;
+    best = i;
   }
   return best;
 }
@@ -34,6 +40,7 @@ export function hitsAt(traces: readonly Trace[], sx: Scale, sy: Scale, px: numbe
   for (const trace of traces) {
     if (trace.n === 0) continue;
     const index = nearestIndex(trace, x);
+    if (index < 0) continue;
     const at = toPixel(sx, trace.x[index] - trace.origin);
     if (at < sx.r0 - 1 || at > sx.r1 + 1) continue;
     const height = toPixel(sy, trace.line[index]);

@@ -1,4 +1,5 @@
 import { drawLine, drawOddities, dot } from "./draw";
+import { drawOutside, outsideLabels, type Outside } from "./edges";
 import { extentX, extentY } from "./extent";
 import { hitsAt, type Hit } from "./hover";
 import type { Ink } from "./ink";
@@ -65,6 +66,10 @@ export class Plot {
   /** Whether steps and seconds are drawn by their logarithm. */
   bent = false;
   zoom: Zoom | null = null;
+  /** Whether outliers are left out of the height. */
+  trim = false;
+  /** Points above and below what is shown, where outliers are left out. */
+  outside: Outside = { above: 0, below: 0 };
   /** Name of the trace that stands out, if any. */
   front: string | null = null;
   #base: HTMLCanvasElement;
@@ -147,14 +152,35 @@ export class Plot {
     pen.rect(left, TOP - 4, this.#width - RIGHT - left, bottom - TOP + 5);
     pen.clip();
     this.#drawTraces(pen);
+    const trimmed = this.trim && !this.zoom?.y;
+    this.outside = trimmed ? drawOutside(pen, this.traces, this.#sx, this.#sy) : { above: 0, below: 0 };
     pen.restore();
+    this.#drawOutsideLabels(pen);
+  }
+
+  #drawOutsideLabels(pen: Surface): void {
+    const { above, below } = outsideLabels(this.outside);
+    const right = this.#sx.r1 + INSET;
+    pen.textAlign = "right";
+    for (const [text, at] of [[above, this.#sy.r1 + 14], [below, this.#sy.r0 - 9]] as const) {
+      if (!text) continue;
+      const width = pen.measureText(text).width + 8;
+      pen.globalAlpha = 0.85;
+      pen.fillStyle = this.#ink.panel;
+      pen.beginPath();
+      pen.rect(right - width, at - 11, width, 15);
+      pen.fill();
+      pen.globalAlpha = 1;
+      pen.fillStyle = this.#ink.label;
+      pen.fillText(text, right - 4, at);
+    }
   }
 
   #extentY(x: Range): Range {
     const zoomed = this.zoom?.y;
     // A zoom made on another scale may reach where a logarithm does not.
     if (zoomed && !(this.rise === "log" && zoomed.lo <= 0)) return zoomed;
-    return extentY(this.traces, x, this.rise);
+    return extentY(this.traces, x, this.rise, this.trim);
   }
 
   // In steps, so that a label that grows by a digit does not shake the whole chart.

@@ -1,9 +1,11 @@
+import type { Stretch } from "./stretches";
+
 /** One line to draw. Of each array only the first `n` numbers count. */
 export interface Trace {
   name: string;
   colour: string;
   n: number;
-  /** Where a point stands, once `origin` is taken off. */
+  /** Where a point stands, once `origin` is taken off; NaN where it has no place. */
   x: Float64Array;
   origin: number;
   /** Whether x never goes back. */
@@ -13,6 +15,8 @@ export interface Trace {
   raw: Float64Array;
   /** What is drawn as the line: the smoothed values, or `raw` itself. */
   line: Float64Array;
+  /** The parts of a series whose steps go back; left out where they never do. */
+  stretches?: readonly Stretch[];
 }
 
 export interface Range {
