@@ -35,6 +35,10 @@ KEYS = sorted(
     for listed in re.findall(r'\bkeys: \[((?:"[^"]*"(?:, )?)+)\]', source)
     for key in re.findall(r'"([^"]+)"', listed)
 )
+SETTINGS = sorted(
+    {key for source in SOURCES.values() for key in re.findall(r'\bsetting(?:<[^(]*>)?\(\s*"([^"]+)"', source)}
+    | set(re.findall(r'"([^"]+)"', SOURCES["url.ts"].split("SAVED_KEYS")[1].split(");")[0]))
+)
 FLAGS = sorted(flag for action in cli.make_parser()._actions for flag in action.option_strings if flag != "-h")
 EXIT_CODES = {name: value for name, value in vars(cli).items() if name.startswith("EXIT_")}
 
@@ -68,6 +72,12 @@ def test_every_key_is_documented(key: str) -> None:
     """A key stands in the first column of a table in docs/viewer*.md, and no two actions have it."""
     assert re.search(rf"^\|[^|]*`{re.escape(key)}`[^|]*\| ", PAGES, re.MULTILINE)
     assert KEYS.count(key) == 1
+
+
+@pytest.mark.parametrize("key", SETTINGS)
+def test_every_setting_is_documented(key: str) -> None:
+    """What the address may hold stands in the first column of a table in docs/viewer*.md."""
+    assert re.search(rf"^\|[^|]*`{re.escape(key)}`[^|]*\| ", PAGES, re.MULTILINE)
 
 
 def test_no_key_is_documented_that_is_not_there() -> None:

@@ -1,10 +1,13 @@
+import { Marks } from "./marks";
+
 /**
  * Which runs are ticked. "except" names the few that are off, so a run that starts later
  * is on; "only" names the few that are on, so a run that starts later stays off.
  */
 export interface Selection {
   readonly mode: "except" | "only";
-  readonly names: ReadonlySet<string>;
+  /** Marks, when an address told of more runs than it could name. */
+  readonly names: ReadonlySet<string> | Marks;
 }
 
 export const ALL: Selection = { mode: "except", names: new Set() };
@@ -15,9 +18,11 @@ export function isOn(selection: Selection, run: string): boolean {
 
 /** Ticks or unticks the given runs and leaves the others as they are. */
 export function tick(selection: Selection, runs: Iterable<string>, on: boolean): Selection {
+  const listed = on === (selection.mode === "only");
+  if (selection.names instanceof Marks) return { mode: selection.mode, names: selection.names.changed(runs, listed) };
   const names = new Set(selection.names);
   for (const run of runs) {
-    if (on === (selection.mode === "only")) names.add(run);
+    if (listed) names.add(run);
     else names.delete(run);
   }
   return { mode: selection.mode, names };

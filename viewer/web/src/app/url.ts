@@ -1,3 +1,4 @@
+import { Marks } from "./marks";
 import { ALL, type Selection } from "./selection";
 
 export const AXES = ["step", "relative", "wall"] as const;
@@ -8,6 +9,9 @@ export type Rise = (typeof RISES)[number];
 
 export const DEFAULT_SMOOTHING = 0.6;
 export const MAX_SMOOTHING = 0.99;
+
+/** Letters that names of runs may take in an address; more than that, and marks stand for them. */
+const MOST_NAMES = 1_500;
 
 /** What an address holds: everything a person set, and nothing of the data. */
 export interface Saved {
@@ -43,7 +47,7 @@ export const FRESH: Saved = {
 
 /** The keys that `Saved` takes; all others belong to settings. */
 export const SAVED_KEYS: ReadonlySet<string> = new Set(
-  ["dash", "runs", "tags", "smoothing", "x", "y", "xlog", "superseded", "only", "off", "fold", "wide"],
+  ["dash", "runs", "tags", "smoothing", "x", "y", "xlog", "superseded", "only", "off", "only-marks", "off-marks", "fold", "wide"],
 );
 
 /** The part after "#", without it; what has its usual value is left out. */
@@ -62,14 +66,36 @@ export function written(state: Saved): URLSearchParams {
   if (state.rise !== FRESH.rise) params.set("y", state.rise);
   if (state.bent) params.set("xlog", "1");
   if (state.superseded) params.set("superseded", "1");
-  const { mode, names } = state.selection;
-  const key = mode === "only" ? "only" : "off";
-  for (const name of [...names].sort()) params.append(key, name);
-  // No run is named "", so an empty "only" can stand for "none of them".
-  if (mode === "only" && names.size === 0) params.set("only", "");
+  writeSelection(params, state.selection);
   for (const group of [...state.folded].sort()) params.append("fold", group);
   for (const tag of [...state.wide].sort()) params.append("wide", tag);
   return params;
+}
+
+function writeSelection(params: URLSearchParams, { mode, names }: Selection): void {
+  const key = mode === "only" ? "only" : "off";
+  const marks = names instanceof Marks ? names : sizeOf(names) > MOST_NAMES ? Marks.of(names) : null;
+  if (marks && marks.size > 0) params.set(`${key}-marks`, marks.text);
+  // No run is named "", so an empty "only" can stand for "none of them".
+  else if (mode === "only" && names.size === 0) params.set("only", "");
+  else if (!(names instanceof Marks)) for (const name of [...names].sort()) params.append(key, name);
+}
+
+/** Letters that these names would take. */
+function sizeOf(names: ReadonlySet<string>): number {
+  let size = 0;
+  for (const name of names) size += name.length + 5;
+  return size;
+}
+
+function readSelection(params: URLSearchParams): Selection {
+  for (const [key, mode] of [["only-marks", "only"], ["off-marks", "except"]] as const) {
+    const names = Marks.read(params.get(key) ?? "");
+    if (names) return { mode, names };
+  }
+  const only = params.has("only");
+  const names = params.getAll(only ? "only" : "off").filter((name) => name !== "");
+  return { mode: only ? "only" : "except", names: new Set(names) };
 }
 
 /** Reads any text at all: what cannot be understood keeps its usual value. */
@@ -77,8 +103,6 @@ export function decode(hash: string): Saved {
   const params = new URLSearchParams(hash.replace(/^#/, ""));
   const smoothing = Number.parseFloat(params.get("smoothing") ?? "");
   const axis = AXES.find((name) => name === params.get("x"));
-  const only = params.has("only");
-  const names = params.getAll(only ? "only" : "off").filter((name) => name !== "");
   return {
     dash: params.get("dash") || FRESH.dash,
     runs: params.get("runs") ?? "",
@@ -88,7 +112,7 @@ export function decode(hash: string): Saved {
     rise: RISES.find((name) => name === params.get("y")) ?? FRESH.rise,
     bent: params.get("xlog") === "1",
     superseded: params.get("superseded") === "1",
-    selection: { mode: only ? "only" : "except", names: new Set(names) },
+    selection: readSelection(params),
     folded: params.getAll("fold"),
     wide: params.getAll("wide"),
   };
