@@ -36,7 +36,12 @@ KEYS = sorted(
     for key in re.findall(r'"([^"]+)"', listed)
 )
 SETTINGS = sorted(
-    {key for source in SOURCES.values() for key in re.findall(r'\bsetting(?:<[^(]*>)?\(\s*"([^"]+)"', source)}
+    {
+        key
+        for name in SOURCES
+        if name != "setting.svelte.ts"
+        for key in re.findall(r'\bsetting(?:<[^(]*>)?\(\s*"([^"]+)"', SOURCES[name])
+    }
     | set(re.findall(r'"([^"]+)"', SOURCES["url.ts"].split("SAVED_KEYS")[1].split(");")[0]))
 )
 FLAGS = sorted(flag for action in cli.make_parser()._actions for flag in action.option_strings if flag != "-h")
