@@ -89,3 +89,81 @@ describe("the run list", () => {
     expect(seen.onpoint.mock.calls).toEqual([["run 1"], [null]]);
   });
 });
+
+describe("the rows of a tree", () => {
+  const seen = { ontick: vi.fn(), onsolo: vi.fn(), onpoint: vi.fn(), onfold: vi.fn() };
+  let component: object | undefined;
+  const common = { colour: "#3a7ef9", warnings: [] };
+  const tree: Row[] = [
+    { name: "a", key: "a/\0", label: "a", depth: 0, on: false, ...common, folder: { open: true, count: 2, some: true } },
+    { name: "a/x", label: "x", depth: 1, on: true, ...common },
+    { name: "a/y", label: "y", depth: 1, on: false, ...common },
+    { name: "b", key: "b/\0", label: "b", depth: 0, on: true, ...common, folder: { open: false, count: 3, some: false } },
+    { name: "beta", label: "beta", depth: 0, on: true, ...common },
+  ];
+
+  function box(name: string): HTMLInputElement {
+    const found = document.querySelector<HTMLInputElement>(`input[aria-label="${name}"]`);
+    if (!found) throw new Error(`no checkbox for ${name}`);
+    return found;
+  }
+
+  async function press(key: string): Promise<string | null> {
+    document.activeElement?.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+    await new Promise((done) => setTimeout(done));
+    flushSync();
+    return document.activeElement?.getAttribute("aria-label") ?? null;
+  }
+
+  beforeEach(() => {
+    vi.clearAllMocks();
+    vi.stubGlobal("ResizeObserver", class {
+      observe(): void {}
+      unobserve(): void {}
+      disconnect(): void {}
+    });
+    component = mount(RunList, { target: document.body, props: { rows: tree, skip: 0, filter: "", ...seen } });
+    flushSync();
+  });
+  afterEach(async () => {
+    if (component) await unmount(component);
+    document.body.replaceChildren();
+  });
+
+  test("say of a folder how many runs it has and whether some or all are ticked", () => {
+    expect([box("a/: 2 runs").checked, box("a/: 2 runs").indeterminate]).toEqual([false, true]);
+    expect([box("b/: 3 runs").checked, box("b/: 3 runs").indeterminate]).toEqual([true, false]);
+    box("b/: 3 runs").click();
+    expect(seen.ontick).toHaveBeenCalledExactlyOnceWith("b/\0", false);
+  });
+
+  test("fold by their arrow", () => {
+    document.querySelector<HTMLElement>('button[aria-label="Unfold b"]')?.click();
+    expect(seen.onfold).toHaveBeenCalledExactlyOnceWith("b");
+  });
+
+  test("let one be reached by Tab, and the others by keys from there", async () => {
+    expect([...document.querySelectorAll('input[tabindex="0"]')].map((input) => input.getAttribute("aria-label"))).toEqual(["a/: 2 runs"]);
+    box("a/: 2 runs").focus();
+    expect(await press("ArrowDown")).toBe("a/x");
+    expect(await press("End")).toBe("beta");
+    expect(await press("ArrowUp")).toBe("b/: 3 runs");
+    expect(await press("Home")).toBe("a/: 2 runs");
+    expect(await press("ArrowRight")).toBe("a/x");
+    expect(await press("ArrowLeft")).toBe("a/: 2 runs");
+    expect(seen.onfold).not.toHaveBeenCalled();
+    await press("ArrowLeft");
+    expect(seen.onfold).toHaveBeenCalledExactlyOnceWith("a");
+  });
+
+  test("are sought by their first letters, but not after a click, when letters are the page's shortcuts", async () => {
+    box("a/: 2 runs").focus();
+    await press("ArrowDown");
+    expect(await press("b")).toBe("b/: 3 runs");
+    expect(await press("e")).toBe("beta");
+    expect(await press("Enter")).toBe("beta");
+    expect(seen.onsolo).toHaveBeenCalledExactlyOnceWith("beta");
+    document.activeElement?.dispatchEvent(new Event("pointerdown", { bubbles: true }));
+    expect(await press("y")).toBe("beta");
+  });
+});

@@ -1,13 +1,13 @@
-export type Compiled = { regex: RegExp; error: null } | { regex: null; error: string };
+import { Pattern } from "./runs/regex";
+
+export type Compiled = { regex: Pattern; error: null } | { regex: null; error: string };
 
 /** Compiles what a person typed; case never matters, an empty text matches everything. */
 export function compile(text: string): Compiled {
   try {
-    return { regex: new RegExp(text, "i"), error: null };
+    return { regex: new Pattern(text), error: null };
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    // Engines put the whole pattern in front of the reason; the field shows it already.
-    return { regex: null, error: message.replace(/^.*\/[a-z]*: /s, "") };
+    return { regex: null, error: error instanceof Error ? error.message : String(error) };
   }
 }
 
@@ -15,7 +15,7 @@ export function compile(text: string): Compiled {
 export class Filter {
   text = $state("");
   error = $state<string | null>(null);
-  #good = $state.raw(/(?:)/i);
+  #good = $state.raw(new Pattern(""));
 
   constructor(text = "") {
     this.set(text);
@@ -34,6 +34,6 @@ export class Filter {
 
   /** The pattern in force, which differs from `text` while that one is broken. */
   get source(): string {
-    return this.#good.source === "(?:)" ? "" : this.#good.source;
+    return this.#good.source;
   }
 }

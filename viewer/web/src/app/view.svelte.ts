@@ -1,8 +1,9 @@
-import { HUES } from "../chart/palette";
+import { HUES, hueColour } from "../chart/palette";
 import type { Board } from "../data/board.svelte";
 import { drawnHues, lastingHues } from "../data/hues";
 import { Filter } from "./filter.svelte";
-import { isOn, soloed, tick, tickAll, type Selection } from "./selection";
+import { RunFilter } from "./runs/filter.svelte";
+import { ALL, isOn, soloed, tick, tickAll, type Selection } from "./selection";
 import { settings } from "./setting.svelte";
 import { decode, MAX_SMOOTHING, RISES, SAVED_KEYS, written, type Axis, type Rise, type Saved } from "./url";
 
@@ -13,7 +14,7 @@ function toggled(set: readonly string[], name: string): string[] {
 /** What a person chose to see of a board; the address holds the same. */
 export class View {
   #board: Board;
-  readonly runFilter = new Filter();
+  readonly runFilter = new RunFilter(() => this.#board.names);
   readonly tagFilter = new Filter();
   dash = $state("");
   smoothing = $state(0);
@@ -30,7 +31,7 @@ export class View {
   pointed = $state<string | null>(null);
 
   /** Names of the runs that the filter lets through. */
-  readonly matching = $derived.by(() => this.#board.names.filter((name) => this.runFilter.matches(name)));
+  readonly matching = $derived(this.runFilter.runs);
   /** Names of the runs to draw: let through and ticked. */
   readonly drawn = $derived.by(() => new Set(this.matching.filter((name) => isOn(this.selection, name))));
   readonly #lasting = $derived.by(() => lastingHues(this.#board.arrivals, HUES.length));
@@ -41,6 +42,11 @@ export class View {
       HUES.length,
     ),
   );
+  /** The colour of a run everywhere: in lists, charts and what is saved of them. */
+  readonly colourOf = $derived.by(() => {
+    const { hues } = this;
+    return (run: string, dark: boolean): string => hueColour(hues.get(run) ?? 0, dark);
+  });
 
   constructor(board: Board, hash: string) {
     this.#board = board;
@@ -86,8 +92,9 @@ export class View {
     return isOn(this.selection, run);
   }
 
-  tick(run: string, on: boolean): void {
-    this.selection = tick(this.selection, [run], on);
+  /** Ticks or unticks one run, or all the given ones. */
+  tick(runs: string | readonly string[], on: boolean): void {
+    this.selection = tick(this.selection, typeof runs === "string" ? [runs] : runs, on);
   }
 
   /** Ticks or unticks all runs that the filter lets through. */
@@ -98,6 +105,13 @@ export class View {
 
   solo(run: string): void {
     this.selection = soloed(this.selection, run, this.#board.names);
+  }
+
+  /** Only these runs; asked again when they stand alone, all of them. */
+  soloAll(runs: readonly string[]): void {
+    const wanted = new Set(runs);
+    const alone = this.#board.names.every((name) => isOn(this.selection, name) === wanted.has(name));
+    this.selection = alone ? ALL : { mode: "only", names: wanted };
   }
 
   smooth(weight: number): void {
