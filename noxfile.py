@@ -26,7 +26,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 PROTOBUFS = {"5.29.6": "2.19.0", "6.33.6": "2.21.0", "7.36.2": "2.21.0"}  # each with a TensorBoard that runs on it
 KERAS_BACKENDS = {"jax": "jax", "tensorflow": "tensorflow-cpu", "torch": "torch"}
 PROTOS = "tallyboard/core/proto"
-BENCHES = ("writing", "reading")  # the tables that `bench` prints when it is not asked for one
+BENCHES = ("writing", "reading", "viewing")  # the tables that `bench` prints when it is not asked for one
 
 
 @nox.session
@@ -129,15 +129,18 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure tallyboard and its peers side by side; `-- writing`, `-- reading` or `-- bench_image` asks for one.
+    """Measure tallyboard and its peers side by side; `-- writing`, `-- viewing` or `-- bench_image` asks for one.
 
     What else stands behind the dashes goes to it: `-- writing --rounds=3 histogram image`.
     """
-    install(session, "-e", ".[fast,media]", "--group", "bench")
+    install(session, "-e", ".[fast,media,viewer]", "--group", "bench")
     there = {path.stem for path in (ROOT / "benchmarks").glob("*.py")}
     names = [argument for argument in session.posargs if argument in there]
     options = [argument for argument in session.posargs if argument not in there]
-    for name in names or [name for name in BENCHES if name in there]:
+    wanted = names or [name for name in BENCHES if name in there]
+    if "viewing" in wanted:
+        chromium(session)
+    for name in wanted:
         session.run("python", f"benchmarks/{name}.py", *options)
 
 
