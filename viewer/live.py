@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 KEEP_ALIVE = b": keep-alive\n\n"
 
+TURN = 0.003
+"""Seconds between the changes told to any two streams. Whoever hears of one asks for the new points: all at once, a
+hundred clients would keep each other waiting, and the server busy with nothing else."""
+
 
 class Hub:
     """Wakes every open stream when the store has published.
@@ -40,6 +44,7 @@ class Hub:
         self._wake_is_due = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._unsubscribe: Callable[[], None] | None = None
+        self._free = 0.0  # when the next change may be told, by the loop's clock
 
     @property
     def streams(self) -> int:
@@ -97,6 +102,7 @@ class Hub:
                 if not await self._hears(news):
                     yield KEEP_ALIVE
                     continue
+                await self._turn()
                 news.clear()
                 change = self._change(sent)
                 if self._closed or change is None:
@@ -106,6 +112,14 @@ class Hub:
                 await asyncio.sleep(self._gap)
         finally:
             self._streams.discard(news)
+
+    async def _turn(self) -> None:
+        """Wait until it is this stream's turn; alone it always is."""
+        now = asyncio.get_running_loop().time()
+        at = max(now, self._free)
+        self._free = at + TURN
+        if at > now:
+            await asyncio.sleep(at - now)
 
     async def _hears(self, news: asyncio.Event) -> bool:
         try:

@@ -325,3 +325,34 @@ def test_points_of_a_running_writer_arrive(serve: Any, tmp_path: Path, decode_fr
     (series,) = decode_frame(served.scalars(("a", "loss", 0)).body)
     assert list(series["step"]) == [0, 1, 2]
     assert list(series["value"]) == [np.float32(1.0), np.float32(0.5), np.float32(1 / 3)]
+
+
+def test_many_streams_are_told_one_after_the_other() -> None:
+    """Fifty streams that hear of the same change hear of it 3 ms apart: their questions do not come all at once."""
+
+    async def play() -> list[float]:
+        store = Store()
+        hub = Hub(store, gap=0.0)
+        hub.open()
+        heard: list[float] = []
+
+        async def follow() -> None:
+            async with aclosing(hub.events()) as events:
+                async for event in events:
+                    if event.startswith(b"event: change"):
+                        heard.append(asyncio.get_running_loop().time())
+                        return
+
+        clients = [asyncio.create_task(follow()) for _ in range(50)]
+        while hub.streams < 50:
+            await asyncio.sleep(0.001)
+        store.offer_run("a")
+        store.offer_scalars("a", "loss", np.arange(1), np.arange(1.0), np.arange(1.0), False)
+        store.publish("ready")
+        await asyncio.wait_for(asyncio.gather(*clients), 20)
+        hub.close()
+        return heard
+
+    heard = asyncio.run(play())
+    assert len(heard) == 50
+    assert heard[-1] - heard[0] >= 49 * 0.003 - 0.01
