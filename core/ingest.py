@@ -162,6 +162,7 @@ class Ingest:
         first = np.empty(len(work.runs), np.int64)
         first[work.run_of[::-1]] = np.arange(count)[::-1]
         cuts = cuts_of(work.runs, self._store, work.happenings, first.tolist(), lambda: _sequences(work, points))
+        self._note_began(work, points, first)
         touched: set[int] = set()
         self._offer_points(work, points, cuts, touched)
         self._offer_blobs(work, cuts, touched)
@@ -331,6 +332,14 @@ class Ingest:
         return self._decoder.labels.setdefault(known, len(self._decoder.labels))
 
     # -- to the store
+
+    def _note_began(self, work: _Work, points: _Points, first: I64) -> None:
+        """Tells the store of runs that are new when their first event was written."""
+        for name, row in zip(work.runs, first.tolist(), strict=True):
+            run = self._store.offer_run(name)
+            if run.began is None:
+                wall = work.wall_time[row : row + 1] if work.seen[row] else points.wall_time[points.row == row]
+                run.began = float(wall[0]) if len(wall) and np.isfinite(wall[0]) else None
 
     def _offer_points(self, work: _Work, points: _Points, cuts: dict[int, Cuts], touched: set[int]) -> None:
         if not len(points.row):

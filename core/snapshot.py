@@ -35,7 +35,7 @@ _TRACK: Final = {
     "generation": "<i8",
 }
 _ASIDE: Final = {"track": "<i8", "start": "<i8", "count": "<i8", "place": "<i8", "restart": "<i8", "restarts": "<i8"}
-_RUN: Final = {"first": "<f8", "last": "<f8", "file_version": "<f8", "latest_step": "<i8"}
+_RUN: Final = {"first": "<f8", "last": "<f8", "began": "<f8", "file_version": "<f8", "latest_step": "<i8"}
 _LISTS: Final = {"places": "<i8", "restarts": "<i8"}
 
 
@@ -174,8 +174,15 @@ def _unpacked(snapshot: Snapshot) -> list[tuple[str, Run]]:
     tables: list[Columns] = [tuple(arrays[f"{table}_{name}"] for name in columns) for table, columns in TABLES.items()]
     numbers = zip(*(arrays[f"run_{name}"].tolist() for name in _RUN), strict=True)
     runs: list[Run] = [
-        Run(files=list(files), first=_known(first), last=_known(last), file_version=version, latest_step=latest)
-        for files, (first, last, version, latest) in zip(meta["files"], numbers, strict=True)
+        Run(
+            files=list(files),
+            first=_known(first),
+            last=_known(last),
+            began=_known(began),
+            file_version=version,
+            latest_step=latest,
+        )
+        for files, (first, last, began, version, latest) in zip(meta["files"], numbers, strict=True)
     ]
     tags, plugins = meta["tags"], meta["plugins"]
     tracks: list[Track] = []
@@ -198,7 +205,7 @@ def _unpacked(snapshot: Snapshot) -> list[tuple[str, Run]]:
     for number, kind, count, message in warnings:
         runs[number].warned[kind] = Warned(kind, count, message)
     for name, run in zip(meta["runs"], runs, strict=True):
-        run.info = RunInfo(name, run.first, run.last, tuple(run.warned.values()))
+        run.info = RunInfo(name, run.first, run.last, tuple(run.warned.values()), began=run.began)
     return list(zip(meta["runs"], runs, strict=True))
 
 

@@ -409,7 +409,7 @@ class Store:
         if run is None:
             self._shown.pop(name, None)
             return
-        run.info = RunInfo(name, run.first, run.last, tuple(run.warned.values()), run.assets)
+        run.info = RunInfo(name, run.first, run.last, tuple(run.warned.values()), run.assets, run.began)
         self._shown[name] = run
 
     # -- everybody's side

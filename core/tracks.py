@@ -56,13 +56,17 @@ class Asset:
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """A run: its name relative to the logdir, `.` for the logdir itself, and its first and last second since 1970."""
+    """A run: its name relative to the logdir, `.` for the logdir itself, and its first and last second since 1970.
+
+    `began` is the time of its very first event, which may be a file's version and no value.
+    """
 
     name: str
     first_wall_time: float | None
     last_wall_time: float | None
     warnings: tuple[Warned, ...]
     assets: tuple[Asset, ...] = ()
+    began: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +245,7 @@ class Run:
         others: by (plugin, tag), where a tag came with another plugin later.
         files: the paths that blobs name by index.
         file_version: what the events say of themselves; 0 where they say nothing.
+        began: the wall time of the first event.
         latest_step: the step that events without a file version are compared with.
         assets: its files that are no event files.
         info: what was published.
@@ -253,6 +258,7 @@ class Run:
     last: float | None = None
     warned: dict[str, Warned] = field(default_factory=dict[str, Warned])
     file_version: float = 0.0
+    began: float | None = None
     latest_step: int = -1
     assets: tuple[Asset, ...] = ()
     info: RunInfo | None = None

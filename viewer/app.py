@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -14,10 +15,10 @@ from .live import Hub
 from .safety import MAX_BODY, add_headers, guard
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable, Mapping
     from pathlib import Path
 
-    from tallyboard.core.store import Store
+    from tallyboard.core.store import BlobRef, Store
 
 
 def make_app(
@@ -29,6 +30,8 @@ def make_app(
     keep_alive: float = 15.0,
     access: Access | None = None,
     prefix: str = "",
+    samples: Mapping[str, int] | None = None,
+    fetch: Callable[[BlobRef], bytes] | None = None,
 ) -> web.Application:
     """Build the viewer's application.
 
@@ -40,10 +43,13 @@ def make_app(
         keep_alive: seconds of silence after which an event stream sends a comment.
         access: whom it answers; by default everybody on this machine.
         prefix: of every path, such as `/board`, for a reverse proxy that passes it on; empty for none.
+        samples: how many values of a series TensorBoard's routes give at most, by plugin.
+        fetch: reads a record that the store refers to; without it, only scalars can be served.
     """
     app = web.Application(client_max_size=MAX_BODY)
     access = access or Access()
-    app[CONTEXT] = Context(store, Hub(store, keep_alive=keep_alive), logdir, title, access.writable)
+    context = Context(store, Hub(store, keep_alive=keep_alive), logdir, title, access.writable, samples or {})
+    app[CONTEXT] = context if fetch is None else replace(context, fetch=fetch)
     app[assets.STATIC_DIR] = static.resolve()
     for table in api.found():
         app.add_routes(table)

@@ -8,14 +8,22 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from tallyboard.core.errors import CorruptRecord
+
 if TYPE_CHECKING:
-    from tallyboard.core.store import Store
+    from collections.abc import Callable, Mapping
+
+    from tallyboard.core.store import BlobRef, Store
 
     from .live import Hub
 
 
 def _new_boot() -> str:
     return token_hex(4)
+
+
+def _nothing_there(ref: BlobRef) -> bytes:
+    raise CorruptRecord(f"{ref.path}: this server was started without a reader of files")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +36,9 @@ class Context:
         logdir: the directory as the user typed it, for the page to show.
         title: the page's title.
         writable: whether anything may be changed through this server, which `--read_only` forbids.
+        samples: how many values of a series TensorBoard's routes give at most, by plugin; 0 or absent for all.
+        fetch: reads one record from where the reader found it; slow, so never in the event loop. Raises CorruptRecord
+            where it is not there any more.
         boot: a token of this process. Versions count from 0 in every process, so a version kept by a
             browser (an ETag, a Last-Event-ID) means nothing without it.
     """
@@ -37,6 +48,8 @@ class Context:
     logdir: str
     title: str
     writable: bool = True
+    samples: Mapping[str, int] = field(default_factory=dict[str, int])
+    fetch: Callable[[BlobRef], bytes] = _nothing_there
     boot: str = field(default_factory=_new_boot)
 
 

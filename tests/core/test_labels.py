@@ -96,3 +96,19 @@ def test_a_store_without_names_has_none() -> None:
     store.offer_run("a")
     store.publish("ready")
     assert store.overview().labels == {}
+
+
+def test_a_run_began_with_its_first_event(tmp_path: Path) -> None:
+    """The time of a run's first event is kept, values or not, and outlives the process."""
+    with tb.SummaryWriter(tmp_path / "logdir" / "a") as writer:
+        writer.add_scalar("loss", 1.0, 0, walltime=5.0)
+    file = next((tmp_path / "logdir" / "a").iterdir())
+    name = file.name.split(".")[3]
+    for start in ("logdir", "logdir"):
+        reader = LogdirReader(tmp_path / start, cache=tmp_path / "cache")
+        reader.poll()
+        reader.save()
+        (run,) = reader.store.runs()
+        assert run.first_wall_time == 5.0
+        assert run.began is not None
+        assert abs(run.began - float(name)) < 5.0

@@ -40,7 +40,7 @@ def test_all_is_every_extra_but_tensorflow() -> None:
 
 def test_each_extra_names_its_own() -> None:
     """The server and the system's news are only in `viewer`, TensorFlow only in `tensorflow`."""
-    assert names(EXTRAS["viewer"]) == {"aiohttp", "watchfiles"}
+    assert names(EXTRAS["viewer"]) == {"aiohttp", "markdown", "watchfiles"}
     assert names(EXTRAS["tensorflow"]) == {"tensorflow"}
     assert [extra for extra in EXTRAS if "tensorflow" in names(EXTRAS[extra])] == ["tensorflow"]
     assert [extra for extra in EXTRAS if "aiohttp" in names(EXTRAS[extra])] == ["viewer"]

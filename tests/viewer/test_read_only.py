@@ -16,7 +16,11 @@ from tallyboard.viewer.safety import add_headers, guard, only_reads, reads
 
 SENTENCE = {"error": "This viewer was started with --read_only: nothing can be changed through it."}
 
-QUESTIONS = {"POST /api/scalars"}
+QUESTIONS = {
+    "POST /api/scalars",
+    "POST /data/plugin/scalars/scalars_multirun",
+    "POST /data/plugin/timeseries/timeSeries",
+}
 """Routes that are asked by POST and change nothing; each is marked by `reads`."""
 
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 def found() -> Iterator[web.RouteTableDef]:
-    """Yield `routes` of every module in this folder that has one, in the order of their names."""
-    for name in sorted(module.name for module in pkgutil.iter_modules(__path__)):
-        routes = getattr(import_module(f"{__name__}.{name}"), "routes", None)
+    """Yield `routes` of every module in this folder and below it that has one, in the order of their names."""
+    for name in sorted(module.name for module in pkgutil.walk_packages(__path__, f"{__name__}.")):
+        routes = getattr(import_module(name), "routes", None)
         if isinstance(routes, web.RouteTableDef):
             yield routes

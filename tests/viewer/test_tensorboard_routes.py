@@ -1,0 +1,305 @@
+"""A script that talks to TensorBoard's HTTP API gets the same answers from the viewer: compared with a TensorBoard that
+runs on the same logdir, value by value, and above its sampling limits shown to be all there is."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tallyboard as tb
+
+pytest.importorskip("tensorboard")
+
+DEADLINE = 120.0
+LONG = 1_500
+"""Points of one series: more than the 1,000 that TensorBoard keeps."""
+
+CORPUS = Path(__file__).parents[1] / "conformance" / "corpus"
+"""Files of nine real producers, among them torch, tf.summary, tensorboardX, Keras and Lightning."""
+
+BOARD = """
+import sys, types
+sys.modules["tensorboard.compat.notf"] = types.ModuleType("notf")  # start as where TensorFlow is not installed: sooner
+from tensorboard.main import run_main
+run_main()
+"""
+
+
+def write(logdir: Path) -> None:
+    """Real producers' files, and scalars of every form and sort."""
+    shutil.copytree(CORPUS, logdir, dirs_exist_ok=True, ignore=shutil.ignore_patterns("golden.json"))
+    with tb.SummaryWriter(logdir / "ours") as writer:
+        for step in range(LONG):
+            writer.add_scalar("long", np.sin(step / 50), step)
+        for step, value in enumerate([1.0, float("nan"), float("inf"), float("-inf"), 1e-30, 3.4e38, 0.1]):
+            writer.add_scalar("odd, one", value, step, display_name="Odd", summary_description="|a|b|\n|-|-|\n|1|2|")
+            writer.add_scalar("höhe/<b>", value, step * 10)
+            writer.add_scalar("loss", value, step, new_style=True, summary_description="the **loss** & more")
+            writer.add_scalar("double", step / 7, step, new_style=True, double_precision=True)
+        for step in (0, 1, 2, 3, 2, 3, 4):
+            writer.add_scalar("again", step, step)
+    with tb.SummaryWriter(logdir / "ours" / "deep" / "run 1") as writer:
+        writer.log({"loss": 0.5, "a b": 2.0}, step=-3)
+        writer.add_scalar("loss", 1.5, 7, summary_description="another")
+    with tb.SummaryWriter(logdir / "empty"):
+        pass
+
+
+@dataclass
+class Answer:
+    """What a server said."""
+
+    status: int
+    type: str
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Board:
+    """A server, ours or TensorBoard's."""
+
+    url: str
+
+    def ask(self, path: str, form: dict[str, Any] | None = None, **query: Any) -> Answer:
+        """The answer to a question; a form is posted, as TensorBoard's page does."""
+        given = "&" if "?" in path else "?"
+        url = f"{self.url}{path}{given + urllib.parse.urlencode(query, doseq=True) if query else ''}"
+        data = None if form is None else urllib.parse.urlencode(form, doseq=True).encode()
+        try:
+            with urllib.request.urlopen(urllib.request.Request(url, data), timeout=60) as answer:
+                return Answer(answer.status, answer.headers["Content-Type"], answer.read())
+        except urllib.error.HTTPError as error:
+            return Answer(error.code, error.headers["Content-Type"], error.read())
+
+    def get(self, path: str, form: dict[str, Any] | None = None, **query: Any) -> Any:
+        """JSON that was answered with status 200."""
+        answer = self.ask(path, form, **query)
+        assert answer.status == 200, (path, answer.body)
+        return answer.json()
+
+
+def started(line: list[str], pattern: str) -> tuple[subprocess.Popen[str], Board]:
+    """A server as a process, once it says where it is."""
+    process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert process.stdout is not None
+    said: list[str] = []
+    for text in process.stdout:
+        said.append(text)
+        if found := re.search(pattern, text):
+            threading.Thread(target=process.stdout.read, daemon=True).start()  # so that its pipe never fills
+            return process, Board(found[1])
+    raise AssertionError("".join(said))
+
+
+def ended(process: subprocess.Popen[str]) -> None:
+    process.terminate()
+    process.wait(30)
+    if process.stdout is not None:
+        process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def logdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("logdir")
+    write(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def theirs(logdir: Path) -> Iterator[Board]:
+    """TensorBoard, once it has read the logdir."""
+    line = [sys.executable, "-c", BOARD, "--logdir", str(logdir), "--port", "0", "--host", "127.0.0.1"]
+    process, board = started([*line, "--load_fast=false", "--window_title", "A title"], r"at (http://[^ ]+?)/? \(Press")
+    runs = {file.parent.relative_to(logdir).as_posix() for file in logdir.rglob("*tfevents*")}
+    try:
+        wait_until(lambda: set(board.get("/data/runs")) == runs)
+        wait_until(lambda: "ours/deep/run 1" in board.get("/data/plugin/scalars/tags"))  # the last to be read
+        yield board
+    finally:
+        ended(process)
+
+
+@pytest.fixture(scope="module")
+def ours(logdir: Path) -> Iterator[Board]:
+    """The viewer, once it has read the logdir."""
+    line = [sys.executable, "-m", "tallyboard.viewer", "--logdir", str(logdir), "--port", "0", "--cache", "off"]
+    process, board = started([*line, "--window_title", "A title"], r"at (http://[^ ]+?)/ \(")
+    try:
+        wait_until(lambda: board.get("/api/runs")["state"] == "ready")
+        yield board
+    finally:
+        ended(process)
+
+
+def wait_until(condition: Any) -> None:
+    end = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < end, "it never came true"
+        threading.Event().wait(0.1)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("runs", "logdir", "window_properties", "experiments", "experiment_runs"),
+        *("plugin/scalars/tags",),
+    ],
+)
+def test_what_there_is(theirs: Board, ours: Board, path: str) -> None:
+    """Runs in their order, tags, names, descriptions as HTML: the same JSON under the same type."""
+    expected, answer = theirs.ask(f"/data/{path}"), ours.ask(f"/data/{path}")
+
+    assert answer.json() == expected.json()
+    assert (answer.status, answer.type) == (expected.status, expected.type)
+
+
+def test_the_environment(theirs: Board, ours: Board) -> None:
+    """All of it but the version, which is ours, and TensorBoard's notes for its own makers."""
+    expected = theirs.get("/data/environment")
+    del expected["debug"]
+    assert ours.get("/data/environment") == {**expected, "version": tb.__version__}
+
+
+def test_the_dashboards(theirs: Board, ours: Board) -> None:
+    """Those that have routes here are named as TensorBoard names them, active where there is data."""
+    expected, listing = theirs.get("/data/plugins_listing"), ours.get("/data/plugins_listing")
+
+    assert listing == {name: plugin for name, plugin in expected.items() if name in listing}
+    assert listing["scalars"]["enabled"]
+    left_out = {"debugger-v2", "profile_redirect", "projector", "wit_redirect"}
+    assert set(expected) - set(listing) == left_out
+
+
+def series(board: Board) -> list[tuple[str, str]]:
+    return [(run, tag) for run, tags in board.get("/data/plugin/scalars/tags").items() for tag in tags]
+
+
+@pytest.mark.parametrize("form", ["json", "csv"])
+def test_the_points_of_every_series(theirs: Board, ours: Board, form: str) -> None:
+    """Wall times, steps and values are equal, as JSON and as CSV; of the long one all are there."""
+    compared = 0
+    for run, tag in series(theirs):
+        asked = {"run": run, "tag": tag, **({"format": form} if form == "csv" else {})}
+        expected = theirs.ask("/data/plugin/scalars/scalars", **asked)
+        answer = ours.ask("/data/plugin/scalars/scalars", **asked)
+        assert (answer.status, answer.type) == (expected.status, expected.type)
+        if tag == "long":
+            lines = [json.dumps(point) for point in answer.json()] if form == "json" else answer.body.split(b"\r\n")
+            few = [json.dumps(point) for point in expected.json()] if form == "json" else expected.body.split(b"\r\n")
+            assert (len(lines), len(few)) == ((LONG, 1_000) if form == "json" else (LONG + 2, 1_002))
+            assert set(few) <= set(lines)
+        elif form == "json":
+            assert answer.json() == expected.json(), (run, tag)
+        else:
+            assert answer.body == expected.body, (run, tag)
+        compared += 1
+    assert compared > 35
+
+
+def test_one_tag_of_many_runs(theirs: Board, ours: Board) -> None:
+    """The form that TensorBoard's page posts is answered run by run; a run without the tag is left out."""
+    form = {"tag": "loss", "runs": [*theirs.get("/data/runs"), "no such run"]}
+    answer = ours.get("/data/plugin/scalars/scalars_multirun", form)
+
+    assert answer == theirs.get("/data/plugin/scalars/scalars_multirun", form)
+    assert len(answer) == 3
+
+
+def test_a_form_in_parts(ours: Board) -> None:
+    """The other encoding of forms, which browsers use for theirs, is understood too."""
+    body = b"".join(
+        b'--x\r\nContent-Disposition: form-data; name="%b"\r\n\r\n%b\r\n' % part
+        for part in ((b"tag", b"loss"), (b"runs", b"ours"), (b"runs", b"ours/deep/run 1"))
+    )
+    request = urllib.request.Request(
+        f"{ours.url}/data/plugin/scalars/scalars_multirun",
+        body + b"--x--\r\n",
+        {"Content-Type": "multipart/form-data; boundary=x"},
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        assert set(json.load(answer)) == {"ours", "ours/deep/run 1"}
+
+
+QUESTIONS = [
+    {"plugin": "scalars", "tag": "loss"},
+    {"plugin": "scalars", "tag": "loss", "run": "ours"},
+    {"plugin": "scalars", "tag": "odd, one", "run": "ours"},
+    {"plugin": "scalars", "tag": "nothing"},
+    {"plugin": "scalars", "tag": "nothing", "run": "ours"},
+    {"plugin": "scalars"},
+    {"plugin": "histograms", "tag": "x"},
+    {"plugin": "images", "tag": "x", "run": "ours"},
+    {"plugin": "nonsense", "tag": "loss", "sample": 3},
+]
+
+
+def test_time_series(theirs: Board, ours: Board) -> None:
+    """Each question has its answer, or what is wrong with it, whether it is asked by GET or by POST."""
+    text = json.dumps(QUESTIONS)
+    expected = theirs.get("/data/plugin/timeseries/timeSeries", requests=text)
+
+    assert ours.get("/data/plugin/timeseries/timeSeries", requests=text) == expected
+    assert ours.get("/data/plugin/timeseries/timeSeries", {"requests": text}) == expected
+    assert len(expected[0]["runToSeries"]) == 3
+
+
+BAD = [
+    ("/data/plugin/scalars/scalars", {}),
+    ("/data/plugin/scalars/scalars", {"run": "ours"}),
+    ("/data/plugin/scalars/scalars", {"tag": "loss"}),
+    ("/data/plugin/scalars/scalars", {"run": "ours", "tag": "nothing"}),
+    ("/data/plugin/scalars/scalars", {"run": "<b>\n", "tag": "\u202e\x00"}),
+    ("/data/plugin/timeseries/timeSeries", {}),
+    ("/data/plugin/timeseries/timeSeries", {"requests": "{"}),
+    ("/data/nothing", {}),
+    ("/data/plugin/nothing/tags", {}),
+]
+
+
+@pytest.mark.parametrize(("path", "query"), BAD)
+def test_bad_questions(theirs: Board, ours: Board, path: str, query: dict[str, str]) -> None:
+    """What cannot be answered has TensorBoard's status, and its kind of error in front of one plain sentence."""
+    expected, answer = theirs.ask(path, **query), ours.ask(path, **query)
+
+    assert answer.status == expected.status
+    if b":" in expected.body:
+        assert answer.type == expected.type == "text/plain; charset=utf-8"
+        assert answer.body.split(b":")[0] == expected.body.split(b":")[0]
+    assert b"Traceback" not in answer.body
+
+
+@pytest.mark.parametrize("text", ["1", "[1]", "null", "[" * 100_000, json.dumps([{"tag": "x"}] * 10_001)])
+def test_questions_that_are_none(ours: Board, text: str) -> None:
+    """What TensorBoard fails on is refused with a sentence."""
+    answer = ours.ask("/data/plugin/timeseries/timeSeries", {"requests": text})
+
+    assert (answer.status, answer.type) == (400, "text/plain; charset=utf-8")
+    assert answer.body.startswith(b"Invalid argument: ")
+
+
+def test_two_tags_at_once(theirs: Board, ours: Board) -> None:
+    """Many runs can be asked for, many tags cannot."""
+    for form in ({"runs": "ours"}, {"tag": ["loss", "long"], "runs": "ours"}):
+        expected = theirs.ask("/data/plugin/scalars/scalars_multirun", form)
+        answer = ours.ask("/data/plugin/scalars/scalars_multirun", form)
+        assert answer.status == expected.status == 400
+        assert answer.body == b"Invalid argument: tag must be specified exactly once" == expected.body
+    assert ours.ask("/data/plugin/scalars/scalars_multirun").status == 405
