@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from .dataframes import Columns, Table
 from .errors import InvalidSummary
-from .stats import How, resample, smooth
+from .smoothing import Smoother, smoothed
+from .stats import How, resample
 
 __all__ = ["Point", "Series", "extent"]
 
@@ -94,16 +95,20 @@ class Series(Table):
             raise InvalidSummary(f"best({goal!r}): say 'min' or 'max'")
         return self.min if goal == "min" else self.max
 
-    def smooth(self, weight: float = 0.6) -> Series:
-        """The exponential moving average that TensorBoard draws, as float64; formula in `stats.smooth`.
+    def smooth(self, weight: float = 0.6, kind: Smoother = "ema") -> Series:
+        """The series smoothed, as float64; all formulas are in `core/smoothing.py`.
 
         Args:
             weight: 0 (nothing changes) to below 1.
+            kind: "ema", the exponential moving average that TensorBoard draws; "time", one that weighs by the distance
+                in steps, as Weights & Biases'; "mean", "gauss" or "median" over a window around each point, which with
+                h = weight / (1 - weight) is 2 round(h) + 1 points wide, or has a standard deviation of h / 2.
 
         Raises:
-            InvalidSummary: the weight is outside.
+            InvalidSummary: the weight or the kind is none.
         """
-        return Series(self.run, self.tag, self.step, self.wall_time, smooth(self.value, weight), self.restarts)
+        value = smoothed(self.value, weight, kind, self.step)
+        return Series(self.run, self.tag, self.step, self.wall_time, value, self.restarts)
 
     def resample(self, at: int | Sequence[int] | NDArray[np.int64], how: How = "linear") -> Series:
         """The series at other steps, as float64.

@@ -1,12 +1,11 @@
-"""Arithmetic on columns: smoothing, resampling, and bands over runs. Knows no files."""
+"""Arithmetic on columns: resampling, and bands over runs. Knows no files."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from .errors import InvalidSummary
 from .summary import kind_of
 
-__all__ = ["Aligned", "BandKind", "How", "Steps", "align", "band_of", "by_step", "resample", "smooth", "student_t_975"]
+__all__ = ["Aligned", "BandKind", "How", "Steps", "align", "band_of", "by_step", "resample", "student_t_975"]
 
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
@@ -24,35 +23,6 @@ Steps = Literal["interpolate", "union", "common"]
 BandKind = Literal["std", "sem", "ci95", "minmax"]
 
 _POINTWISE = ("linear", "previous", "nearest")
-
-
-def smooth(value: NDArray[Any], weight: float) -> F64:
-    """The exponential moving average that TensorBoard draws.
-
-    With w the weight, a(0) = 0 and a(i) = w a(i-1) + (1 - w) value(i), the result is a(i) / (1 - w**i): divided so that
-    the start is not drawn towards zero. A NaN or an infinity stays where it is and leaves the average as it was, and a
-    series whose values are all the same is given back as it is. Source of the formula: `_smoothData` of TensorBoard's
-    line-chart.ts; it knows nothing of the distance between steps.
-
-    Args:
-        value: shape [n].
-        weight: 0 (nothing changes) to below 1.
-
-    Raises:
-        InvalidSummary: the weight is none.
-    """
-    if isinstance(weight, bool) or not isinstance(cast(object, weight), int | float) or not 0 <= weight < 1:
-        raise InvalidSummary(f"smooth({weight!r}): the weight goes from 0 (as it is) to below 1; take 0.9, for example")
-    out = value.astype(np.float64)
-    if weight == 0 or not len(out) or bool((out == out[0]).all()):
-        return out
-    finite = np.isfinite(out)
-    numbers: list[float] = out[finite].tolist()
-    averages = np.fromiter(
-        accumulate(numbers, lambda last, new: last * weight + (1 - weight) * new, initial=0.0), np.float64
-    )[1:]
-    out[finite] = averages / (1 - np.power(weight, np.arange(1, len(numbers) + 1, dtype=np.float64)))
-    return out
 
 
 def by_step(step: I64, *columns: NDArray[Any]) -> tuple[NDArray[Any], ...]:

@@ -10,6 +10,8 @@ from aiohttp import web
 
 from tallyboard.core.errors import CorruptRecord
 
+from .lines import Lines
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -41,6 +43,7 @@ class Context:
             where it is not there any more.
         boot: a token of this process. Versions count from 0 in every process, so a version kept by a
             browser (an ETag, a Last-Event-ID) means nothing without it.
+        lines: smoothed series that were asked for.
     """
 
     store: Store
@@ -51,6 +54,7 @@ class Context:
     samples: Mapping[str, int] = field(default_factory=dict[str, int])
     fetch: Callable[[BlobRef], bytes] = _nothing_there
     boot: str = field(default_factory=_new_boot)
+    lines: Lines = field(default_factory=Lines)
 
 
 CONTEXT = web.AppKey("context", Context)

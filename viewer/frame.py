@@ -5,7 +5,8 @@
     H bytes       JSON, padded with spaces:
                   {"v": 1, "order": "little", "series": [{"run", "tag", "since", "n", "total",
                    "step": {"at", "type": "f8"}, "wall": {"at", "type": "f8"}, "value": {"at", "type": "f4" |
-                   "f8"}}]}; a series whose points a restart has replaced has its "generation" as well
+                   "f8"}}]}; a series whose points a restart has replaced has its "generation" as well, and one that
+                  was asked for in buckets has "buckets" and perhaps a column "line" (see `Bucketed`)
     the rest      columns of n numbers; each starts at its "at", a multiple of 8 counted from the header's end
 
 Steps travel as f8, the only number a page has: they are exact up to 2**53. Columns with the same bytes are
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +34,35 @@ _PIECE = 1 << 20
 _MOST_COMPARED = 4
 """Columns that look alike are compared with so many: with all, it would cost the square of their number."""
 
-Column = NDArray[np.float32] | NDArray[np.float64]
+Column = NDArray[Any]  # of float32, float64 or uint32
+
+
+@dataclass(frozen=True, slots=True)
+class Bucketed:
+    """How the points of a part stand for all in a range; in the header, `start` and the following are columns.
+
+    Attributes:
+        x: the axis the buckets are on: "step", "relative" or "wall".
+        low, high: the range asked for; "lo" and "hi" in the header.
+        count: of buckets asked for.
+        log: whether they are of equal width by the axis' logarithm.
+        exact: the part has every point of the range, and no columns of buckets.
+        start: uint32[b], where among the part's points each bucket with points begins.
+        points: uint32[b], points of the series in it.
+        mean: float32[b] or float64[b], of its finite values.
+        odd: uint32[b], those of its points that are not finite; left out where there are none in any.
+    """
+
+    x: str
+    low: float
+    high: float
+    count: int
+    log: bool
+    exact: bool
+    start: NDArray[np.uint32]
+    points: NDArray[np.uint32]
+    mean: Column
+    odd: NDArray[np.uint32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +77,8 @@ class Part:
         wall_time: float64[n], seconds.
         value: float32[n] or float64[n].
         generation: goes up when points that were sent before no longer stand.
+        line: the smoothed values at these points, shape [n].
+        buckets: what the points stand for, where they are not all from `since` on.
     """
 
     run: str
@@ -58,6 +89,8 @@ class Part:
     wall_time: NDArray[np.float64]
     value: Column
     generation: int = 0
+    line: Column | None = None
+    buckets: Bucketed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +144,9 @@ def encode_frame(parts: Iterable[Part]) -> Frame:
             **({"generation": part.generation} if part.generation else {}),
             "step": {"at": columns.place(part.step.astype("<f8")), "type": "f8"},
             "wall": {"at": columns.place(part.wall_time), "type": "f8"},
-            "value": {"at": columns.place(part.value), "type": f"f{part.value.dtype.itemsize}"},
+            "value": columns.named(part.value),
+            **({"line": columns.named(part.line)} if part.line is not None else {}),
+            **({"buckets": _bucketed(part.buckets, columns)} if part.buckets else {}),
         }
         for part in parts
     ]
@@ -119,6 +154,25 @@ def encode_frame(parts: Iterable[Part]) -> Frame:
     header += b" " * (-len(header) % 8)
     head = MAGIC + struct.pack("<I", len(header)) + header
     return Frame(head, columns.stored, len(head) + columns.size)
+
+
+def _bucketed(buckets: Bucketed, columns: _Columns) -> dict[str, object]:
+    shape: dict[str, object] = {
+        "x": buckets.x,
+        "lo": buckets.low,
+        "hi": buckets.high,
+        "count": buckets.count,
+        "exact": buckets.exact,
+    }
+    if buckets.log:
+        shape["log"] = True
+    if not buckets.exact:
+        shape["n"] = len(buckets.start)
+        for name in ("start", "points", "mean"):
+            shape[name] = columns.named(getattr(buckets, name))
+        if buckets.odd.any():
+            shape["odd"] = columns.named(buckets.odd)
+    return shape
 
 
 @dataclass(slots=True)
@@ -131,11 +185,15 @@ class _Columns:
         default_factory=dict[tuple[int, int, bytes], list[tuple[Column, int]]]
     )
 
+    def named(self, column: Column) -> dict[str, object]:
+        """How the header names `column`."""
+        return {"at": self.place(column), "type": f"{column.dtype.kind}{column.dtype.itemsize}"}
+
     def place(self, column: Column) -> int:
         """Return where `column` starts, adding its bytes unless a column placed before has the same."""
         if not len(column):
             return 0
-        column = np.ascontiguousarray(column, dtype=f"<f{column.dtype.itemsize}")
+        column = np.ascontiguousarray(column, dtype=column.dtype.newbyteorder("<"))
         bits = column.view(f"u{column.dtype.itemsize}")
         # A few sampled numbers tell most columns apart; what is left is compared whole, as bits:
         # NaN equals nothing.

@@ -1,56 +1,12 @@
-"""Smoothing, resampling and bands are the formulas that their docstrings give."""
+"""Resampling and bands are the formulas that their docstrings give."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tallyboard.core.errors import InvalidSummary
-from tallyboard.core.stats import align, band_of, by_step, resample, smooth, student_t_975
-
-
-def tensorboards(values: list[float], weight: float) -> list[float]:
-    """What TensorBoard's page computes, step by step."""
-    if all(value == values[0] for value in values):
-        return values
-    out: list[float] = []
-    last, count = 0.0, 0
-    for value in values:
-        if not np.isfinite(value):
-            out.append(value)
-            continue
-        last = last * weight + (1 - weight) * value
-        count += 1
-        out.append(last / (1 - weight**count))
-    return out
-
-
-@given(
-    st.lists(st.floats(-1e6, 1e6) | st.just(float("nan")) | st.just(float("inf")), min_size=1, max_size=50),
-    st.floats(0.01, 0.999),
-)
-def test_smoothing_is_tensorboards(values: list[float], weight: float) -> None:
-    """The average is TensorBoard's for any values, also around NaN and infinity."""
-    got = smooth(np.array(values), weight)
-    np.testing.assert_allclose(got, tensorboards(values, weight), rtol=1e-9, atol=1e-9)
-    assert got.dtype == np.float64
-
-
-def test_smoothing_by_hand() -> None:
-    """With weight 0.5 the values 1, 2, 4 become 1, (0.25 + 1) / 0.75 and (0.625 + 2) / 0.875."""
-    assert smooth(np.array([1, 2, 4], np.float32), 0.5).tolist() == [1.0, 1.25 / 0.75, 2.625 / 0.875]
-    assert smooth(np.array([1, 2, 4], np.float32), 0).tolist() == [1.0, 2.0, 4.0]
-    assert smooth(np.array([0.1] * 3), 0.9).tolist() == [0.1] * 3
-    assert smooth(np.empty(0), 0.9).tolist() == []
-
-
-@pytest.mark.parametrize("weight", [-0.1, 1, 1.5, float("nan"), "0.9", True, None])
-def test_wrong_weights(weight: object) -> None:
-    """A weight outside 0 to below 1 is refused."""
-    with pytest.raises(InvalidSummary, match=r"smooth\(.*: the weight goes from 0 \(as it is\) to below 1"):
-        smooth(np.arange(3.0), weight)  # type: ignore[arg-type]
+from tallyboard.core.stats import align, band_of, by_step, resample, student_t_975
 
 
 def test_one_row_for_each_step() -> None:

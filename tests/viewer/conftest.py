@@ -205,13 +205,22 @@ def decode_frame(frame: bytes) -> list[dict[str, Any]]:
     assert len(columns) % 8 == 0
     read: list[dict[str, Any]] = []
     for series in header["series"]:
-        numbers = {}
-        for name in ("step", "wall", "value"):
-            at, kind = series[name]["at"], series[name]["type"]
-            assert at % 8 == 0
-            numbers[name] = np.frombuffer(columns, f"<{kind}", series["n"], at)
+        numbers = _numbers(series, columns)
+        if buckets := series.get("buckets"):
+            series["buckets"] = {**buckets, **_numbers(buckets, columns)}
         read.append({**series, "at": {name: series[name]["at"] for name in numbers}, **numbers})
     return read
+
+
+def _numbers(described: dict[str, Any], columns: bytes) -> dict[str, Any]:
+    """The columns that `described` names, all of its own length n."""
+    numbers: dict[str, Any] = {}
+    for name, place in described.items():
+        if isinstance(place, dict) and "type" in place:
+            at, kind = place["at"], place["type"]
+            assert at % 8 == 0
+            numbers[name] = np.frombuffer(columns, f"<{kind}", described["n"], at)
+    return numbers
 
 
 @pytest.fixture(name="decode_frame", scope="session")

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from tallyboard.core.store import Store
 from tallyboard.viewer import __main__ as cli
-from tallyboard.viewer import options
+from tallyboard.viewer import options, wishes
 from tallyboard.viewer.app import make_app
 from tallyboard.viewer.routes import live, scalars
 from tallyboard.viewer.safety import MAX_BODY
@@ -99,7 +99,8 @@ def test_nothing_is_documented_that_is_not_there() -> None:
 
 def test_the_limits_are_those_of_the_code() -> None:
     """The numbers in the text are the numbers in force."""
-    assert f"at most {scalars.MOST_SERIES:,} entries" in DOCS
+    assert f"at most {wishes.MOST_SERIES:,} entries" in DOCS
+    assert f"into 1 to {wishes.MOST_BUCKETS:,} buckets" in DOCS
     assert f"One answer holds {scalars.MOST_POINTS:,} points" in DOCS
     assert MAX_BODY == 1 << 20
     assert "A request's body may have 1 MiB" in DOCS

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import tallyboard as tb
+import tallyboard.core.smoothing
 from tallyboard.core.reader import LogdirReader
 from tallyboard.viewer.routes import scalars
 
@@ -174,6 +175,157 @@ def test_since_may_be_left_out_and_be_huge(put: Put, served: Any, decode_frame: 
     body = json.dumps({"series": [GOOD, {**GOOD, "since": 10**30}]}).encode()
 
     assert [s["n"] for s in decode_frame(served.post("/api/scalars", body).body)] == [1, 1]
+
+
+SPAN = {"count": 10}
+BUCKETS = 'The "buckets" of series[0]'
+SMOOTH = 'The "smooth" of series[0]'
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"buckets": 10}, f'{BUCKETS} must be an object with "count", and perhaps "lo", "hi", "x" and "log".'),
+        ({"buckets": {}}, f'{BUCKETS} need a "count" from 1 to 8,192.'),
+        ({"buckets": {"count": 0}}, f'{BUCKETS} need a "count" from 1 to 8,192.'),
+        ({"buckets": {"count": 8193}}, f'{BUCKETS} need a "count" from 1 to 8,192.'),
+        ({"buckets": {"count": True}}, f'{BUCKETS} need a "count" from 1 to 8,192.'),
+        ({"buckets": {**SPAN, "lo": "0"}}, f'{BUCKETS} have a "lo" that is neither null nor a finite number.'),
+        ({"buckets": {**SPAN, "hi": float("nan")}}, f'{BUCKETS} have a "hi" that is neither null nor a finite number.'),
+        ({"buckets": {**SPAN, "hi": 10**400}}, f'{BUCKETS} have a "hi" that is neither null nor a finite number.'),
+        ({"buckets": {**SPAN, "lo": 2, "hi": 1}}, f'{BUCKETS} have a "lo" above their "hi".'),
+        ({"buckets": {**SPAN, "x": "epoch"}}, f'{BUCKETS} have an "x" that is none of "step", "relative", "wall".'),
+        ({"buckets": {**SPAN, "log": 1}}, f'{BUCKETS} have a "log" that is neither true nor false.'),
+        ({"smooth": 0.6}, f'{SMOOTH} must be an object with "kind" and "weight".'),
+        ({"smooth": {}}, f'{SMOOTH} has a "weight" that is not a number from 0 to 0.999.'),
+        ({"smooth": {"weight": 1}}, f'{SMOOTH} has a "weight" that is not a number from 0 to 0.999.'),
+        ({"smooth": {"weight": float("nan")}}, f'{SMOOTH} has a "weight" that is not a number from 0 to 0.999.'),
+        (
+            {"smooth": {"weight": 0.5, "kind": "sma"}},
+            f'{SMOOTH} has a "kind" that is none of "ema", "time", "mean", "gauss", "median".',
+        ),
+        ({"smooth": {"weight": 0.5, "x": 1}}, f'{SMOOTH} has an "x" that is none of "step", "relative", "wall".'),
+    ],
+)
+def test_malformed_wishes_are_400(served: Any, fields: Any, sentence: str) -> None:
+    """A range, a count, an axis, a kind or a weight that is none is answered with what it may be."""
+    answer = served.post("/api/scalars", json.dumps({"series": [{**GOOD, **fields}]}).encode())
+
+    assert (answer.status, answer.json()) == (400, {"error": sentence})
+
+
+@pytest.fixture
+def ask(served: Any, decode_frame: Any) -> Callable[..., Any]:
+    """`ask(**fields)`: the one series "a" of tag "loss" as it is answered."""
+
+    def one(**fields: Any) -> Any:
+        answer = served.post("/api/scalars", json.dumps({"series": [{"run": "a", "tag": "loss", **fields}]}).encode())
+        assert answer.status == 200
+        (series,) = decode_frame(answer.body)
+        return {**series, "bytes": len(answer.body)}
+
+    return one
+
+
+def noise(n: int) -> Any:
+    return np.random.default_rng(5).normal(size=n).astype(np.float32)
+
+
+def test_a_long_series_costs_what_its_buckets_cost(put: Put, ask: Any) -> None:
+    """Of 200,000 points with one spike come at most 4 a bucket, the spike, the ends, and how many each stands for."""
+    value = noise(200_000)
+    value[77_777] = 99
+    put("a", "loss", value)
+
+    series = ask(buckets={"count": 500}, smooth={"kind": "ema", "weight": 0.9})
+
+    buckets = series["buckets"]
+    assert (series["since"], series["total"]) == (0, 200_000)
+    assert series["n"] <= 2000
+    assert series["bytes"] < 80_000
+    assert (buckets["lo"], buckets["hi"], buckets["count"], buckets["exact"]) == (0, 199_999, 500, False)
+    assert (series["step"][0], series["step"][-1], series["value"].max()) == (0, 199_999, 99)
+    np.testing.assert_array_equal(series["value"], value[series["step"].astype(int)])
+    assert buckets["points"].tolist() == [400] * 500
+    np.testing.assert_allclose(buckets["mean"], value.reshape(500, 400).mean(axis=1), atol=1e-5)
+    assert "odd" not in buckets
+    smooth = tb.core.smoothing.smoothed(value, 0.9)
+    np.testing.assert_allclose(series["line"], smooth[series["step"].astype(int)], rtol=1e-6)
+
+
+def test_a_short_series_is_sent_as_it_is(put: Put, ask: Any) -> None:
+    """Four points a bucket are no more than the buckets would name: all are sent, and the page smooths them itself."""
+    put("a", "loss", noise(40))
+    series = ask(buckets=SPAN, smooth={"kind": "ema", "weight": 0.9})
+    assert (series["n"], "buckets" in series, "line" in series) == (40, False, False)
+    put("a", "loss", noise(1), steps=[40], walls=[40.5])
+    assert ask(buckets=SPAN)["buckets"]["points"].sum() == 41
+
+
+def test_the_tail_of_a_long_series_is_sent_as_it_is_with_its_line(put: Put, ask: Any) -> None:
+    """What came since is few: the same line goes on, for points and for NaN; too many come in buckets again."""
+    value = noise(1000)
+    value[995] = np.nan
+    put("a", "loss", value[:500])
+    ask(buckets=SPAN, smooth={"kind": "ema", "weight": 0.9})
+    put("a", "loss", value[500:], steps=range(500, 1000), walls=np.arange(500, 1000) + 0.5)
+
+    tail = ask(since=990, buckets=SPAN, smooth={"kind": "ema", "weight": 0.9})
+    assert (tail["since"], tail["n"], tail["total"], "buckets" in tail) == (990, 10, 1000, False)
+    np.testing.assert_array_equal(tail["value"], value[990:])
+    np.testing.assert_allclose(tail["line"], tb.core.smoothing.smoothed(value, 0.9)[990:], rtol=1e-6)
+    assert ask(since=900, buckets=SPAN)["buckets"]["odd"].sum() == 1
+
+
+@pytest.mark.parametrize(("x", "low", "high"), [("step", 100, 109), ("relative", 50, 54.5), ("wall", 1050, 1054.5)])
+def test_a_range_is_sent_whole_where_it_is_short(put: Put, ask: Any, x: str, low: float, high: float) -> None:
+    """Ten points of a range on any axis come all, with a neighbour on each side for the line to come from."""
+    put("a", "loss", noise(1000), walls=1000 + np.arange(1000) / 2)
+
+    series = ask(buckets={**SPAN, "x": x, "lo": low, "hi": high}, smooth={"kind": "median", "weight": 0.9})
+    assert series["step"].tolist() == list(range(99, 111))
+    assert (series["buckets"]["x"], series["buckets"]["exact"], series["buckets"]["hi"]) == (x, True, high)
+    expected = tb.core.smoothing.smoothed(noise(1000), 0.9, "median")[99:111]
+    np.testing.assert_allclose(series["line"], expected, rtol=1e-6)
+
+
+def test_buckets_by_the_logarithm_of_steps(put: Put, ask: Any) -> None:
+    """With "log" the first steps have buckets of their own, as they have pixels of their own."""
+    put("a", "loss", noise(100_000))
+    points = ask(buckets={"count": 100, "log": True})["buckets"]["points"]
+    assert points[:5].tolist() == [1, 1, 1, 1, 1]
+    assert points[-1] > 10_000
+
+
+def test_a_series_that_took_anothers_place_is_smoothed_anew(put: Put, serve: Any, decode_frame: Any) -> None:
+    """A line is kept only for the series it was made of."""
+    from tallyboard.core.store import Store
+    from tallyboard.viewer.lines import Lines
+    from tallyboard.viewer.wishes import Smoothing, Wanted
+
+    lines, wish = Lines(), Smoothing("ema", 0.5)
+    for start in (0.0, 100.0):
+        store = Store()
+        store.offer_run("a")
+        value = noise(5000) + start
+        store.offer_scalars("a", "loss", np.arange(5000), np.arange(5000.0), value.astype(float), False)
+        store.publish("ready")
+        series = store.scalars("a", "loss")
+        assert series is not None
+        got = lines.at(Wanted("a", "loss", 0), wish, series, np.arange(5000))
+        np.testing.assert_allclose(got, tb.core.smoothing.smoothed(series.value, 0.5), rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["ema", "time", "mean", "gauss", "median"])
+def test_lines_grow_with_their_series(put: Put, ask: Any, kind: str) -> None:
+    """Asked for again and again while points come, each kind is what it is of the whole series."""
+    value, at = noise(9000), 0
+    for end in (5000, 5001, 7000, 9000):
+        put("a", "loss", value[at:end], steps=range(at, end), walls=np.arange(at, end) / 7)
+        at = end
+        series = ask(buckets={"count": 50}, smooth={"kind": kind, "weight": 0.9, "x": "wall"})
+        whole = tb.core.smoothing.smoothed(value[:end], 0.9, kind, np.arange(end) / 7)  # type: ignore[arg-type]
+        np.testing.assert_allclose(series["line"], whole[series["step"].astype(int)], rtol=1e-5, atol=1e-6)
 
 
 def restarted(folder: Path) -> LogdirReader:

@@ -3,53 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from aiohttp import web
+from numpy.typing import NDArray
+
+from tallyboard.core.downsample import ROOM, bucketed
 
 from ..context import CONTEXT
-from ..frame import Frame, Part, encode_frame
+from ..frame import Bucketed, Frame, Part, encode_frame
 from ..responses import error
 from ..safety import reads
+from ..wishes import Axis, BadRequest, Span, Wanted, parse
 
 if TYPE_CHECKING:
-    from tallyboard.core.store import Store
+    from tallyboard.core.store import Series, Store
 
-MOST_SERIES = 5_000
-"""Series one request may name."""
+    from ..lines import Lines
 
 MOST_POINTS = 1 << 24
 """Points one answer holds; a series cut short by it (since + n < total) is asked for again from there."""
 
 _FEW_SERIES = 100
+_FEW_POINTS = 50_000
 _SMALL = 1 << 20
 
 routes = web.RouteTableDef()
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """One series asked for, from the point with index `since` on, which is an index into that `generation`.
-
-    `superseded` asks for the points that a restart has voided as well.
-    """
-
-    run: str
-    tag: str
-    since: int
-    generation: int | None = None
-    superseded: bool = False
-
-
-class BadRequest(Exception):
-    """The body is not what /api/scalars takes; the text is for the client, `status` is the answer's."""
-
-    def __init__(self, sentence: str, status: int = 400) -> None:
-        super().__init__(sentence)
-        self.status = status
 
 
 @routes.post("/api/scalars")
@@ -60,78 +40,83 @@ async def post_scalars(request: web.Request) -> web.StreamResponse:
         wanted = parse(await request.read())
     except BadRequest as bad:
         return error(bad.status, str(bad))
-    store = request.app[CONTEXT].store
-    if len(wanted) <= _FEW_SERIES:
-        parts = collect(store, wanted)
+    context = request.app[CONTEXT]
+    found = look_up(context.store, wanted)
+    work = sum(len(series) for want, series in found if series and (want.buckets or want.smooth))
+    if len(wanted) <= _FEW_SERIES and work <= _FEW_POINTS:
+        parts = collect(found, context.lines)
     else:
-        parts = await asyncio.to_thread(collect, store, wanted)
+        parts = await asyncio.to_thread(collect, found, context.lines)
     if sum(len(part.value) for part in parts) * 20 + len(wanted) * 200 <= _SMALL:
         return _whole(encode_frame(parts))
     frame = await asyncio.to_thread(encode_frame, parts)
     return _whole(frame) if frame.size <= _SMALL else await _in_pieces(request, frame)
 
 
-def parse(body: bytes) -> list[Wanted]:
-    """Read the body of a request.
-
-    Raises:
-        BadRequest: it is not `{"series": [{"run": str, "tag": str, "since": int >= 0, "generation": int,
-            "superseded": bool}, ...]}`, where all but run and tag may be left out, or names more than `MOST_SERIES`
-            series.
-    """
-    try:
-        asked: Any = json.loads(body)
-    except (ValueError, RecursionError):
-        raise BadRequest("The request's body is not JSON.") from None
-    series: Any = cast("dict[str, Any]", asked).get("series") if isinstance(asked, dict) else None
-    if not isinstance(series, list):
-        raise BadRequest('The request\'s body must be an object with a list "series".')
-    entries = cast("list[Any]", series)
-    if len(entries) > MOST_SERIES:
-        sentence = f"At most {MOST_SERIES:,} series fit in one request; this one names {len(entries):,}."
-        raise BadRequest(sentence, 413)
-    return [_entry(at, entry) for at, entry in enumerate(entries)]
+def look_up(store: Store, wanted: list[Wanted]) -> list[tuple[Wanted, Series | None]]:
+    """Find each series in `store`."""
+    return [(want, store.scalars(want.run, want.tag, superseded=want.superseded)) for want in wanted]
 
 
-def _entry(at: int, entry: Any) -> Wanted:
-    if not isinstance(entry, dict):
-        raise BadRequest(f'series[{at}] must be an object with "run", "tag" and "since".')
-    fields = cast("dict[str, Any]", entry)
-    run, tag, since = fields.get("run"), fields.get("tag"), fields.get("since", 0)
-    if not isinstance(run, str) or not isinstance(tag, str):
-        raise BadRequest(f'series[{at}] needs "run" and "tag", both text.')
-    if not isinstance(since, int) or isinstance(since, bool) or since < 0:
-        raise BadRequest(f'series[{at}] has a "since" that is not an integer of 0 or more.')
-    generation = fields.get("generation")
-    if generation is not None and (not isinstance(generation, int) or isinstance(generation, bool)):
-        raise BadRequest(f'series[{at}] has a "generation" that is not an integer.')
-    superseded = fields.get("superseded", False)
-    if not isinstance(superseded, bool):
-        raise BadRequest(f'series[{at}] has a "superseded" that is neither true nor false.')
-    return Wanted(run, tag, since, generation, superseded)
-
-
-def collect(store: Store, wanted: list[Wanted]) -> list[Part]:
-    """Look up each series in `store`; an unknown one has no points."""
+def collect(found: list[tuple[Wanted, Series | None]], lines: Lines) -> list[Part]:
+    """Cut out of each series what is wanted; an unknown one has no points."""
     room = MOST_POINTS
     parts: list[Part] = []
-    for want in wanted:
-        series = store.scalars(want.run, want.tag, superseded=want.superseded)
+    for want, series in found:
         if series is None:
             none = np.empty(0)
-            parts.append(Part(want.run, want.tag, 0, 0, np.empty(0, np.int64), none, none))
-            continue
-        total = len(series)
-        # a restart may have hidden points that were counted, or a shorter series may have taken this one's place
-        # (with those that were hidden, a series only grows)
-        valid = want.since <= total and (want.superseded or want.generation in (None, series.generation))
-        since = want.since if valid else 0
-        end = min(total, since + room)
-        room -= end - since
-        cut = slice(since, end)
-        columns = (series.step[cut], series.wall_time[cut], series.value[cut])
-        parts.append(Part(want.run, want.tag, since, total, *columns, series.generation))
+            part = Part(want.run, want.tag, 0, 0, np.empty(0, np.int64), none, none)
+        else:
+            part = _part(want, series, room, lines)
+        room -= len(part.value)
+        parts.append(part)
     return parts
+
+
+def _part(want: Wanted, series: Series, room: int, lines: Lines) -> Part:
+    total = len(series)
+    # a restart may have hidden points that were counted, or a shorter series may have taken this one's place
+    # (with those that were hidden, a series only grows)
+    valid = want.since <= total and (want.superseded or want.generation in (None, series.generation))
+    since = want.since if valid else 0
+    span, smooth = want.buckets, want.smooth
+    few = ROOM * span.count if span else total
+    if span and not (span.whole and total - since <= few):
+        return _bucketed(want, span, series, room, lines)
+    cut = slice(since, min(total, since + room))
+    columns = (series.step[cut], series.wall_time[cut], series.value[cut])
+    line = None
+    if smooth and (span is None or total > few):
+        line = lines.at(want, smooth, series, np.arange(cut.start, cut.stop))
+    return Part(want.run, want.tag, since, total, *columns, series.generation, line)
+
+
+def _bucketed(want: Wanted, span: Span, series: Series, room: int, lines: Lines) -> Part:
+    x = _along(span.x, series)
+    low = _first_end(x, np.min) if span.low is None else span.low
+    high = _first_end(x, np.max) if span.high is None else span.high
+    kept = bucketed(x, series.value, low, max(low, high), span.count, log=span.log)
+    if len(kept.row) > room:
+        none = slice(0, 0)
+        return Part(want.run, want.tag, 0, len(series), series.step[none], series.wall_time[none], series.value[none])
+    row = kept.row
+    columns = (series.step[row], series.wall_time[row], series.value[row])
+    line = lines.at(want, want.smooth, series, row) if want.smooth else None
+    start, points, odd = (column.astype(np.uint32) for column in (kept.start, kept.points, kept.odd))
+    mean = kept.mean.astype(series.value.dtype)
+    shape = Bucketed(span.x, low, high, span.count, span.log, kept.exact, start, points, mean, odd)
+    return Part(want.run, want.tag, 0, len(series), *columns, series.generation, line, shape)
+
+
+def _along(axis: Axis, series: Series) -> NDArray[Any]:
+    if axis == "step":
+        return series.step
+    return series.wall_time if axis == "wall" else series.wall_time - series.wall_time[0]
+
+
+def _first_end(x: NDArray[Any], least_or_greatest: Any) -> float:
+    finite = x if x.dtype.kind == "i" or bool(np.isfinite(x).all()) else x[np.isfinite(x)]
+    return float(least_or_greatest(finite)) if len(finite) else 0.0
 
 
 _HEADERS = {"Content-Type": "application/octet-stream", "Cache-Control": "no-store"}
