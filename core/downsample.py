@@ -108,7 +108,7 @@ def _end(x: NDArray[Any], high: float) -> Any:
     if x.dtype.kind != "i":
         return high
     if abs(high) < _EDGE_OF_INT64:
-        return int(high // 1)
+        return int(np.floor(high))
     return _GREATEST if high > 0 else _LEAST
 
 
