@@ -98,15 +98,16 @@ class Index:
         folder: where indexes lie; made when something is saved.
         root: the logdir's address, as paths of its files begin.
         separator: what stands between the parts of a path.
+        name: what its runs are called by, where that is not their place in the logdir alone.
     """
 
-    def __init__(self, folder: Path, root: str, separator: str = os.sep) -> None:
+    def __init__(self, folder: Path, root: str, separator: str = os.sep, name: str = "") -> None:
         self.folder = folder
         self._prefix = root if root.endswith(separator) else root + separator
         self._address = root if "://" in root else os.path.abspath(root)
-        name = hashlib.sha256(os.fsencode(self._address)).hexdigest()[:32]
-        self.path = folder / f"{name}.index"
-        self.later_path = folder / f"{name}-later.index"
+        key = hashlib.sha256(os.fsencode(f"{self._address}\0{name}" if name else self._address)).hexdigest()[:32]
+        self.path = folder / f"{key}.index"
+        self.later_path = folder / f"{key}-later.index"
         self._base = b""  # checksum of the first file
         self._base_seen = (0, 0)
 

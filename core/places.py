@@ -17,7 +17,7 @@ from .watching import is_remote_drive
 if TYPE_CHECKING:
     from .watching import Watch
 
-__all__ = ["Entry", "Kind", "Listing", "LocalPlace", "Place", "Trouble", "kind_of"]
+__all__ = ["Entry", "Kind", "Listing", "LocalPlace", "NamedPlace", "Place", "Trouble", "kind_of"]
 
 Kind = Literal["events", "trace", "profile", "projector"]
 
@@ -296,6 +296,41 @@ class LocalPlace:
             if real == target or real.startswith(target + os.sep):
                 names.add(link + real[len(target) :])
         return names
+
+
+class NamedPlace:
+    """A place whose runs are called by a name in front: of several logdirs that are shown together, each has one.
+
+    Args:
+        place: the logdir.
+        name: stands before its runs' names, with a `/` between; the run `.` is called by it alone.
+    """
+
+    def __init__(self, place: Place, name: str) -> None:
+        self.root, self.separator = place.root, place.separator
+        self._place = place
+        self._name = name
+        self.there = place.there
+        self.expect = place.expect
+        self.read_at = place.read_at
+        self.vouches = place.vouches
+        self.watch = place.watch
+
+    def walk(self) -> Listing:
+        """Everything in the logdir, its runs named."""
+        return self._named(self._place.walk())
+
+    def look(self, path: str) -> Listing | None:
+        """What is at one path, its runs named."""
+        found = self._place.look(path)
+        return None if found is None else self._named(found)
+
+    def _named(self, listing: Listing) -> Listing:
+        entries = [entry._replace(run=self._called(entry.run)) for entry in listing.entries]
+        return Listing(entries, [trouble._replace(run=self._called(trouble.run)) for trouble in listing.troubles])
+
+    def _called(self, run: str) -> str:
+        return self._name if run in (".", "") else f"{self._name}/{run}"
 
 
 def _entry(path: str, run: str, kind: Kind, info: os.stat_result) -> Entry:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from .errors import CorruptRecord
 from .index import Index, Saved
 from .ingest import Batch, Ingest
-from .places import Entry, Listing, Place
+from .places import Entry, Listing, NamedPlace, Place
 from .progress import PROBE, FileState
 from .record import HEADER, OVERHEAD, Gap, masked_crc, scan
 from .remoteplace import place_for
@@ -53,6 +53,7 @@ class LogdirReader:
         logdir: the directory, or the URL of one; it may not be there yet.
         store: where data goes; a new one by default.
         place: where the logdir lies, if that is not to be told by `logdir`.
+        name: stands before the names of its runs, where the store has several logdirs; see `Store.expect`.
         cache: the directory of the index, which what was read is taken from and saved in; None does without.
 
     Raises:
@@ -66,9 +67,13 @@ class LogdirReader:
         store: Store | None = None,
         *,
         place: Place | None = None,
+        name: str = "",
         cache: Path | None = None,
     ) -> None:
-        self.place: Place = place_for(logdir) if place is None else place
+        there = place_for(logdir) if place is None else place
+        self.place: Place = NamedPlace(there, name) if name else there
+        self._name = name
+        self._waiting = True
         self.logdir = self.place.root
         self.store = Store() if store is None else store
         self.files: dict[str, FileState] = {}
@@ -80,7 +85,7 @@ class LogdirReader:
         self._room = FIRST_BYTES  # bytes of the next batch
         self._ingest = Ingest(self.store)
         self._unreadable: set[str] = set()
-        self._index = None if cache is None else Index(cache, self.logdir, self.place.separator)
+        self._index = None if cache is None else Index(cache, self.logdir, self.place.separator, name)
         self._restored = False
         self._reading = False  # until a batch is in the store and the files' states say so
         self._changed: set[str] = set()  # runs of which the index's first file is out of date
@@ -104,10 +109,12 @@ class LogdirReader:
                 self._forget(run)
             self._folders.clear()
             self._troubled.clear()
-            self.store.publish("waiting")
+            self._waiting = True
+            self.store.publish("waiting", of=self._name)
             return self.store.version != before
-        if self.store.state == "waiting":
-            self.store.publish("loading")
+        if self._waiting:
+            self._waiting = False
+            self.store.publish("loading", of=self._name)
         began = time.perf_counter()
         if self.files or paths is not None:
             grown = self._find_all() if paths is None else self._find_at(paths)
@@ -123,7 +130,7 @@ class LogdirReader:
             self._reading = False
             if grown:
                 self.store.publish()
-        self.store.publish("ready")
+        self.store.publish("ready", of=self._name)
         self._ingest.settle()
         return self.store.version != before
 

@@ -183,6 +183,7 @@ class Store:
     def __init__(self) -> None:
         self.version = 0
         self.state: State = "waiting"
+        self._states: dict[str, State] = {}  # of each logdir
         self._lock = threading.Lock()
         self._runs: dict[str, Run] = {}  # the reader's
         self._shown: dict[str, Run] = {}  # everybody's
@@ -360,8 +361,25 @@ class Store:
         self._unnamed = self._unnamed or bool(found)
         return [name for name, _ in found]
 
-    def publish(self, state: State | None = None) -> bool:
-        """Makes everything offered so far visible at once. Returns whether there was anything."""
+    def expect(self, names: Iterable[str]) -> None:
+        """Several logdirs are going to be read into this store, one at a time: none is ready before all are known.
+
+        Args:
+            names: what each calls itself when it publishes.
+        """
+        self._states = dict.fromkeys(names, "loading")
+
+    def publish(self, state: State | None = None, *, of: str = "") -> bool:
+        """Makes everything offered so far visible at once. Returns whether there was anything.
+
+        Args:
+            state: how far reading is.
+            of: of which logdir, where there are several; the store is ready when none is being loaded.
+        """
+        if state is not None:
+            self._states[of] = state
+            all_states = self._states.values()
+            state = "loading" if "loading" in all_states else "ready" if "ready" in all_states else "waiting"
         loaded = state == "ready" != self.state
         if not (
             self._structure or self._touched or self._touched_blobs or self._changed or state not in (None, self.state)
