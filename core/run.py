@@ -21,6 +21,7 @@ from .remote import is_remote, joined
 from .remoteplace import whole_file
 from .rows import table_of
 from .series import Series, extent
+from .sessions import hparam_messages, last_session
 from .store import BlobRef, Blobs, RunInfo, Warned, natural
 from .unpack import Found
 from .wire import decode_event
@@ -429,51 +430,18 @@ class Run(RunTable):
         Of several sessions in one run the last counts. Metrics are the last values of the scalars that the run
         announced, from the run below that their group names, if it names one.
         """
-        from .proto import plugin_pb2
-
-        starts = self._hparam_messages("session_start_info")
-        if not starts:
+        session = last_session(self._store, self._reader.fetch, self.name)
+        if session is None:
             return None
-        begun, first = starts[-1]
-        start = first.session_start_info
-        values: dict[str, str | bool | float] = {}
-        for name, value in sorted(start.hparams.items()):
-            which = value.WhichOneof("kind")
-            if which in ("string_value", "bool_value", "number_value"):
-                values[name] = getattr(value, which)
-        ends = [data.session_end_info for when, data in self._hparam_messages("session_end_info") if when >= begun]
-        status = plugin_pb2.Status.Name(ends[-1].status) if ends else "STATUS_RUNNING"
         metrics: dict[str, float] = {}
-        for _, data in self._hparam_messages("experiment"):
+        for _, data in hparam_messages(self._store, self._reader.fetch, self.name, "experiment"):
             for info in data.experiment.metric_infos:
                 run = f"{self.name}/{info.name.group}" if info.name.group else self.name
                 series = self._store.scalars(run.removeprefix("./"), info.name.tag)
                 metrics[info.name.tag] = float(series.value[-1]) if series is not None else float("nan")
         return kinds.HParams(
-            values,
-            status.removeprefix("STATUS_").lower(),
-            start.start_time_secs or None,
-            ends[-1].end_time_secs or None if ends else None,
-            start.group_name,
-            metrics,
+            session.values, session.status or "running", session.start_time, session.end_time, session.group, metrics
         )
-
-    def _hparam_messages(self, name: str) -> list[tuple[float, Any]]:
-        from google.protobuf.message import DecodeError
-
-        from .proto import plugin_pb2
-
-        blobs = self._store.blobs("hparams", self.name, f"_hparams_/{name}")
-        out: list[tuple[float, Any]] = []
-        for ref, when in zip(blobs.ref, blobs.wall_time.tolist(), strict=True) if blobs is not None else ():
-            message = plugin_pb2.HParamsPluginData()
-            try:
-                value = self._fetch(ref, f"_hparams_/{name}", 0)
-                message.ParseFromString(value.metadata.plugin_data.content)
-            except (CorruptRecord, DecodeError):
-                continue  # reported by the reader when it was found; the run has the others
-            out.append((when, message))
-        return out
 
     @property
     def graph(self) -> graph_pb2.GraphDef | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .snapshot import Snapshot, pack, unpack
-from .tracks import NO_PLACES, Asset, Columns, Label, Run, RunInfo, Shown, Track, Warned
+from .tracks import NO_PLACES, Asset, Columns, Label, Run, RunInfo, Shown, Standing, Track, Warned, standing_of
 
 __all__ = [
     "Asset",
@@ -31,6 +32,7 @@ __all__ = [
     "Refs",
     "RunInfo",
     "Series",
+    "Standing",
     "State",
     "Store",
     "Warned",
@@ -304,6 +306,7 @@ class Store:
             self._touched[run, tag] = track
         else:
             self._touched_blobs.append(track)
+            self._changed.add(run)
 
     def _span(self, run: str, kept: Run, first: float, last: float) -> None:
         if kept.first is None or kept.last is None:
@@ -385,11 +388,14 @@ class Store:
             self._structure or self._touched or self._touched_blobs or self._changed or state not in (None, self.state)
         ):
             return False
+        touched = self._changed | {run for run, _ in self._touched}
         with self._lock:
+            grew = time.time() if self.state == "ready" else None
             if state is not None and state != self.state:
                 self.state = state
                 self._structure = True
             self._publish_tracks(loaded)
+            self._date(touched, grew)
             for name in self._changed:
                 self._publish_run(name)
             self._changed.clear()
@@ -421,6 +427,12 @@ class Store:
         self._names_remembered += len(named or ())
         while len(self._history) > self.REMEMBERED or self._names_remembered > self.NAMES_REMEMBERED:
             self._names_remembered -= len(self._history.popleft().series or ())
+
+    def _date(self, names: Iterable[str], grew: float | None) -> None:
+        for name in names:
+            if (run := self._runs.get(name)) is not None:
+                run.revision = self.version
+                run.grew = run.grew if grew is None else grew
 
     def _publish_run(self, name: str) -> None:
         run = self._runs.get(name)
@@ -518,6 +530,19 @@ class Store:
         step, wall_time, file, offset, length = columns
         refs = Refs(files, file, offset, length)
         return Blobs(step, wall_time, refs, shown.generation, restarts) if len(step) else None
+
+    def changed_runs(self, since: int) -> tuple[int, list[str], list[Standing]]:
+        """The version now, the names of all runs, and what is to be said of those that changed after a version."""
+        with self._lock:
+            changed = [standing_of(name, run) for name, run in self._shown.items() if run.revision > since]
+            return self.version, list(self._shown), changed
+
+    def tracks_of(self, tag: str) -> list[tuple[str, Track, Shown]]:
+        """The scalar series of a tag: run, track, and what of it may be seen. A track that is another object than
+        before starts anew, whatever it counts."""
+        with self._lock:
+            found = [(name, run.track(tag, SCALARS)) for name, run in self._shown.items()]
+            return [(name, track, track.shown()) for name, track in found if track is not None]
 
     def changes(self, since: int) -> Changes:
         """What was published after version `since`."""

@@ -12,7 +12,19 @@ from typing import Any, Final, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Aside", "Asset", "Columns", "Label", "Run", "RunInfo", "Shown", "Track", "Warned"]
+__all__ = [
+    "Aside",
+    "Asset",
+    "Columns",
+    "Label",
+    "Run",
+    "RunInfo",
+    "Shown",
+    "Standing",
+    "Track",
+    "Warned",
+    "standing_of",
+]
 
 I64 = NDArray[np.int64]
 Columns = tuple[NDArray[Any], ...]  # of one length; the first is the step, the second the wall time
@@ -249,6 +261,8 @@ class Run:
         latest_step: the step that events without a file version are compared with.
         assets: its files that are no event files.
         info: what was published.
+        revision: the store's version with which it changed last.
+        grew: when it changed while the logdir was being followed, in seconds since 1970; 0 where it never did.
     """
 
     tracks: dict[str, Track] = field(default_factory=dict[str, Track])
@@ -262,6 +276,8 @@ class Run:
     latest_step: int = -1
     assets: tuple[Asset, ...] = ()
     info: RunInfo | None = None
+    revision: int = 0
+    grew: float = 0.0
 
     def track(self, tag: str, plugin: str) -> Track | None:
         """The track of a tag and plugin, if there is one."""
@@ -282,3 +298,47 @@ class Run:
     def all(self) -> list[tuple[str, Track]]:
         """Every track with its tag, first plugins first."""
         return [*self.tracks.items(), *((tag, track) for (_, tag), track in self.others.items())]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a run has come.
+
+    Attributes:
+        name, first, last: as in `RunInfo`.
+        grew: see `Run`.
+        last_step: the greatest of its series' last steps, None where it has none. Hyperparameters have no step.
+        longest: the tag of its longest scalar series, or empty.
+        sessions: differs whenever the run's hyperparameters may differ; None where it has none.
+    """
+
+    name: str
+    first: float | None
+    last: float | None
+    grew: float
+    last_step: int | None
+    longest: str
+    sessions: tuple[object, ...] | None
+
+
+def standing_of(name: str, run: Run) -> Standing:
+    """What was published of a run."""
+    last_step: int | None = None
+    longest, most = "", 0
+    sessions: list[object] = []
+    for tag, track in run.all():
+        count = track.published if track.before is None else track.before.count
+        if not count:
+            continue
+        if track.plugin == "hparams":
+            sessions += (tag, count, track.generation)
+            continue
+        shown = track.before or track
+        step = int(shown.columns[0][shown.start + count - 1])
+        last_step = step if last_step is None else max(step, last_step)
+        if count > most and track.plugin == "scalars":
+            longest, most = tag, count
+    info = run.info
+    first, last = (None, None) if info is None else (info.first_wall_time, info.last_wall_time)
+    # the run itself, because one that is read anew may count as much as before
+    return Standing(name, first, last, run.grew, last_step, longest, (id(run), *sessions) if sessions else None)

@@ -95,6 +95,7 @@ def _run(argv: Sequence[str] | None, epilog: Callable[[], str] | None) -> int:
             prefix=options.prefix,
             tls=options.tls,
             cache=options.cache,
+            sidecar=options.sidecar,
         )
         asyncio.run(serving)
     return EXIT_OK

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+
+from tallyboard.core.extremes import Extremes
+from tallyboard.core.facts import Facts
 
 from . import assets
 from . import routes as api
 from .access import Access
 from .context import CONTEXT, Context
 from .live import Hub
+from .records import Records
 from .safety import MAX_BODY, add_headers, guard
+from .sidecar import Sidecar
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
     from pathlib import Path
 
     from tallyboard.core.store import BlobRef, Store
+
+SIDECAR_PAUSE = 2.0
+"""Seconds between two looks at the sidecar while somebody has the page open."""
 
 
 def make_app(
@@ -32,6 +41,8 @@ def make_app(
     prefix: str = "",
     samples: Mapping[str, int] | None = None,
     fetch: Callable[[BlobRef], bytes] | None = None,
+    locate: Callable[[str], str] | None = None,
+    sidecar: str = "auto",
 ) -> web.Application:
     """Build the viewer's application.
 
@@ -45,16 +56,31 @@ def make_app(
         prefix: of every path, such as `/board`, for a reverse proxy that passes it on; empty for none.
         samples: how many values of a series TensorBoard's routes give at most, by plugin.
         fetch: reads a record that the store refers to; without it, only scalars can be served.
+        locate: gives a run's directory; by default the one of its name in the logdir.
+        sidecar: where notes are kept, see `Sidecar`.
     """
     app = web.Application(client_max_size=MAX_BODY)
     access = access or Access()
-    context = Context(store, Hub(store, keep_alive=keep_alive), logdir, title, access.writable, samples or {})
-    app[CONTEXT] = context if fetch is None else replace(context, fetch=fetch)
+    fetch = fetch or Records(logdir).fetch
+    app[CONTEXT] = Context(
+        store,
+        Hub(store, keep_alive=keep_alive),
+        logdir,
+        title,
+        fetch,
+        locate or Records(logdir).path,
+        Facts(store, fetch),
+        Extremes(store),
+        Sidecar(logdir, sidecar, writable=access.writable),
+        access.writable,
+        samples or {},
+    )
     app[assets.STATIC_DIR] = static.resolve()
     for table in api.found():
         app.add_routes(table)
     app.add_routes(assets.routes)
     app.cleanup_ctx.append(_hub_is_open)
+    app.cleanup_ctx.append(_sidecar_is_watched)
     app.on_shutdown.append(_end_streams)
     outer = app
     if prefix:
@@ -76,6 +102,23 @@ async def _hub_is_open(app: web.Application) -> AsyncGenerator[None]:
     app[CONTEXT].hub.open()
     yield
     app[CONTEXT].hub.close()
+
+
+async def _sidecar_is_watched(app: web.Application) -> AsyncGenerator[None]:
+    """Other viewers of the logdir change the file too, and people with an editor."""
+    context = app[CONTEXT]
+
+    async def watch() -> None:
+        while True:
+            await asyncio.sleep(SIDECAR_PAUSE)
+            if context.hub.streams:
+                context.hub.tell_sidecar((await asyncio.to_thread(context.sidecar.told)).version)
+
+    watching = asyncio.create_task(watch())
+    yield
+    watching.cancel()
+    with suppress(asyncio.CancelledError):
+        await watching
 
 
 async def _end_streams(app: web.Application) -> None:

@@ -8,24 +8,21 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from tallyboard.core.errors import CorruptRecord
-
 from .lines import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from tallyboard.core.extremes import Extremes
+    from tallyboard.core.facts import Fact, Facts
     from tallyboard.core.store import BlobRef, Store
 
     from .live import Hub
+    from .sidecar import Sidecar
 
 
 def _new_boot() -> str:
     return token_hex(4)
-
-
-def _nothing_there(ref: BlobRef) -> bytes:
-    raise CorruptRecord(f"{ref.path}: this server was started without a reader of files")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +38,10 @@ class Context:
         samples: how many values of a series TensorBoard's routes give at most, by plugin; 0 or absent for all.
         fetch: reads one record from where the reader found it; slow, so never in the event loop. Raises CorruptRecord
             where it is not there any more.
+        locate: gives a run's directory, an absolute path or a URL.
+        facts, extremes: what tables say of runs; both may take a while, so they are asked in other threads.
+        encoded_facts: each run's fact as it was said last.
+        sidecar: what people say of runs.
         boot: a token of this process. Versions count from 0 in every process, so a version kept by a
             browser (an ETag, a Last-Event-ID) means nothing without it.
         lines: smoothed series that were asked for.
@@ -50,9 +51,14 @@ class Context:
     hub: Hub
     logdir: str
     title: str
+    fetch: Callable[[BlobRef], bytes]
+    locate: Callable[[str], str]
+    facts: Facts
+    extremes: Extremes
+    sidecar: Sidecar
     writable: bool = True
     samples: Mapping[str, int] = field(default_factory=dict[str, int])
-    fetch: Callable[[BlobRef], bytes] = _nothing_there
+    encoded_facts: dict[str, tuple[Fact, bytes]] = field(default_factory=dict[str, "tuple[Fact, bytes]"])
     boot: str = field(default_factory=_new_boot)
     lines: Lines = field(default_factory=Lines)
 

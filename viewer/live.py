@@ -45,6 +45,7 @@ class Hub:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._unsubscribe: Callable[[], None] | None = None
         self._free = 0.0  # when the next change may be told, by the loop's clock
+        self._sidecar = 0
 
     @property
     def streams(self) -> int:
@@ -63,6 +64,12 @@ class Hub:
         with self._lock:
             self._closed = True
         self._wake()
+
+    def tell_sidecar(self, version: int) -> None:
+        """Say in every stream that the sidecar has this version, unless that was said; in the event loop's thread."""
+        if version > max(self._sidecar, 1):  # with the first one every process starts, and every page
+            self._sidecar = version
+            self._wake()
 
     def _published(self, _version: int) -> None:
         """Runs in the reader's thread: at most one wake-up is ever waiting in the loop."""
@@ -96,7 +103,8 @@ class Hub:
             version = self._store.version
             yield _event("hello", f"{boot}-{version}", {"version": version, "state": self._store.state})
             sent = version if since is None else since
-            if sent != version:
+            told = 0
+            if sent != version or self._sidecar:
                 news.set()
             while not self._closed:
                 if not await self._hears(news):
@@ -104,10 +112,10 @@ class Hub:
                     continue
                 await self._turn()
                 news.clear()
-                change = self._change(sent)
+                change = self._change(sent, told)
                 if self._closed or change is None:
                     continue
-                sent = change["version"]
+                sent, told = change["version"], change.get("sidecar", told)
                 yield _event("change", f"{boot}-{sent}", change)
                 await asyncio.sleep(self._gap)
         finally:
@@ -129,17 +137,18 @@ class Hub:
             return False
         return True
 
-    def _change(self, sent: int) -> dict[str, Any] | None:
+    def _change(self, sent: int, told: int) -> dict[str, Any] | None:
+        sidecar = {"sidecar": self._sidecar} if self._sidecar != told else {}
         version = self._store.version
         if sent == version:
-            return None
+            return {"version": version, "structure": False, "series": [], **sidecar} if sidecar else None
         if not 0 <= sent < version:
-            return {"version": version, "structure": True, "series": None}
+            return {"version": version, "structure": True, "series": None, **sidecar}
         changes = self._store.changes(sent)
         series = None
         if changes.series is not None:  # a generation is said where there is one: few runs are ever restarted
             series = [change if change[3] else change[:3] for change in changes.series]
-        return {"version": changes.version, "structure": changes.structure, "series": series}
+        return {"version": changes.version, "structure": changes.structure, "series": series, **sidecar}
 
 
 def _event(name: str, number: str, data: dict[str, Any]) -> bytes:

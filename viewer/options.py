@@ -44,6 +44,7 @@ class Options:
         tls: for HTTPS, or None.
         shown_host: the name in the address that is printed.
         cache: the directory of the index, `off`, or None for the user's cache directory.
+        sidecar: where notes are kept: `auto`, `user`, `off`, or a file.
     """
 
     logdir: str
@@ -55,6 +56,7 @@ class Options:
     tls: ssl.SSLContext | None
     shown_host: str
     cache: str | None = None
+    sidecar: str = "auto"
 
     def address(self, port: int) -> str:
         """The address to open in a browser, with the token where one is needed."""
@@ -98,6 +100,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="directory to keep what was read in, for a quick second start; off to keep nothing",
     )
+    add(
+        "--sidecar",
+        type=_sidecar,
+        default="auto",
+        metavar="WHERE",
+        help="where names, notes, views and charts are kept: auto (in the logdir, or in your data folder where it "
+        "cannot be written), user (in your data folder), off, or a file",
+    )
     add("--version", "--version_tb", action="version", version=f"tallyboard {__version__}")
 
 
@@ -124,7 +134,9 @@ def options_of(parser: argparse.ArgumentParser, argv: Sequence[str] | None, comm
     access = Access(_token(parser, given.no_token, beyond), frozenset(names), beyond, not given.read_only)
     shown = host or socket.gethostname()
     tls = _tls(parser, given.certfile, given.keyfile)
-    return Options(logdir, host, given.port, given.path_prefix, given.window_title, access, tls, shown, given.cache)
+    return Options(
+        logdir, host, given.port, given.path_prefix, given.window_title, access, tls, shown, given.cache, given.sidecar
+    )
 
 
 def _logdir(parser: argparse.ArgumentParser, given: argparse.Namespace, command: str) -> str:
@@ -174,6 +186,12 @@ def _port(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and int(text) <= 65535):
         raise argparse.ArgumentTypeError(f"{text!r} is not a port: an integer from 0 to 65535")
     return int(text)
+
+
+def _sidecar(text: str) -> str:
+    if text not in ("auto", "user", "off") and (not text or "\0" in text or os.path.isdir(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no file; give auto, user, off, or the path of a file")
+    return text
 
 
 def _prefix(text: str) -> str:

@@ -14,6 +14,7 @@ from tallyboard.core.store import Store
 
 from .app import make_app
 from .indexing import Indexing
+from .records import Records
 
 if TYPE_CHECKING:
     import socket
@@ -37,6 +38,7 @@ async def serve(
     prefix: str = "",
     tls: ssl.SSLContext | None = None,
     cache: str | None = None,
+    sidecar: str = "auto",
 ) -> None:
     """Serve `logdir` on `listener` until SIGINT or SIGTERM.
 
@@ -44,15 +46,25 @@ async def serve(
         listener: bound and listening; closed at the end.
         logdir: need not exist yet.
         announce: called once connections are answered.
-        title, access, prefix: see `make_app`.
+        title, access, prefix, sidecar: see `make_app`.
         tls: speaks HTTPS with this; None speaks HTTP.
     """
     # A peer that speaks no HTTP is no fault of ours; our own failures are logged by the guard.
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     store = Store()
-    indexing = Indexing(lambda: _open_reader(logdir, store, cache))
+    records = Records(logdir)
+    indexing = Indexing(lambda: _open_reader(logdir, store, cache, records))
     runner = web.AppRunner(
-        make_app(store, logdir=logdir, title=title, access=access, prefix=prefix),
+        make_app(
+            store,
+            logdir=logdir,
+            title=title,
+            access=access,
+            prefix=prefix,
+            fetch=records.fetch,
+            locate=records.path,
+            sidecar=sidecar,
+        ),
         access_log=None,
         handle_signals=False,
         handler_cancellation=True,
@@ -71,12 +83,12 @@ async def serve(
         indexing.stop()
 
 
-def _open_reader(logdir: str, store: Store, cache: str | None) -> Poller:
+def _open_reader(logdir: str, store: Store, cache: str | None, records: Records) -> Poller:
     from tallyboard.core.follow import Follower
     from tallyboard.core.index import cache_folder
     from tallyboard.core.reader import LogdirReader
 
-    return Follower(LogdirReader(logdir, store, cache=cache_folder(cache)))
+    return Follower(records.opened(LogdirReader(logdir, store, cache=cache_folder(cache))))
 
 
 def _on_signals(stop: Callable[[], None]) -> None:

@@ -47,7 +47,8 @@ export class Refused extends Error {
   }
 }
 
-async function checked(response: Response): Promise<Response> {
+/** The response, if the server said yes. */
+export async function checked(response: Response): Promise<Response> {
   if (response.ok) return response;
   let reason = response.statusText;
   try {

@@ -1,8 +1,14 @@
 import { fetchIndex, fetchScalars, type Index, type LogdirState } from "./api";
+import { fetchFacts } from "./facts";
+import { Facts } from "./facts.svelte";
 import { Live, type Change, type Link } from "./live";
+import { fetchMetrics } from "./metrics";
+import { MetricsFeed } from "./metrics.svelte";
 import { sharedPrefix } from "./names";
 import { naturally, sortNaturally } from "./order";
 import { SeriesCache } from "./series";
+import { fetchSidecar, sendPatch } from "./sidecar";
+import { Sidecar } from "./sidecar.svelte";
 
 const NOTHING: Index = { version: -1, logdir: "", state: "loading", title: "tallyboard", runs: [], series: {} };
 /** Least time between two fetches of the index, and how many times its own cost it may take. */
@@ -15,6 +21,9 @@ export class Board {
   link = $state<Link>("connecting");
   problem = $state<string | null>(null);
   readonly series = new SeriesCache(fetchScalars, (problem) => (this.problem = problem));
+  readonly facts = new Facts(fetchFacts);
+  readonly metrics = new MetricsFeed(fetchMetrics);
+  readonly sidecar = new Sidecar(fetchSidecar, sendPatch);
   readonly live: Live;
 
   /** "starting" until the server has answered once. */
@@ -68,6 +77,9 @@ export class Board {
     this.#holding = this.phase === "ready" && index.state === "loading" && index.logdir === this.logdir;
     this.#take(index);
     if (!this.#holding) this.series.doubtAll();
+    this.facts.ask();
+    this.metrics.hear();
+    this.sidecar.hear();
     return index.version;
   }
 
@@ -86,6 +98,9 @@ export class Board {
     this.#version = Math.max(this.#version, change.version);
     if (!this.#holding) for (const news of change.series ?? []) this.series.note(...news);
     if (change.structure || change.series === null) void this.#refresh();
+    if (change.structure || change.series?.length !== 0) this.facts.ask();
+    this.metrics.hear(change);
+    if (change.sidecar !== undefined) this.sidecar.hear(change.sidecar);
   }
 
   async #refresh(): Promise<void> {

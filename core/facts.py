@@ -1,0 +1,255 @@
+"""What a table of runs says of each: its hyperparameters, how far it has come, and whether it still runs.
+
+Nobody writes down that a training has died, and few write down that it ended, so a status is a conclusion. The rules:
+
+1. A recorded end (the hparams plugin's session end) says "finished" or "failed". It is void once the run has values
+   that are more than `SILENCE` later: somebody went on with it.
+2. Torch's `add_hparams`, and Lightning with it, writes an end together with the start, whenever it is called. Such an
+   end counts only if nothing came after it and something came before it: then the call stood at the training's end.
+   The run below, named by the time, that torch writes it to holds nothing else, and is finished.
+3. Without an end, a run whose last news are younger than `SILENCE`, or than `GAPS` times the pause that is usual
+   between its values, is "running".
+4. Otherwise it is "stalled": it stopped, and nothing says that it was done.
+
+News are the wall time of its last value, and growth that was seen while the logdir was followed, for programs whose
+wall times are not the clock's.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+import numpy as np
+
+from .sessions import Fetch, Session, last_session
+from .store import Standing, Store
+
+__all__ = ["GAPS", "SILENCE", "Fact", "Facts", "Gathered", "Status"]
+
+Status = Literal["running", "finished", "stalled", "failed"]
+Plain = bool | float | str
+
+SILENCE: Final = 300.0
+"""Seconds without news after which a run is no longer taken to run."""
+GAPS: Final = 10.0
+"""Times the usual pause between its values that a run may be silent, where that is longer."""
+LONGEST_TEXT: Final = 1_000
+"""Characters of a hyperparameter's text that are told."""
+
+_TOGETHER = 1.0  # seconds within which a start and an end were written by one call
+_RECENT_POINTS = 101
+_BY_TIME = re.compile(r"(.+)/\d{9,10}\.\d+")  # what torch's add_hparams calls a run: str(time.time())
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What is known of one run.
+
+    Attributes:
+        status: see this module's rules.
+        started, ended: wall times of its first and last value, in seconds since 1970; None where it has none, or where
+            they are not finite.
+        hparams: by name, sorted; numbers that are not finite are the text that JavaScript has for them.
+        last_step: the greatest of its series' last steps; None where it has no series.
+        hparams_of: the run above whose hyperparameters these are; None for its own.
+    """
+
+    status: Status
+    started: float | None
+    ended: float | None
+    hparams: dict[str, Plain]
+    last_step: int | None
+    hparams_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """The facts of all runs in the order in which they were found.
+
+    Attributes:
+        version: of the store.
+        runs: by name. A fact that did not change is the same object as before.
+        pending: runs whose hyperparameters were not read yet, because time was up.
+    """
+
+    version: int
+    runs: dict[str, Fact]
+    pending: int
+
+
+@dataclass(slots=True)
+class _Kept:
+    standing: Standing
+    session: Session | None = None
+    known: bool = False  # whether the session was read
+    gap: float | None = None
+    values: dict[str, Plain] | None = None
+
+
+class Facts:
+    """Gathers facts of a store's runs, anew only for those that changed. May be asked by any thread.
+
+    Args:
+        store: whose runs.
+        fetch: reads a record, for hyperparameters; without it, nobody has any.
+        clock: seconds since 1970.
+    """
+
+    def __init__(self, store: Store, fetch: Fetch | None = None, clock: Callable[[], float] = time.time) -> None:
+        self._store = store
+        self._fetch = fetch
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._version = -1
+        self._kept: dict[str, _Kept] = {}
+        self._facts: dict[str, Fact] = {}
+
+    def gather(self, patience: float = math.inf) -> Gathered:
+        """Everything as it is now.
+
+        Args:
+            patience: seconds after which hyperparameters that were not read yet are left for the next time.
+        """
+        with self._lock:
+            names = self._catch_up()
+            pending = self._read_sessions(time.monotonic() + patience)
+            joined = self._join(names)
+            now = self._clock()
+            facts = {name: self._fact(name, joined, now) for name in names}
+            self._facts = facts
+            return Gathered(self._version, facts, pending)
+
+    def _catch_up(self) -> list[str]:
+        self._version, names, changed = self._store.changed_runs(self._version)
+        for standing in changed:
+            kept = self._kept.get(standing.name)
+            if kept is None or kept.standing.sessions != standing.sessions:
+                self._kept[standing.name] = _Kept(standing, known=standing.sessions is None)
+            else:
+                kept.standing, kept.gap = standing, None
+        if len(self._kept) > len(names):
+            there = set(names)
+            self._kept = {name: kept for name, kept in self._kept.items() if name in there}
+        return names
+
+    def _read_sessions(self, until: float) -> int:
+        unknown = [(name, kept) for name, kept in self._kept.items() if not kept.known]
+        for done, (name, kept) in enumerate(unknown):
+            if time.monotonic() >= until:
+                return len(unknown) - done
+            kept.session = None if self._fetch is None else last_session(self._store, self._fetch, name)
+            kept.values = None if kept.session is None else _plain(kept.session.values)
+            kept.known = True
+        return 0
+
+    def _join(self, names: list[str]) -> dict[str, str]:
+        """Which run below, named by the time, has the hyperparameters of a run that has none of its own.
+
+        Of several such runs the hyperparameters have to be the same: otherwise nobody knows which are the run's.
+        """
+        below: dict[str, list[str]] = {}
+        for name in names:
+            match = _BY_TIME.fullmatch(name)
+            kept = self._kept[name]
+            if match is not None and kept.session is not None:
+                above = self._kept.get(match[1])
+                if above is not None and above.session is None:
+                    below.setdefault(match[1], []).append(name)
+        joined: dict[str, str] = {}
+        for run, subs in below.items():
+            last = max(subs, key=_stamp)
+            if all(self._kept[sub].values == self._kept[last].values for sub in subs):
+                joined[run] = last
+        return joined
+
+    def _fact(self, name: str, joined: dict[str, str], now: float) -> Fact:
+        kept = self._kept[name]
+        sub = self._kept[joined[name]] if name in joined else None
+        match = _BY_TIME.fullmatch(name)
+        above = match[1] if match is not None and match[1] in joined else None
+        standing = kept.standing
+        fact = Fact(
+            self._status(kept, sub, above is not None, now),
+            _finite(standing.first),
+            _finite(standing.last),
+            (kept.values if sub is None else sub.values) or {},
+            standing.last_step,
+            above,
+        )
+        before = self._facts.get(name)
+        return before if before == fact and before is not None else fact
+
+    def _status(self, kept: _Kept, sub: _Kept | None, beside: bool, now: float) -> Status:
+        standing = kept.standing
+        if (end := _recorded_end(kept, sub, beside)) is not None:
+            return end
+        last = standing.last if standing.last is not None and standing.last <= now + SILENCE else -math.inf
+        silent = now - max(last, standing.grew)
+        if silent <= SILENCE:
+            return "running"
+        span = (standing.last or 0.0) - (standing.first or 0.0)
+        if not standing.longest or silent > GAPS * span:
+            return "stalled"
+        if kept.gap is None:
+            kept.gap = self._usual_gap(standing)
+        return "running" if silent <= GAPS * kept.gap else "stalled"
+
+    def _usual_gap(self, standing: Standing) -> float:
+        """The median pause between the last values of its longest series, in seconds; 0 where it has none."""
+        series = self._store.scalars(standing.name, standing.longest)
+        if series is None:
+            return 0.0
+        pauses = np.diff(series.wall_time[-_RECENT_POINTS:])
+        pauses = pauses[np.isfinite(pauses) & (pauses > 0)]
+        return float(np.median(pauses)) if len(pauses) else 0.0
+
+
+def _recorded_end(kept: _Kept, sub: _Kept | None, beside: bool) -> Status | None:
+    """How a run ended by its own records, or by those that torch wrote below it; None where they do not say."""
+    standing, session = kept.standing, kept.session
+    alone = beside or _BY_TIME.fullmatch(standing.name) is not None
+    if session is None and sub is not None and sub.session is not None:
+        session, alone = replace(sub.session, end_time=None), False  # that run has ended; this one maybe
+    if session is None or session.ended is None or session.status not in ("success", "failure"):
+        return None
+    if not _counts(session, standing, alone):
+        return None
+    return "finished" if session.status == "success" else "failed"
+
+
+def _counts(session: Session, standing: Standing, alone: bool) -> bool:
+    """Whether the end that a session recorded is the end of a run that has come so far."""
+    assert session.ended is not None
+    last = session.ended if standing.last is None else standing.last
+    if session.end_time is not None:
+        return last <= session.ended + SILENCE
+    if alone:
+        return True
+    first = session.begun if standing.first is None else standing.first
+    return last <= session.ended + _TOGETHER and first < session.begun - _TOGETHER
+
+
+def _stamp(name: str) -> float:
+    return float(name.rpartition("/")[2])
+
+
+def _plain(values: dict[str, str | bool | float]) -> dict[str, Plain]:
+    out: dict[str, Plain] = {}
+    for name, value in values.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            out[name] = "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+        elif isinstance(value, str) and len(value) > LONGEST_TEXT:
+            out[name] = f"{value[: LONGEST_TEXT - 1]}…"
+        else:
+            out[name] = value
+    return out
+
+
+def _finite(number: float | None) -> float | None:
+    return number if number is not None and math.isfinite(number) else None
