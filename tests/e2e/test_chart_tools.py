@@ -81,3 +81,80 @@ def test_what_a_restart_voided_is_faint_and_the_line_never_runs_back(
     page.get_by_role("checkbox", name="Superseded").check()
     resumed.wait(runs=1, points=100)
     assert resumed.pixels_near(colour, 30) == before
+
+
+def test_x_can_be_steps_from_the_first_epochs_or_any_tag(
+    tools: Any, open_page: Callable[..., Page], chart: Any
+) -> None:
+    """The menu of x: from each run's first step; epochs; another tag, found by typing and kept in the address."""
+    page = open_page(tools, "smoothing=0&tags=^loss$")
+    loss = chart(page, "loss").wait(runs=2, points=2 * STEPS)
+    assert loss.domain[:2] == (0, 1000 + STEPS - 1)
+    across = page.get_by_role("combobox", name="Horizontal axis")
+    across.select_option("Relative step")
+    loss.wait_for_domain(lambda domain: domain[:2] == (0, STEPS - 1))
+    across.select_option("Epoch")
+    loss.wait_for_domain(lambda domain: domain[:2] == (0, 4))
+    # The steps before the first epoch was written have no place.
+    loss.wait(points=2 * (STEPS - EPOCH + 1))
+    loss.hover(0.95, 0.5)
+    cells = page.locator(".tip tbody tr").first.locator("td")
+    assert cells.nth(2).inner_text() == "99" or cells.nth(2).inner_text() == "1,099"
+    across.select_option("Another tag…")
+    page.get_by_role("searchbox", name="Find a tag").fill("TOK")
+    page.get_by_role("button", name="tokens", exact=True).click()
+    loss.wait_for_domain(lambda domain: domain[:2] == (64 * EPOCH, 64 * STEPS))
+    expect(across).to_have_value("tag:tokens")
+    expect(page).to_have_url(re.compile("by=tag%3Atokens"))
+    page.reload()
+    loss.wait(runs=2, points=2 * (STEPS - EPOCH + 1))
+    assert loss.domain[:2] == (64 * EPOCH, 64 * STEPS)
+
+
+def test_axes_end_where_they_are_told_to(tools: Any, open_page: Callable[..., Page], chart: Any) -> None:
+    """Typed ends hold for one tag, outlast a zoom and a reload, say what they leave out, and are cleared again."""
+    page = open_page(tools, "smoothing=0")
+    loss = chart(page, "loss").wait(runs=2)
+    spiky = chart(page, "spiky").wait(runs=2)
+    loss.wait()
+    whole, other = loss.domain, spiky.domain
+    page.get_by_role("button", name="Axis ranges of loss").click()
+    page.get_by_role("textbox", name="y, least").fill("0.5")
+    page.get_by_role("textbox", name="y, most").fill("1e0")
+    page.get_by_role("textbox", name="x, most").fill("50")
+    page.keyboard.press("Enter")
+    shown = loss.wait_for_domain(lambda domain: domain == (0, 50, 0.5, 1))
+    page.get_by_role("textbox", name="y, least").fill("2")
+    expect(page.get_by_role("alert").filter(has_text="below")).to_have_text("The least has to be below the most.")
+    page.keyboard.press("Escape")
+    above = sum(loss_of(0, step) > 1 for step in range(51))
+    assert loss.root.get_attribute("data-outside") == f"{above},0"
+    assert spiky.domain == other
+    loss.drag((0.4, 0.5), (0.7, 0.53))
+    loss.wait_for_domain(lambda domain: domain != shown)
+    page.mouse.dblclick(*loss.place(0.5, 0.5))
+    loss.wait_for_domain(lambda domain: domain == shown)
+    expect(page).to_have_url(re.compile("range="))
+    page.reload()
+    loss.wait(runs=2)
+    assert loss.domain == shown
+    page.get_by_role("button", name="Axis ranges of loss").click()
+    page.get_by_role("button", name="Clear").click()
+    loss.wait_for_domain(lambda domain: domain == whole)
+
+
+def test_a_zoom_may_be_that_of_all_charts(tools: Any, open_page: Callable[..., Page], chart: Any) -> None:
+    """With the switch on, zooming one chart in x zooms the others, also after a reload, and `r` gives it up in all."""
+    page = open_page(tools, "smoothing=0&sync=1&tags=spiky|resumed")
+    spiky = chart(page, "spiky").wait(runs=2)
+    resumed = chart(page, "resumed").wait(runs=1)
+    whole = spiky.domain, resumed.domain
+    spiky.drag((0.3, 0.5), (0.6, 0.52))
+    shown = spiky.wait_for_domain(lambda domain: domain != whole[0])
+    resumed.wait_for_domain(lambda domain: domain[:2] == shown[:2])
+    page.wait_for_url(re.compile("zoomx="))
+    page.reload()
+    assert resumed.wait(runs=1).domain[:2] == shown[:2]
+    page.keyboard.press("r")
+    resumed.wait_for_domain(lambda domain: domain == whole[1])
+    spiky.wait_for_domain(lambda domain: domain == whole[0])

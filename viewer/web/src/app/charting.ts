@@ -1,13 +1,76 @@
 /** What a person can set of all charts at once, beyond the axes: the address keeps it. */
 import { actions } from "./actions";
-import { flag, setting } from "./setting.svelte";
+import { flag, json, setting, text, type Codec } from "./setting.svelte";
 
 /** Outliers are left out of the height of charts. */
 export const trim = setting("trim", flag, false);
 
-actions.register({
-  keys: ["o"],
-  does: "Leave outliers out of the height",
-  group: "Charts",
-  run: () => (trim.value = !trim.value),
-});
+/** What lies across charts when it is neither step nor time: "first", "epoch", "tag:" with a tag; else empty. */
+export const by = setting("by", text, "");
+
+/** Zooming one chart in x zooms all. */
+export const sync = setting("sync", flag, false);
+
+type SharedZoom = readonly [across: string, lo: number, hi: number];
+
+function isSharedZoom(value: unknown): value is SharedZoom | null {
+  if (value === null) return true;
+  return Array.isArray(value) && value.length === 3 && typeof value[0] === "string" && value.slice(1).every(Number.isFinite);
+}
+
+/** What all charts are zoomed to in x, and of which axis that is. */
+export const zoomx = setting<SharedZoom | null>("zoomx", json(isSharedZoom), null);
+
+/** One end each; null leaves it to the data. */
+export type Bounds = readonly [lo: number | null, hi: number | null];
+
+/** The ends of the axes of one chart, as typed. Those of x are only meant for the axis they were typed for. */
+export interface AxisRange {
+  tag: string;
+  across: string;
+  x: Bounds;
+  y: Bounds;
+}
+
+function decodeRange(written: string): AxisRange[] {
+  try {
+    const [tag, across, ...ends] = JSON.parse(written) as unknown[];
+    const numbers = ends.map((end) => (typeof end === "number" ? end : null));
+    if (typeof tag !== "string" || typeof across !== "string" || numbers.length !== 4) return [];
+    return [{ tag, across, x: [numbers[0], numbers[1]], y: [numbers[2], numbers[3]] }];
+  } catch {
+    return [];
+  }
+}
+
+const rangeList: Codec<readonly AxisRange[]> = {
+  decode: (written) => written.flatMap(decodeRange),
+  encode: (list) => list.map(({ tag, across, x, y }) => JSON.stringify([tag, across, ...x, ...y])),
+};
+
+export const ranges = setting("range", rangeList, []);
+
+export const FREE: Bounds = [null, null];
+
+/** The typed ends of a chart's axes. */
+export function boundsOf(tag: string, across: string): { x: Bounds; y: Bounds } {
+  const found = ranges.value.find((range) => range.tag === tag);
+  return { x: found?.across === across ? found.x : FREE, y: found?.y ?? FREE };
+}
+
+/** Sets the ends of a chart's axes; where all are free, nothing is kept. */
+export function bound(tag: string, across: string, x: Bounds, y: Bounds): void {
+  const others = ranges.value.filter((range) => range.tag !== tag);
+  const free = [...x, ...y].every((end) => end === null);
+  ranges.value = free ? others : [...others, { tag, across, x, y }];
+}
+
+actions.register(
+  {
+    keys: ["o"],
+    does: "Leave outliers out of the height",
+    group: "Charts",
+    run: () => (trim.value = !trim.value),
+  },
+  { does: "Zoom all charts together", group: "Charts", run: () => (sync.value = !sync.value) },
+);

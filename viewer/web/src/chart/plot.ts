@@ -1,3 +1,4 @@
+import { FREE, type Bounds } from "../app/charting";
 import { drawLine, drawOddities, dot } from "./draw";
 import { drawOutside, outsideLabels, type Outside } from "./edges";
 import { extentX, extentY } from "./extent";
@@ -8,7 +9,8 @@ import { durationLabel, logTicks, numberTicks, relativeTicks, stepTicks, symlogT
 import { SvgPen, type Surface } from "./svg";
 import type { Range, Trace } from "./trace";
 
-export type AxisKind = "step" | "relative" | "wall";
+/** What x counts: steps, seconds, moments, or the values of another tag. */
+export type AxisKind = "step" | "relative" | "wall" | "value";
 
 /** A part of the plane to show. Without x that is all of it; without y, what fits x. */
 export interface Zoom {
@@ -31,7 +33,7 @@ const LABEL_PX = 11;
 const RAW_ALPHA = 0.26;
 const BACK_ALPHA = 0.18;
 
-const XTICKS = { step: stepTicks, relative: relativeTicks, wall: wallTicks };
+const XTICKS = { step: stepTicks, relative: relativeTicks, wall: wallTicks, value: numberTicks };
 
 function context(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
   const pen = canvas.getContext("2d");
@@ -53,14 +55,28 @@ function rising({ lo, hi }: Range, kind: ScaleKind, bottom: number, top: number)
 /** Ticks of steps or seconds drawn by their logarithm. */
 function bentTicks(axis: AxisKind, range: Range, count: number): Ticks {
   const near = range.lo > 1 ? logTicks(range, count) : symlogTicks(range, count, 0.1);
+  if (axis === "value") return valueTicks(range, "symlog", count);
   if (near.values.length < 2) return XTICKS[axis](range, count);
   return axis === "relative" ? { values: near.values, labels: near.values.map((value) => durationLabel(value, 0)) } : near;
+}
+
+/** What the data ask for, with the ends that were typed; one that leaves nothing to see moves the other. */
+function within([lo, hi]: Bounds, data: () => Range): Range {
+  if (lo !== null && hi !== null) return { lo, hi };
+  const range = data();
+  const room = range.hi - range.lo;
+  if (lo !== null) return { lo, hi: range.hi > lo ? range.hi : lo + room };
+  return hi === null ? range : { lo: range.lo < hi ? range.lo : hi - room, hi };
 }
 
 /** One line chart on two canvases: the lines, and what follows the pointer above them. */
 export class Plot {
   traces: readonly Trace[] = [];
   axis: AxisKind = "step";
+  /** What x is called, where its labels do not tell. */
+  xname = "";
+  /** Where the axes end when nothing is zoomed; null where the data decide. */
+  bounds: { x: Bounds; y: Bounds } = { x: FREE, y: FREE };
   /** How values go up the chart. */
   rise: ScaleKind = "linear";
   /** Whether steps and seconds are drawn by their logarithm. */
@@ -137,14 +153,14 @@ export class Plot {
 
   #paint(pen: Surface): void {
     pen.font = `${LABEL_PX}px ui-sans-serif, system-ui, sans-serif`;
-    const x = this.zoom?.x ?? extentX(this.traces, this.axis === "step" ? 1 : 0.5);
+    const x = this.zoom?.x ?? within(this.bounds.x, () => extentX(this.traces, this.axis === "step" ? 1 : 0.5));
     const y = this.#extentY(x);
     const bottom = this.#height - BOTTOM;
     const yTicks = valueTicks(y, this.rise, Math.max(2, (bottom - TOP) / 32));
     const left = this.#leftMargin(pen, yTicks);
     const across = [x.lo, x.hi, left + INSET, this.#width - RIGHT - INSET] as const;
     // Step 0 has no logarithm; this bend has a place for it, and one unit is one step or second.
-    this.#sx = this.bent && this.axis !== "wall" ? symlog(...across, 1) : linear(...across);
+    this.#sx = this.bent && this.axis !== "wall" ? symlog(...across, this.axis === "value" ? symlogUnit(x.lo, x.hi) : 1) : linear(...across);
     this.#sy = rising(y, this.rise, bottom, TOP);
     this.#drawAxes(pen, yTicks);
     pen.save();
@@ -152,35 +168,43 @@ export class Plot {
     pen.rect(left, TOP - 4, this.#width - RIGHT - left, bottom - TOP + 5);
     pen.clip();
     this.#drawTraces(pen);
-    const trimmed = this.trim && !this.zoom?.y;
+    const trimmed = (this.trim || this.bounds.y.some((end) => end !== null)) && !this.zoom?.y;
     this.outside = trimmed ? drawOutside(pen, this.traces, this.#sx, this.#sy) : { above: 0, below: 0 };
     pen.restore();
     this.#drawOutsideLabels(pen);
+    if (this.xname) this.#drawNote(pen, this.xname, this.#sy.r0 - (this.outside.below ? 25 : 9));
   }
 
   #drawOutsideLabels(pen: Surface): void {
     const { above, below } = outsideLabels(this.outside);
+    if (above) this.#drawNote(pen, above, this.#sy.r1 + 14);
+    if (below) this.#drawNote(pen, below, this.#sy.r0 - 9);
+  }
+
+  /** A few words at the right edge, on a ground that lets lines through a little. */
+  #drawNote(pen: Surface, text: string, at: number): void {
     const right = this.#sx.r1 + INSET;
+    const most = 40;
+    const short = text.length > most ? `…${text.slice(1 - most)}` : text;
+    const width = pen.measureText(short).width + 8;
     pen.textAlign = "right";
-    for (const [text, at] of [[above, this.#sy.r1 + 14], [below, this.#sy.r0 - 9]] as const) {
-      if (!text) continue;
-      const width = pen.measureText(text).width + 8;
-      pen.globalAlpha = 0.85;
-      pen.fillStyle = this.#ink.panel;
-      pen.beginPath();
-      pen.rect(right - width, at - 11, width, 15);
-      pen.fill();
-      pen.globalAlpha = 1;
-      pen.fillStyle = this.#ink.label;
-      pen.fillText(text, right - 4, at);
-    }
+    pen.globalAlpha = 0.85;
+    pen.fillStyle = this.#ink.panel;
+    pen.beginPath();
+    pen.rect(right - width, at - 11, width, 15);
+    pen.fill();
+    pen.globalAlpha = 1;
+    pen.fillStyle = this.#ink.label;
+    pen.fillText(short, right - 4, at);
   }
 
   #extentY(x: Range): Range {
     const zoomed = this.zoom?.y;
     // A zoom made on another scale may reach where a logarithm does not.
     if (zoomed && !(this.rise === "log" && zoomed.lo <= 0)) return zoomed;
-    return extentY(this.traces, x, this.rise, this.trim);
+    const [lo, hi] = this.bounds.y;
+    const allowed = this.rise === "log" && lo !== null && lo <= 0 ? ([null, hi] as const) : this.bounds.y;
+    return within(allowed, () => extentY(this.traces, x, this.rise, this.trim));
   }
 
   // In steps, so that a label that grows by a digit does not shake the whole chart.

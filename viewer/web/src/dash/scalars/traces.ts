@@ -1,48 +1,76 @@
-import type { AxisKind } from "../../chart/plot";
+import { joined, rises } from "../../chart/join";
 import { Smoother } from "../../chart/smooth";
 import { stretchesOf, type Stretch } from "../../chart/stretches";
 import type { Trace } from "../../chart/trace";
 import type { Columns } from "../../data/columns";
+import type { Across } from "./across";
 
 export interface Recipe {
-  axis: AxisKind;
+  across: Across;
   smoothing: number;
   /** Whether points that a restart has voided are among those to draw. */
   superseded: boolean;
   colour: (run: string) => string;
 }
 
-/** Makes the lines of one tag from its columns, smoothing only what came since the last time. */
+type ColumnsOf = (tag: string, run: string) => Columns | undefined;
+
+interface Place {
+  x: Float64Array;
+  origin: number;
+  rising: boolean;
+}
+
+/** Makes the lines of one tag from its columns, working out only what came since the last time. */
 export class Traces {
   #smoothers = new Map<string, Smoother>();
   #stretches = new Map<string, { made: string; stretches: Stretch[] }>();
+  #joined = new Map<string, { made: readonly unknown[]; place: Place }>();
 
-  build(runs: readonly string[], columnsOf: (run: string) => Columns | undefined, recipe: Recipe): Trace[] {
+  build(tag: string, runs: readonly string[], columnsOf: ColumnsOf, recipe: Recipe): Trace[] {
     const traces: Trace[] = [];
     for (const run of runs) {
-      const columns = columnsOf(run);
-      if (columns && columns.n > 0) traces.push(this.#trace(run, columns, recipe));
+      const columns = columnsOf(tag, run);
+      if (!columns || columns.n === 0) continue;
+      const place = this.#place(run, columns, columnsOf, recipe.across);
+      if (place) traces.push(placed(this.#trace(run, columns, place, recipe)));
     }
     return traces;
   }
 
-  #trace(name: string, columns: Columns, recipe: Recipe): Trace {
-    const { axis, smoothing, colour } = recipe;
+  #trace(name: string, columns: Columns, place: Place, { smoothing, superseded, colour }: Recipe): Trace {
     const { n, step, wall, value } = columns;
-    const byStep = axis === "step";
     return {
       name,
       colour: colour(name),
       n,
-      x: byStep ? step : wall,
-      origin: axis === "relative" ? wall[0] : 0,
-      rising: byStep ? columns.stepRises : columns.wallRises,
+      ...place,
       step,
       wall,
       raw: value,
       line: smoothing > 0 ? this.#smoother(name).update(value, n, smoothing, columns.edition) : value,
-      ...(!columns.stepRises && { stretches: this.#stretched(name, columns, recipe.superseded) }),
+      ...(!columns.stepRises && { stretches: this.#stretched(name, columns, superseded) }),
     };
+  }
+
+  /** Where the points of a run stand; null when nothing of that kind is known of it. */
+  #place(run: string, columns: Columns, columnsOf: ColumnsOf, { kind, first, tagOf }: Across): Place | null {
+    const { step, wall, stepRises, wallRises } = columns;
+    if (kind === "step") return { x: step, origin: first ? step[0] : 0, rising: stepRises };
+    if (kind !== "value") return { x: wall, origin: kind === "relative" ? wall[0] : 0, rising: wallRises };
+    const tag = tagOf?.(run);
+    const other = tag === undefined ? undefined : columnsOf(tag, run);
+    return other && other.n > 0 ? this.#join(run, columns, other) : null;
+  }
+
+  #join(run: string, columns: Columns, other: Columns): Place {
+    const made = [columns, columns.n, columns.edition, other, other.n, other.edition];
+    let held = this.#joined.get(run);
+    if (!held || held.made.some((one, i) => one !== made[i])) {
+      const x = joined(columns.step, columns.n, other);
+      this.#joined.set(run, (held = { made, place: { x, origin: 0, rising: rises(x) } }));
+    }
+    return held.place;
   }
 
   #stretched(run: string, { step, n, edition }: Columns, voiding: boolean): Stretch[] {
@@ -57,4 +85,24 @@ export class Traces {
     if (!smoother) this.#smoothers.set(run, (smoother = new Smoother()));
     return smoother;
   }
+}
+
+/** The same line without the points at its start that have no place yet. */
+function placed(trace: Trace): Trace {
+  const { x, n } = trace;
+  if (trace.stretches || n === 0 || !Number.isNaN(x[0])) return trace;
+  let from = 0;
+  while (from < n && Number.isNaN(x[from])) from++;
+  const line = trace.line.subarray(from, n);
+  const kept = x.subarray(from, n);
+  return {
+    ...trace,
+    n: n - from,
+    x: kept,
+    rising: rises(kept),
+    step: trace.step.subarray(from, n),
+    wall: trace.wall.subarray(from, n),
+    raw: trace.raw === trace.line ? line : trace.raw.subarray(from, n),
+    line,
+  };
 }
