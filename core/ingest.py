@@ -19,6 +19,7 @@ from .errors import CorruptRecord
 from .legacy import NAMELESS, PLUGINS_BY_FIELD, number_in, plugin_of
 from .outline import ODD, SIMPLE_VALUE, SUMMARY, Outlines, outline
 from .record import HEADER, Frames, checksums_hold, forget_tables
+from .repeats import Repeat, find
 from .restarts import Cuts, Happening, Sequence, cuts_of, file_version
 from .store import Store
 from .tracks import Columns, Label, Track
@@ -49,6 +50,7 @@ class Batch:
         runs, paths: of each segment.
         origins: what to add to a position in the buffer to have one in the segment's file.
         growth: for runs of which more is to come, how many times as much as is in this batch.
+        repeats: what repeats among the records.
     """
 
     buffer: NDArray[np.uint8]
@@ -57,6 +59,7 @@ class Batch:
     paths: list[str]
     origins: list[int]
     growth: dict[str, float] = field(default_factory=dict[str, float])
+    repeats: list[Repeat] = field(default_factory=list[Repeat])
 
 
 @dataclass(slots=True)
@@ -126,6 +129,10 @@ class Ingest:
         self._numbers: dict[str, int] = {}
         self._taken = 0  # bytes since memory was given back
 
+    def find(self, buffer: NDArray[np.uint8], starts: list[int], ends: list[int]) -> tuple[Frames, list[Repeat]]:
+        """The records between each start and end, and what repeats among them; see `repeats.find`."""
+        return find(buffer, starts, ends, self._decoder.kind)
+
     def settle(self) -> None:
         """All there is was read: gives back the memory that only reading much at once needs."""
         if self._taken > MUCH:
@@ -150,7 +157,7 @@ class Ingest:
             np.zeros(count, bool),
             np.zeros(count, bool),
         )
-        decoded = self._decoder.decode(batch.buffer, frames.offset, frames.length)
+        decoded = self._decoder.decode(batch.buffer, frames.offset, frames.length, batch.repeats)
         for tag in list(self._decoder.tags)[len(self._names) :]:
             self._number(tag.decode("utf-8", "replace"), new=True)
         points = _Points(decoded.row, work.run_of[decoded.row] << 32 | decoded.tag, *_columns(decoded))

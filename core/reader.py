@@ -22,7 +22,7 @@ from .index import Index, Saved
 from .ingest import Batch, Ingest
 from .places import Entry, Listing, NamedPlace, Place
 from .progress import PROBE, FileState
-from .record import HEADER, OVERHEAD, Gap, masked_crc, scan
+from .record import HEADER, OVERHEAD, Gap, masked_crc
 from .remoteplace import place_for
 from .store import Asset, BlobRef, Store
 
@@ -375,7 +375,7 @@ class LogdirReader:
         buffer = np.empty(total + TAIL_ROOM, np.uint8)
         buffer[total:] = 0
         parts, replaced = self._fill(buffer, chosen)
-        frames = scan(buffer, [part.start for part in parts], [part.end for part in parts])
+        frames, repeats = self._ingest.find(buffer, [part.start for part in parts], [part.end for part in parts])
         self._ingest.take(
             Batch(
                 buffer,
@@ -384,6 +384,7 @@ class LogdirReader:
                 [part.file.path for part in parts],
                 [part.file.read - part.start for part in parts],
                 {part.file.run: _growth(part) for part in parts},
+                repeats,
             )
         )
         for gap in frames.gaps:
