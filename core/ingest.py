@@ -166,7 +166,7 @@ class Ingest:
             points = self._name_bare(work, points, decoded.bare)
         self._know_first(work, points)
         points = _with(points, work.scalars)
-        first = np.empty(len(work.runs), np.int64)
+        first = np.full(len(work.runs), -1, np.int64)  # of a run without a record in this batch
         first[work.run_of[::-1]] = np.arange(count)[::-1]
         cuts = cuts_of(work.runs, self._store, work.happenings, first.tolist(), lambda: _sequences(work, points))
         self._note_began(work, points, first)
@@ -344,7 +344,7 @@ class Ingest:
         """Tells the store of runs that are new when their first event was written."""
         for name, row in zip(work.runs, first.tolist(), strict=True):
             run = self._store.offer_run(name)
-            if run.began is None:
+            if run.began is None and row >= 0:
                 wall = work.wall_time[row : row + 1] if work.seen[row] else points.wall_time[points.row == row]
                 run.began = float(wall[0]) if len(wall) and np.isfinite(wall[0]) else None
 
