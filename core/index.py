@@ -31,6 +31,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import warn_once
 from .ingest import DECODING
 from .progress import NUMBERS, FileState, as_columns, from_columns
 from .snapshot import ARRAYS, Snapshot
@@ -209,7 +210,13 @@ class Index:
                 with suppress(OSError):
                     os.unlink(name)
                 raise
-        except (OSError, ValueError):
+        except (OSError, ValueError) as error:
+            warn_once(
+                ("index", str(self.folder)),
+                f"{self.folder}: what was read cannot be kept here for the next start, which reads everything again "
+                f"({type(error).__name__}: {error}). Make the directory writable, or choose another by --cache DIR or "
+                "TALLYBOARD_CACHE=DIR; off keeps nothing.",
+            )
             return None
         self._tidy()
         return digest.digest()

@@ -9,6 +9,7 @@ import shlex
 import signal
 import sys
 import threading
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,8 +98,15 @@ def _run(argv: Sequence[str] | None, epilog: Callable[[], str] | None) -> int:
             cache=options.cache,
             sidecar=options.sidecar,
         )
-        asyncio.run(serving)
+        with warnings.catch_warnings():
+            warnings.showwarning = _say
+            asyncio.run(serving)
     return EXIT_OK
+
+
+def _say(message: Warning | str, *_: object) -> None:
+    """A warning as a sentence: where in the code it arose helps nobody who started a viewer."""
+    print(f"tallyboard: {message}", file=sys.stderr, flush=True)
 
 
 def _port_in_use(taken: PortInUse, options: Options) -> str:

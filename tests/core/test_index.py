@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 import tallyboard as tb
 from tallyboard.core import index as index_module
 from tallyboard.core import logdir as logdir_module
+from tallyboard.core.errors import TallyboardWarning
 from tallyboard.core.follow import SAVE_PAUSE, Follower
 from tallyboard.core.index import Index, cache_folder
 from tallyboard.core.reader import LogdirReader
@@ -466,13 +467,22 @@ def test_the_folder_is_bounded(saved: tuple[Path, Path], monkeypatch: pytest.Mon
 
 
 def test_where_nothing_can_be_saved(tmp_path: Path) -> None:
-    """A cache directory that cannot be made or written is no trouble: nothing is saved."""
+    """A cache directory that cannot be made or written is no trouble: nothing is saved, and one warning says so."""
     event_file(tmp_path / "logs", records(range(3)))
     (tmp_path / "file").write_text("x")
-    reader = LogdirReader(tmp_path / "logs", cache=tmp_path / "file" / "cache")
+    folder = tmp_path / "file" / "cache"
+    reader = LogdirReader(tmp_path / "logs", cache=folder)
 
     assert reader.poll()
-    assert not reader.save()
+    with pytest.warns(TallyboardWarning) as said:
+        saved = [reader.save(), reader.save()]
+    assert saved == [False, False]
+    message = (
+        f"{folder}: what was read cannot be kept here for the next start, which reads everything again "
+        f"(NotADirectoryError: [Errno 20] Not a directory: '{folder}'). Make the directory writable, or choose another "
+        "by --cache DIR or TALLYBOARD_CACHE=DIR; off keeps nothing."
+    )
+    assert [str(warning.message) for warning in said] == [message]
 
 
 def test_runs_in_trouble_are_not_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,3 +71,19 @@ def test_nothing_is_kept_when_told_so(
     assert started.finish()[0] == 0
 
     assert not (tmp_path / "cache").exists()
+
+
+def test_a_cache_that_cannot_be_written_is_said(command: Any, until: Any, tmp_path: Path) -> None:
+    """A cache directory that cannot be made costs one sentence in the terminal; everything is shown."""
+    (tmp_path / "file").write_text("x")
+    with tb.SummaryWriter(tmp_path / "runs") as writer:
+        writer.add_scalar("loss", 1.0, 1)
+    started = command("--logdir", "runs", "--port", "0", "--cache", str(tmp_path / "file" / "cache"))
+    started.wait_for_line()
+    until(lambda: runs(started)["state"] == "ready")
+    assert [run["name"] for run in runs(started)["runs"]] == ["."]
+    started.process.send_signal(signal.SIGTERM)
+    code, _, errors = started.finish()
+    assert code == 0
+    assert errors.startswith(f"tallyboard: {tmp_path}/file/cache: what was read cannot be kept here")
+    assert errors.count("\n") == 1
