@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,3 +39,102 @@ def test_the_toolbar_keeps_to_its_lines(seeds: Any, open_page: Callable[..., Pag
     assert len(boxes) >= 5
     assert 1 + sum(b - a > 8 for a, b in itertools.pairwise(middles)) == lines, middles
     assert all(box["x"] >= 0 and box["x"] + box["width"] <= width for box in boxes if box)
+
+
+def groups(page: Page) -> list[list[str]]:
+    """Each group as its title and the tags of its cards, from top to bottom."""
+    found: list[list[str]] = page.evaluate("""() => [...document.querySelectorAll(".group")].map((group) => [
+        group.querySelector("h2 span").textContent,
+        ...[...group.querySelectorAll(".card")].map((card) => card.getAttribute("aria-label")),
+    ])""")
+    return found
+
+
+def test_tags_are_grouped_as_asked(seeds: Any, open_page: Callable[..., Page], chart: Any) -> None:
+    """By the last part a training loss stands beside a validation loss; groups fold all at once; the address knows."""
+    page = open_page(seeds, "smoothing=0")
+    chart(page, "train/loss").wait(runs=6, points=120)
+    assert groups(page) == [["train", "train/accuracy", "train/loss"], ["val", "val/accuracy", "val/loss"]]
+
+    page.get_by_role("button", name="Chart settings").click()
+    page.get_by_label("Group by").select_option("Last part of the tag")
+    page.wait_for_function("() => location.hash.includes('group=last')")
+    assert groups(page) == [["accuracy", "train/accuracy", "val/accuracy"], ["loss", "train/loss", "val/loss"]]
+    page.get_by_role("button", name="Fold all", exact=True).click()
+    page.wait_for_function("() => location.hash.includes('foldall=1')")
+    assert groups(page) == [["accuracy"], ["loss"]]
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="loss 2").click()
+    page.wait_for_function("() => location.hash.includes('&fold=loss') || location.hash.includes('#fold=loss')")
+    chart(page, "val/loss").wait(runs=6, points=120)
+    page.reload()
+    chart(page, "val/loss").wait(runs=6, points=120)
+    assert groups(page) == [["accuracy"], ["loss", "train/loss", "val/loss"]]
+
+
+def test_cards_come_in_sizes(seeds: Any, open_page: Callable[..., Page], chart: Any) -> None:
+    """Three small or two middle-sized cards fit side by side here; a number of columns overrules that."""
+    page = open_page(seeds, "smoothing=0&group=none", width=1280)
+    loss = chart(page, "train/loss").wait(runs=6)
+
+    def columns() -> int:
+        tops = [box["y"] for card in page.locator(".card").all() if (box := card.bounding_box())]
+        return max(tops.count(top) for top in tops)
+
+    assert columns() == 2
+    page.get_by_role("button", name="Chart settings").click()
+    page.get_by_role("radio", name="S", exact=True).check()
+    page.wait_for_function("() => location.hash.includes('size=s')")
+    assert columns() == 3
+    page.get_by_role("slider", name="Columns").fill("1")
+    page.wait_for_function("() => location.hash.includes('columns=1')")
+    assert columns() == 1
+    page.get_by_role("radio", name="L", exact=True).check()
+    expect(loss.root).to_have_css("height", "316px")
+
+
+def test_cards_are_walked_pinned_and_shown_alone(seeds: Any, open_page: Callable[..., Page], chart: Any) -> None:
+    """j and k walk, p pins on top, f fills the window with the card, where j and k show the next; Esc comes back."""
+    page = open_page(seeds, "smoothing=0&tags=train")
+    chart(page, "train/loss").wait(runs=6)
+
+    page.keyboard.press("j")
+    expect(page.get_by_role("group", name="train/accuracy")).to_be_focused()
+    page.keyboard.press("j")
+    expect(page.get_by_role("group", name="train/loss")).to_be_focused()
+    page.keyboard.press("p")
+    page.wait_for_function("() => location.hash.includes('pin=train%2Floss')")
+    assert groups(page) == [["Pinned", "train/loss"], ["train", "train/accuracy"]]
+    page.get_by_label("Filter tags").fill("train/acc")  # what is pinned stays
+    assert groups(page) == [["Pinned", "train/loss"], ["train", "train/accuracy"]]
+
+    page.get_by_role("button", name="Full screen: train/loss").click()
+    shown = page.get_by_role("dialog", name="Full screen: train/loss")
+    box = shown.locator(".chart").bounding_box()
+    assert box is not None
+    assert (box["width"], box["height"]) > (1200, 800)
+    expect(shown.locator(".chart")).to_have_attribute("data-points", "120")
+    page.keyboard.press("j")
+    expect(page.get_by_role("dialog", name="Full screen: train/accuracy")).to_be_visible()
+    page.wait_for_function("() => location.hash.includes('full=train%2Faccuracy')")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    page.get_by_role("button", name="Unpin train/loss").click()
+    page.wait_for_function("() => !location.hash.includes('pin=')")
+
+
+def test_thousands_of_cards_cost_what_is_in_sight(tmp_path: Path, open_page: Callable[..., Page], chart: Any) -> None:
+    """Of 2,000 tags the page holds some dozen cards, and has the room of all; the last is drawn when scrolled to."""
+    with tb.SummaryWriter(tmp_path / "run") as writer:
+        for number in range(2_000):
+            writer.add_scalar(f"layer{number // 10}/norm{number % 10}", number, 1)
+    page = open_page(tmp_path, "smoothing=0", width=1280)
+    chart(page, "layer0/norm0").wait(runs=1, points=1)
+    assert page.locator(".card").count() < 60
+    height = page.evaluate("() => document.querySelector('[data-scroller]').scrollHeight")
+    assert height > 200 * (38 + 5 * 260) * 0.95
+
+    page.evaluate("() => { const all = document.querySelector('[data-scroller]'); all.scrollTop = all.scrollHeight; }")
+    chart(page, "layer199/norm9").wait(runs=1, points=1)
+    assert "1,999 at step 1" in chart(page, "layer199/norm9").summary.replace("1999", "1,999")
+    assert page.locator(".card").count() < 60

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import tallyboard as tb
 
 RATES = ("0.003", "0.03", "1.0")
 STEPS = 200
+WIDTH = re.compile("width")
 
 
 @pytest.fixture(scope="module")
@@ -233,12 +235,14 @@ def test_a_card_can_take_the_full_width(rates: Any, open_page: Callable[..., Pag
     page = open_page(rates)
     loss = chart(page, "train/loss").wait(runs=3)
     before = loss.root.bounding_box()
-    page.get_by_role("button", name="Full width: train/loss").click()
+    page.get_by_role("button", name="More for train/loss").click()
+    page.get_by_role("menuitem", name=WIDTH).click()
     page.wait_for_function(
         "() => document.querySelector('.chart[data-tag=\"train/loss\"] canvas').width > 900 * devicePixelRatio"
     )
     assert loss.runs == 3
-    page.get_by_role("button", name="Full width: train/loss").click()
+    page.get_by_role("button", name="More for train/loss").click()
+    page.get_by_role("menuitem", name=WIDTH).click()
     page.wait_for_function("() => document.querySelector('.chart[data-tag=\"train/loss\"] canvas').width < 700")
     assert loss.root.bounding_box() == before
 

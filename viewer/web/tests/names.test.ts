@@ -1,5 +1,4 @@
 import { describe, expect, test } from "vitest";
-import { groupTags } from "../src/dash/scalars/groups";
 import { sharedPrefix, splitName } from "../src/data/names";
 import { naturally, sortNaturally } from "../src/data/order";
 
@@ -44,29 +43,5 @@ describe("long names", () => {
 
   test("lose nothing by being split", () => {
     for (const name of [...sweep, "", "/", "-".repeat(60)]) expect(splitName(name).join("")).toBe(name);
-  });
-});
-
-describe("groups of tags", () => {
-  test("are the parts before the first slash, in natural order", () => {
-    expect(groupTags(["train/loss", "layer10/norm", "layer2/norm", "train/a/b"])).toEqual([
-      { name: "layer2", tags: ["layer2/norm"] },
-      { name: "layer10", tags: ["layer10/norm"] },
-      { name: "train", tags: ["train/a/b", "train/loss"] },
-    ]);
-  });
-
-  test("take in a tag of their own name; other bare tags stand together at the top", () => {
-    expect(groupTags(["loss", "loss/train", "epoch_loss", "epoch_accuracy"])).toEqual([
-      { name: "", tags: ["epoch_accuracy", "epoch_loss"] },
-      { name: "loss", tags: ["loss", "loss/train"] },
-    ]);
-  });
-
-  test("exist for a leading slash and for the empty rest behind one", () => {
-    expect(groupTags(["/metrics/a", "x/"])).toEqual([
-      { name: "/metrics", tags: ["/metrics/a"] },
-      { name: "x", tags: ["x/"] },
-    ]);
   });
 });

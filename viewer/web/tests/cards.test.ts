@@ -1,0 +1,143 @@
+import { beforeEach, describe, expect, test, vi } from "vitest";
+import { arrange, between, type Measures } from "../src/dash/scalars/arrange";
+import { groupTags, titleIn, type Grouping } from "../src/dash/scalars/groups";
+import { pinCodec, spelled } from "../src/dash/scalars/pins";
+
+const named = (tags: string[], by?: Grouping): [string, string[]][] => groupTags(tags, by).map(({ name, tags }) => [name, tags]);
+
+describe("groups of tags", () => {
+  test("are the parts before the first slash, in natural order", () => {
+    expect(named(["train/loss", "layer10/norm", "layer2/norm", "train/a/b"])).toEqual([
+      ["layer2", ["layer2/norm"]],
+      ["layer10", ["layer10/norm"]],
+      ["train", ["train/a/b", "train/loss"]],
+    ]);
+  });
+
+  test("take in a tag of their own name; other bare tags stand together at the top", () => {
+    expect(groupTags(["loss", "loss/train", "epoch_loss", "epoch_accuracy"])).toEqual([
+      { name: "", title: "top level", tags: ["epoch_accuracy", "epoch_loss"] },
+      { name: "loss", title: "loss", tags: ["loss", "loss/train"] },
+    ]);
+  });
+
+  test("exist for a leading slash and for the empty rest behind one", () => {
+    expect(named(["/metrics/a", "x/"])).toEqual([
+      ["/metrics", ["/metrics/a"]],
+      ["x", ["x/"]],
+    ]);
+  });
+
+  const deep = ["net/enc/0/w", "net/enc/1/w", "net/dec/w", "net/w", "lr"];
+
+  test("may be the first two parts, or all but the last", () => {
+    expect(named(deep, "second")).toEqual([
+      ["", ["lr"]],
+      ["net", ["net/w"]],
+      ["net/dec", ["net/dec/w"]],
+      ["net/enc", ["net/enc/0/w", "net/enc/1/w"]],
+    ]);
+    expect(named(deep, "folder").map(([name]) => name)).toEqual(["", "net", "net/dec", "net/enc/0", "net/enc/1"]);
+  });
+
+  test("by the last part put train/loss beside val/loss, and what no other tag ends in together", () => {
+    expect(groupTags(["train/loss", "val/loss", "loss", "train/acc", "lr", "x/"], "last")).toEqual([
+      { name: "", title: "others", tags: ["lr", "train/acc", "x/"] },
+      { name: "loss", title: "loss", tags: ["loss", "train/loss", "val/loss"] },
+    ]);
+  });
+
+  test("can be one, and none of nothing", () => {
+    expect(named(["b/x", "a"], "none")).toEqual([["", ["a", "b/x"]]]);
+    expect(groupTags([], "none")).toEqual([]);
+  });
+
+  test("leave a card the part of its tag that they do not say", () => {
+    expect(titleIn("train", "first", "train/a/b")).toEqual(["train/", "a/b", ""]);
+    expect(titleIn("loss", "first", "loss")).toEqual(["", "loss", ""]);
+    expect(titleIn("loss", "last", "train/loss")).toEqual(["", "train", "/loss"]);
+    expect(titleIn("loss", "last", "loss")).toEqual(["", "loss", ""]);
+    expect(titleIn("\0pinned", "last", "train/loss")).toEqual(["", "train/loss", ""]);
+  });
+});
+
+describe("the board", () => {
+  const m: Measures = { columns: 3, card: 200, wide: 500, head: 40, gap: 10 };
+  const sizes = [7, 0, 4];
+  const wide = new Set(["0:4"]);
+  const blocks = arrange(
+    sizes.map((count, group) => ({ group, count })),
+    m,
+    ({ group }) => group === 1,
+    ({ group, count }) => Array.from({ length: count }, (_, i) => wide.has(`${group}:${i}`)),
+  );
+
+  test("puts cards in rows, and a wide one in a row of its own", () => {
+    expect(blocks[0].rows.map(({ from, to, top, height }) => [from, to, top, height])).toEqual([
+      [0, 3, 0, 210],
+      [3, 4, 210, 210],
+      [4, 5, 420, 510],
+      [5, 7, 930, 210],
+    ]);
+    expect(blocks.map(({ top, height }) => [top, height])).toEqual([
+      [0, 1180],
+      [1180, 40],
+      [1220, 460],
+    ]);
+  });
+
+  test("draws the rows within two heights, and keeps the room of all others", () => {
+    for (let lo = -300; lo < 1800; lo += 37) {
+      const { above, parts, below } = between(blocks, m, lo, lo + 400);
+      const room = parts.reduce((sum, { group, folded, before, from, to, behind }) => {
+        const rows = blocks[group.group].rows.filter((row) => row.from >= from && row.to <= to);
+        return sum + m.head + (folded ? 0 : before + rows.reduce((all, { height }) => all + height, 0) + behind);
+      }, 0);
+      if (parts.length > 0) expect(above + room + below).toBe(1680);
+    }
+  });
+
+  test("draws all of it when all is asked for", () => {
+    expect(between(blocks, m, -1, Infinity)).toMatchObject({ above: 0, below: 0, parts: [{ from: 0, to: 7, before: 0, behind: 0 }, {}, { from: 0, to: 4 }] });
+  });
+
+  test("is looked through fast with five thousand groups of one", () => {
+    const groups = Array.from({ length: 5_000 }, () => 1);
+    const many = arrange(groups, m, () => false, () => [false]);
+    expect(between(many, m, 100_000, 101_000).parts.length).toBeLessThan(8);
+  });
+});
+
+describe("pins", () => {
+  beforeEach(() => {
+    const store = new Map<string, string>();
+    vi.stubGlobal("localStorage", { getItem: (key: string) => store.get(key) ?? null, setItem: (key: string, value: string) => void store.set(key, value) });
+  });
+
+  test("stand in the address in their order, whatever they are called", () => {
+    const pins = ["val/loss", "#~00000000", "##", "a b&c=d", "train/loss"];
+    expect(pinCodec.decode(pinCodec.encode(pins))).toEqual(pins);
+    expect(pinCodec.decode(["a", "", "a", "b"])).toEqual(["a", "b"]);
+  });
+
+  test("that are many leave a short mark there, and come back by it", () => {
+    const pins = Array.from({ length: 300 }, (_, i) => `layer/${i}/norm`);
+    const encoded = pinCodec.encode(pins);
+    expect(encoded).toHaveLength(1);
+    expect(encoded[0]).toMatch(/^#~[0-9a-f]{8}$/);
+    expect(pinCodec.decode(encoded)).toEqual(pins);
+    expect(pinCodec.decode(spelled(pins))).toEqual(pins);
+  });
+
+  test("are all spelled out where the browser keeps nothing, and none when it lost them", () => {
+    const pins = Array.from({ length: 300 }, (_, i) => `layer/${i}/norm`);
+    vi.stubGlobal("localStorage", {
+      getItem: () => "no JSON",
+      setItem: () => {
+        throw new Error("forbidden");
+      },
+    });
+    expect(pinCodec.encode(pins)).toEqual(pins);
+    expect(pinCodec.decode(["#~12345678"])).toEqual([]);
+  });
+});
