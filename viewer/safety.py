@@ -35,6 +35,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'self'",
         "script-src 'self'",
+        "worker-src 'self'",  # holds the one stream of news for all tabs
         "style-src 'self' 'unsafe-inline'",  # the page sets colours and sizes of elements from data
         "img-src 'self' data: blob:",
         "connect-src 'self'",

@@ -4,6 +4,7 @@ import { Facts } from "./facts.svelte";
 import { Live, type Change, type Link } from "./live";
 import { fetchMetrics } from "./metrics";
 import { MetricsFeed } from "./metrics.svelte";
+import { openNews } from "./news";
 import { sharedPrefix } from "./names";
 import { naturally, sortNaturally } from "./order";
 import { SeriesCache } from "./series";
@@ -61,7 +62,7 @@ export class Board {
   constructor() {
     this.live = new Live({
       begin: () => this.#begin(),
-      open: (since) => new EventSource(`./api/live?since=${since}`),
+      open: (since) => openNews("./api/live", since),
       onChange: (change) => this.#change(change),
       onLink: (link) => (this.link = link),
     });

@@ -1,0 +1,127 @@
+import type { Change } from "./live";
+
+/** What a tab says to the newsroom, and what it hears. */
+export type Ask = { ask: "follow"; url: string; since: number } | { ask: "leave" } | { ask: "here" };
+export type Tell = { tell: "hello" } | { tell: "change"; data: string } | { tell: "error" } | { tell: "there?" };
+
+export type Post = (tell: Tell) => void;
+
+/** The part of EventSource that is used here. */
+export interface Stream {
+  addEventListener(type: string, listener: (event: MessageEvent<string>) => void): void;
+  close(): void;
+}
+
+/** How often tabs are asked whether they are there, and hear that the newsroom is. */
+export const ROUND_MS = 15_000;
+/** Rounds that a tab may leave unanswered, and a newsroom unasked. */
+export const SILENT_ROUNDS = 3;
+/** Changes kept for tabs that join a little behind. */
+const KEPT = 64;
+
+interface Tab {
+  post: Post;
+  since: number;
+  silent: number;
+}
+
+/** Holds the one stream of news for all tabs that follow: open while there is one, closed when there is none. */
+export class Newsroom {
+  #tabs = new Map<unknown, Tab>();
+  #stream: Stream | null = null;
+  #greeted = false;
+  /** The stream told all from here on. */
+  #from = 0;
+  #version = 0;
+  #kept: { version: number; data: string }[] = [];
+  #round: ReturnType<typeof setInterval> | undefined;
+
+  constructor(readonly open: (url: string) => Stream) {}
+
+  get tabs(): number {
+    return this.#tabs.size;
+  }
+
+  hear(key: unknown, ask: Ask, post: Post): void {
+    if (ask.ask === "follow") this.#join(key, ask, post);
+    else if (ask.ask === "leave") this.#leave(key);
+    else {
+      const tab = this.#tabs.get(key);
+      if (tab) tab.silent = 0;
+    }
+  }
+
+  /** Ends everything: who follows is told so, and looks for another newsroom. */
+  close(): void {
+    this.#lost();
+  }
+
+  #join(key: unknown, { url, since }: { url: string; since: number }, post: Post): void {
+    const tab = { post, since, silent: 0 };
+    this.#tabs.set(key, tab);
+    this.#round ??= setInterval(() => this.#ask(), ROUND_MS);
+    if (!this.#stream) this.#start(url, since);
+    if (this.#greeted) this.#welcome(tab);
+  }
+
+  #start(url: string, since: number): void {
+    const stream = this.open(`${url}?since=${since}`);
+    this.#stream = stream;
+    this.#from = this.#version = since;
+    stream.addEventListener("hello", () => {
+      if (this.#stream !== stream) return;
+      this.#greeted = true;
+      for (const tab of this.#tabs.values()) this.#welcome(tab);
+    });
+    stream.addEventListener("change", (event) => {
+      if (this.#stream === stream) this.#pass(event.data);
+    });
+    stream.addEventListener("error", () => {
+      if (this.#stream === stream) this.#lost();
+    });
+  }
+
+  /** Tells a tab what was told to others since the version that it knows. */
+  #welcome(tab: Tab): void {
+    tab.post({ tell: "hello" });
+    if (tab.since >= this.#version) return;
+    const anything: Change = { version: this.#version, structure: true, series: null };
+    if (tab.since < this.#from) tab.post({ tell: "change", data: JSON.stringify(anything) });
+    else for (const { version, data } of this.#kept) if (version > tab.since) tab.post({ tell: "change", data });
+  }
+
+  #pass(data: string): void {
+    const { version } = JSON.parse(data) as Change;
+    this.#kept.push({ version, data });
+    this.#version = version;
+    if (this.#kept.length > KEPT) this.#from = this.#kept.shift()?.version ?? this.#from;
+    for (const tab of this.#tabs.values()) tab.post({ tell: "change", data });
+  }
+
+  #ask(): void {
+    for (const [key, tab] of [...this.#tabs]) {
+      if (++tab.silent > SILENT_ROUNDS) this.#leave(key);
+      else tab.post({ tell: "there?" });
+    }
+  }
+
+  #leave(key: unknown): void {
+    if (this.#tabs.delete(key) && this.#tabs.size === 0) this.#stop();
+  }
+
+  #lost(): void {
+    const tabs = [...this.#tabs.values()];
+    this.#tabs.clear();
+    this.#stop();
+    for (const tab of tabs) tab.post({ tell: "error" });
+  }
+
+  #stop(): void {
+    this.#stream?.close();
+    this.#stream = null;
+    this.#greeted = false;
+    this.#kept = [];
+    clearInterval(this.#round);
+    this.#round = undefined;
+  }
+}

@@ -1,0 +1,118 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { Newsroom, ROUND_MS, type Ask, type Tell } from "../src/data/newsroom";
+
+class FakeStream {
+  closed = false;
+  #listeners = new Map<string, (event: MessageEvent<string>) => void>();
+
+  constructor(readonly url: string) {}
+
+  addEventListener(type: string, listener: (event: MessageEvent<string>) => void): void {
+    this.#listeners.set(type, listener);
+  }
+
+  say(type: string, data = ""): void {
+    this.#listeners.get(type)?.({ data } as MessageEvent<string>);
+  }
+
+  news(version: number): void {
+    this.say("change", JSON.stringify({ version, structure: false, series: [["a", "loss", version]] }));
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+}
+
+class Tab {
+  heard: Tell[] = [];
+
+  constructor(readonly newsroom: Newsroom) {}
+
+  ask(ask: Ask): this {
+    this.newsroom.hear(this, ask, (tell) => this.heard.push(tell));
+    return this;
+  }
+
+  follow(since: number): this {
+    return this.ask({ ask: "follow", url: "http://localhost/api/live", since });
+  }
+
+  /** The versions of the changes heard; null for one that says that anything may have changed. */
+  get versions(): (number | null)[] {
+    const changes = this.heard.filter((tell) => tell.tell === "change").map(({ data }) => JSON.parse(data));
+    return changes.map(({ version, series }) => (series ? version : null));
+  }
+}
+
+describe("the newsroom", () => {
+  let streams: FakeStream[] = [];
+  let newsroom: Newsroom;
+  beforeEach(() => {
+    vi.useFakeTimers();
+    streams = [];
+    newsroom = new Newsroom((url) => {
+      streams.push(new FakeStream(url));
+      return streams[streams.length - 1];
+    });
+  });
+  afterEach(() => vi.useRealTimers());
+
+  test("opens one stream for twelve tabs, and passes each change to all of them", () => {
+    const tabs = Array.from({ length: 12 }, (_, i) => new Tab(newsroom).follow(10 + (i % 2)));
+    streams[0].say("hello");
+    streams[0].news(12);
+    expect(streams.map(({ url }) => url)).toEqual(["http://localhost/api/live?since=10"]);
+    expect(tabs.map(({ versions }) => versions)).toEqual(Array(12).fill([12]));
+    expect(tabs.every(({ heard }) => heard[0].tell === "hello")).toBe(true);
+  });
+
+  test("tells a tab that comes later what it missed, and no more", () => {
+    new Tab(newsroom).follow(10);
+    streams[0].say("hello");
+    for (const version of [11, 12, 13]) streams[0].news(version);
+    expect(new Tab(newsroom).follow(11).versions).toEqual([12, 13]);
+    expect(new Tab(newsroom).follow(13).versions).toEqual([]);
+    expect(new Tab(newsroom).follow(9).versions).toEqual([null]);
+    for (let version = 14; version < 100; version++) streams[0].news(version);
+    expect(new Tab(newsroom).follow(13).versions).toEqual([null]);
+    expect(new Tab(newsroom).follow(98).versions).toEqual([99]);
+  });
+
+  test("closes its stream when the last tab leaves, and opens another for the next", () => {
+    const [one, other] = [new Tab(newsroom).follow(1), new Tab(newsroom).follow(1)];
+    one.ask({ ask: "leave" });
+    expect(streams[0].closed).toBe(false);
+    other.ask({ ask: "leave" });
+    expect(streams[0].closed).toBe(true);
+    new Tab(newsroom).follow(7);
+    expect(streams[1].url).toMatch(/since=7$/);
+  });
+
+  test("tells all when its stream breaks, and starts anew with the first that comes back", () => {
+    const tabs = [new Tab(newsroom).follow(5), new Tab(newsroom).follow(5)];
+    streams[0].say("hello");
+    streams[0].say("error");
+    expect(tabs.map(({ heard }) => heard.at(-1)?.tell)).toEqual(["error", "error"]);
+    expect([streams[0].closed, newsroom.tabs]).toEqual([true, 0]);
+    tabs[1].follow(0);
+    tabs[0].follow(0);
+    streams[0].news(6);
+    streams[1].say("hello");
+    streams[1].news(1);
+    expect(streams.length).toBe(2);
+    expect(tabs.map(({ versions }) => versions)).toEqual([[1], [1]]);
+  });
+
+  test("forgets a tab that crashed, and so closes the stream that nobody follows", () => {
+    const [alive, crashed] = [new Tab(newsroom).follow(1), new Tab(newsroom).follow(1)];
+    for (let round = 0; round < 5; round++) {
+      vi.advanceTimersByTime(ROUND_MS);
+      alive.ask({ ask: "here" });
+    }
+    expect(newsroom.tabs).toBe(1);
+    expect(crashed.heard.filter(({ tell }) => tell === "there?").length).toBe(3);
+    vi.advanceTimersByTime(5 * ROUND_MS);
+    expect([newsroom.tabs, streams[0].closed]).toEqual([0, true]);
+  });
+});
