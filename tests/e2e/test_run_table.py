@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +25,7 @@ def grid(tmp_path_factory: pytest.TempPathFactory, serve_module: Callable[..., A
                 tb.SummaryWriter(logdir / name / "train") as writer,
                 tb.SummaryWriter(logdir / name / "val") as held_out,
             ):
+                writer.add_hparams({"lr": rate, "optimizer": optimizer, "batch size": 32}, {})
                 x = 1.0
                 for step in range(20):
                     x -= rate * 2 * x * (0.5 if optimizer == "adam" else 1.0)
@@ -80,3 +82,53 @@ def test_filters_have_parts_and_exclude(grid: Any, open_page: Callable[..., Page
     field.fill("^(?=(.*)+train)")
     expect(page.get_by_role("alert").filter(has_text="Could take forever")).to_contain_text("Still in force")
     assert loss.runs == 6
+
+
+def test_a_query_chooses_by_hyperparameters_and_metrics(grid: Any, open_page: Callable[..., Page], chart: Any) -> None:
+    """What a run was started with and where it ended decide; mistakes are told with their column."""
+    page = open_page(grid)
+    loss = chart(page, "loss").wait(runs=12)
+    field = page.get_by_label("Filter runs")
+    field.fill("hp.lr < 0.05")
+    expect(page.get_by_role("button", name="query")).to_be_visible()
+    loss.wait(runs=4)
+    assert listed(page) == ["adam/lr=0.001/train", "adam/lr=0.01/train", "sgd/lr=0.001/train", "sgd/lr=0.01/train"]
+    field.fill('hp["batch size"] == 32 and (last("loss") < 0.02 or hp.optimizer == "sgd" and not hp.lr > 0.005)')
+    loss.wait(runs=3)
+    assert listed(page) == ["adam/lr=0.1/train", "sgd/lr=0.001/train", "sgd/lr=0.1/train"]
+    field.fill("hp.lr < 0.05 and")
+    alert = page.get_by_role("alert").filter(has_text="Column")
+    expect(alert).to_contain_text("Column 17: the query ends where a value was expected")
+    expect(alert).to_contain_text("Still in force: hp[")
+    assert loss.runs == 3
+    field.fill("run ~ 'val$'")
+    loss.wait(runs=6)
+    page.wait_for_function("() => location.hash.includes('val')")
+    page.reload()
+    loss.wait(runs=6)
+
+
+def test_a_query_completes_itself(grid: Any, open_page: Callable[..., Page], chart: Any) -> None:
+    """Names of hyperparameters and tags are offered where they fit, and keys take them."""
+    page = open_page(grid)
+    loss = chart(page, "loss").wait(runs=12)
+    field = page.get_by_label("Filter runs")
+    field.press_sequentially("hp.")
+    options = page.get_by_role("listbox", name="Completions").get_by_role("option")
+    expect(options).to_have_text([re.compile("^batch size"), re.compile("^lr"), re.compile("^optimizer")])
+    field.press_sequentially("op")
+    expect(options).to_have_count(1)
+    field.press("Tab")
+    field.press_sequentially(" == ")
+    expect(options).to_have_text([re.compile("^adam"), re.compile("^sgd")])
+    field.press("ArrowDown")
+    field.press("ArrowDown")
+    field.press("Enter")
+    expect(field).to_have_value('hp.optimizer == "sgd"')
+    loss.wait(runs=3)
+    field.press_sequentially(" and last(")
+    expect(options).to_have_text([re.compile("^loss")])
+    field.press("Tab")
+    field.press_sequentially(" < 0.1")
+    expect(field).to_have_value('hp.optimizer == "sgd" and last("loss") < 0.1')
+    loss.wait(runs=1)

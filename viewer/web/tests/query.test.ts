@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { compileQuery, QueryError } from "../src/app/runs/query";
-import type { Figures, Subject } from "../src/app/runs/subject";
+import type { Subject } from "../src/app/runs/subject";
+import type { Figures } from "../src/data/metrics";
 
-const LOSS: Figures = { n: 100, first: 2.5, last: 0.15, min: 0.1, max: 3, min_step: 80, max_step: 2, last_step: 99 };
+const LOSS: Figures = { n: 100, nonFinite: 0, first: 2.5, last: 0.15, min: 0.1, max: 3, minStep: 80, maxStep: 2, lastStep: 99 };
 
 const RUN: Subject = {
   run: "adam/lr=0.01/seed10",

@@ -1,7 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { fits, readParts } from "../src/app/runs/parts";
-import { RunFilter } from "../src/app/runs/filter.svelte";
+import { isQuery, RunFilter } from "../src/app/runs/filter.svelte";
 import { linesOf, treeOf, turned } from "../src/app/runs/tree";
+
+function never(): never {
+  throw new Error("a regex asks for nothing but names");
+}
 
 function shown(names: string[], folded: readonly string[] = []): string[] {
   return linesOf(treeOf(names), folded).map(
@@ -72,11 +76,23 @@ describe("a filter of several parts", () => {
   });
 
   test("keeps the last good one in force while it is broken", () => {
-    const filter = new RunFilter(() => names);
+    const filter = new RunFilter(() => names, { of: () => never(), ready: () => never(), want: () => {} });
     filter.set("debug");
     filter.set("debug !(");
     expect([filter.runs, filter.source, filter.error]).toEqual([["lr=0.1/debug"], "debug", "Unterminated group, in ("]);
     filter.set("");
     expect([filter.runs.length, filter.source, filter.error]).toEqual([5, "", null]);
   });
+});
+
+describe("what is typed", () => {
+  test.each(["hp.lr < 1", "hp[\"a b\"]", "not hp.amp", '(last("loss") < 1', 'run ~ "x"', 'status == "failed"', "status in [", 'started > "2026-01-01"', "duration<2h", "max('x')", "has(hp.x)"])(
+    "%s is taken for a query",
+    (text) => expect(isQuery(text)).toBe(true),
+  );
+
+  test.each(["", "train", "run", "run1", "run.*", "status=3", "started", "lr=0.1", "hp", "hparams", "max", "max(a|b)", "last run", "!run", "^run", "not", "step"])(
+    "%s is taken for a regex",
+    (text) => expect(isQuery(text)).toBe(false),
+  );
 });

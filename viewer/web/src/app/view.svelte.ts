@@ -3,6 +3,7 @@ import type { Board } from "../data/board.svelte";
 import { drawnHues, lastingHues } from "../data/hues";
 import { Filter } from "./filter.svelte";
 import { RunFilter } from "./runs/filter.svelte";
+import { subjectsOf } from "./runs/subject";
 import { ALL, isOn, soloed, tick, tickAll, type Selection } from "./selection";
 import { settings } from "./setting.svelte";
 import { decode, MAX_SMOOTHING, RISES, SAVED_KEYS, written, type Axis, type Rise, type Saved } from "./url";
@@ -14,7 +15,7 @@ function toggled(set: readonly string[], name: string): string[] {
 /** What a person chose to see of a board; the address holds the same. */
 export class View {
   #board: Board;
-  readonly runFilter = new RunFilter(() => this.#board.names);
+  readonly runFilter: RunFilter;
   readonly tagFilter = new Filter();
   dash = $state("");
   smoothing = $state(0);
@@ -31,7 +32,7 @@ export class View {
   pointed = $state<string | null>(null);
 
   /** Names of the runs that the filter lets through. */
-  readonly matching = $derived(this.runFilter.runs);
+  readonly matching = $derived.by(() => this.runFilter.runs);
   /** Names of the runs to draw: let through and ticked. */
   readonly drawn = $derived.by(() => new Set(this.matching.filter((name) => isOn(this.selection, name))));
   readonly #lasting = $derived.by(() => lastingHues(this.#board.arrivals, HUES.length));
@@ -50,6 +51,7 @@ export class View {
 
   constructor(board: Board, hash: string) {
     this.#board = board;
+    this.runFilter = new RunFilter(() => board.names, subjectsOf(board));
     this.restore(hash);
   }
 

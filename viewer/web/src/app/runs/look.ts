@@ -8,3 +8,6 @@ export const shape = setting("runlist", choice(SHAPES), "list");
 
 /** Folders of the tree that are folded; all but these when the first is "*". */
 export const folded = setting("runfold", texts, []);
+
+/** How the filter is read. */
+export const readAs = setting("runsas", choice(["auto", "regex", "query"] as const), "auto");

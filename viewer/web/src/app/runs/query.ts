@@ -2,13 +2,15 @@
  * The query language for runs: `hp.lr < 1e-3 and last("val/loss") < 0.2`. Read by a parser and walked, never handed
  * to the browser as code. What a run does not have is missing: any comparison with it is false.
  */
+import type { Hparam } from "../../data/facts";
+import type { Figures } from "../../data/metrics";
 import { naturally } from "../../data/order";
 import { parse, type Comparison, type Expression, type Field, type Measure } from "./grammar";
-import type { Figures, Plain, Subject } from "./subject";
+import type { Subject } from "./subject";
 
 export { QueryError } from "./tokens";
 
-type Value = Plain | undefined;
+type Value = Hparam | undefined;
 
 export interface Query {
   test: (subject: Subject) => boolean;
@@ -28,9 +30,9 @@ const FIGURES: Record<Measure, keyof Figures> = {
   min: "min",
   max: "max",
   count: "n",
-  step: "last_step",
-  min_step: "min_step",
-  max_step: "max_step",
+  step: "lastStep",
+  min_step: "minStep",
+  max_step: "maxStep",
 };
 
 function fieldOf(field: Field, subject: Subject): Value {
@@ -57,7 +59,7 @@ function valueOf(node: Expression, subject: Subject): Value {
     case "field":
       return fieldOf(node.field, subject);
     case "measure":
-      return subject.figures(node.tag)?.[FIGURES[node.measure]];
+      return subject.figures(node.tag)?.[FIGURES[node.measure]] ?? undefined;
     case "has":
       return valueOf(node.of, subject) !== undefined;
     case "label":
@@ -92,7 +94,7 @@ function isTrue(value: Value): boolean {
   return value === true || (typeof value === "number" && value !== 0 && !Number.isNaN(value));
 }
 
-function numberOf(value: Plain): number | null {
+function numberOf(value: Hparam): number | null {
   return typeof value === "string" ? null : Number(value);
 }
 
