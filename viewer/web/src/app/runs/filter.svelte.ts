@@ -73,6 +73,8 @@ export class RunFilter {
   async #query(text: string): Promise<void> {
     const { compileQuery } = await import("./query");
     if (text !== this.text || this.kind !== "query") return;
+    // What began this query was taken for a regex, letter by letter: nobody wants it in force.
+    if (this.#good.tags === null && text.startsWith(this.#good.source)) this.#good = EVERYTHING;
     this.#take(() => {
       const { test, tags }: Query = compileQuery(text);
       return { source: text, test: (run) => test(this.#subjects.of(run)), tags };
