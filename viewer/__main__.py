@@ -73,6 +73,8 @@ def main(argv: Sequence[str] | None = None, *, epilog: Callable[[], str] | None 
 
 def _run(argv: Sequence[str] | None, epilog: Callable[[], str] | None) -> int:
     options = options_of(make_parser(epilog), argv, _command())
+    if options.inspect is not None:
+        return _inspect(options.inspect)
     try:
         listener = claim(options.port, options.host)
     except PortInUse as taken:
@@ -89,14 +91,17 @@ def _run(argv: Sequence[str] | None, epilog: Callable[[], str] | None) -> int:
         logging.basicConfig(level=logging.WARNING, format="tallyboard: %(message)s")
         serving = serve(
             listener,
-            options.logdir,
+            options.logdirs,
             lambda: _announce(listener, options),
+            logdir=options.logdir,
             title=options.title,
             access=options.access,
             prefix=options.prefix,
             tls=options.tls,
             cache=options.cache,
             sidecar=options.sidecar,
+            reload_interval=options.reload_interval,
+            samples=options.samples,
         )
         with warnings.catch_warnings():
             warnings.showwarning = _say
@@ -109,9 +114,22 @@ def _say(message: Warning | str, *_: object) -> None:
     print(f"tallyboard: {message}", file=sys.stderr, flush=True)
 
 
+def _inspect(arguments: tuple[str, ...]) -> int:
+    """What `--inspect` stands for."""
+    from tallyboard.core.commands import inspect
+    from tallyboard.core.errors import TallyboardError
+
+    parser = argparse.ArgumentParser(prog=f"{_command()} --inspect")
+    inspect.add_arguments(parser)
+    try:
+        return inspect.run(parser.parse_args(arguments))
+    except (TallyboardError, OSError) as error:
+        return _fail(EXIT_USAGE, str(error))
+
+
 def _port_in_use(taken: PortInUse, options: Options) -> str:
     where = " --bind_all" if not options.host else f" --host {options.host}" if options.host != "localhost" else ""
-    again = f"{_command()} --logdir {shlex.quote(options.logdir)}{where} --port {taken.next_free}"
+    again = f"{_command()} {shlex.join(options.given)}{where} --port {taken.next_free}"
     if not taken.next_free:
         return f"port {taken.port} is in use, and no port above it is free; pick any other:\n    {again}"
     return f"port {taken.port} is in use. The next free port is {taken.next_free}:\n    {again}"

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tallyboard.core.reader import LogdirReader
+
 SHORTEST_PAUSE = 0.2
 """Seconds after a first failure before the next try."""
 
@@ -24,6 +26,61 @@ class Poller(Protocol):
     def poll(self) -> bool: ...
     def wait(self, stopping: threading.Event) -> None: ...
     def close(self) -> None: ...
+
+
+class Timed:
+    """Looks at a logdir now and then, or once, and hears of nothing in between.
+
+    Args:
+        reader: reads what is found.
+        interval: seconds between two looks; 0 for one look alone.
+    """
+
+    def __init__(self, reader: LogdirReader, interval: float) -> None:
+        self._reader = reader
+        self._interval = interval
+        self._saved = False
+
+    def poll(self) -> bool:
+        """Reads what is new."""
+        changed = self._reader.poll()
+        if not self._saved and self._reader.unsaved:  # the rest is saved at the end
+            self._saved = self._reader.save()
+        return changed
+
+    def wait(self, stopping: threading.Event) -> None:
+        """Returns when the time is over, or `stopping` is set."""
+        stopping.wait(self._interval or None)
+
+    def close(self) -> None:
+        """Saves what no index has yet."""
+        if self._reader.unsaved:
+            self._reader.save()
+        self._reader.close()
+
+
+class InTurn:
+    """One of several that read into one store: only one of them reads at a time, all of them wait.
+
+    Args:
+        poller: reads.
+        turn: held while one of them reads.
+    """
+
+    def __init__(self, poller: Poller, turn: threading.Lock) -> None:
+        self._poller = poller
+        self._turn = turn
+        self.wait = poller.wait
+
+    def poll(self) -> bool:
+        """Reads when it is its turn."""
+        with self._turn:
+            return self._poller.poll()
+
+    def close(self) -> None:
+        """Ends when it is its turn."""
+        with self._turn:
+            self._poller.close()
 
 
 class Indexing:

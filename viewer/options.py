@@ -8,19 +8,18 @@ import re
 import secrets
 import socket
 import ssl
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tallyboard import __version__
-from tallyboard.core.errors import TallyboardError
-from tallyboard.core.remote import check_url, is_remote, placed
 
+from . import elsewhere
 from .access import Access
+from .logdirs import Logdir, checked, from_spec, named
 from .ports import is_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["DEFAULT_PORT", "TOKEN", "Options", "add_arguments", "options_of"]
 
@@ -35,7 +34,9 @@ class Options:
     """How to serve.
 
     Attributes:
-        logdir: as the user typed it.
+        logdir: as the user typed it; of several, all of them.
+        logdirs: what is read: one, or several with a name each.
+        given: the arguments that name them.
         host: to listen on; empty for every address of this machine.
         port: to listen on; 0 for any free one.
         prefix: of every path; empty or such as `/board`.
@@ -45,9 +46,14 @@ class Options:
         shown_host: the name in the address that is printed.
         cache: the directory of the index, `off`, or None for the user's cache directory.
         sidecar: where notes are kept: `auto`, `user`, `off`, or a file.
+        reload_interval: seconds between two looks at the logdir, 0 for one look alone; None to follow it at once.
+        samples: how many values of a series TensorBoard's routes give at most, by plugin.
+        inspect: arguments of the subcommand that is to be run in place of the viewer, or None.
     """
 
     logdir: str
+    logdirs: tuple[Logdir, ...]
+    given: tuple[str, ...]
     host: str
     port: int
     prefix: str
@@ -57,6 +63,9 @@ class Options:
     shown_host: str
     cache: str | None = None
     sidecar: str = "auto"
+    reload_interval: float | None = None
+    samples: Mapping[str, int] = field(default_factory=dict[str, int])
+    inspect: tuple[str, ...] | None = None
 
     def address(self, port: int) -> str:
         """The address to open in a browser, with the token where one is needed."""
@@ -68,8 +77,13 @@ class Options:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the viewer's arguments, by TensorBoard's names where it has them."""
     add = parser.add_argument
-    add("positional", nargs="?", metavar="LOGDIR", help="the same as --logdir")
+    add("positional", nargs="*", metavar="LOGDIR", help="the same as --logdir; several are shown side by side")
     add("--logdir", help="directory that holds the runs; it may appear later")
+    add(
+        "--logdir_spec",
+        metavar="SPEC",
+        help="several directories, each with a name that stands before its runs': baseline:old/runs,mine:runs",
+    )
     add("--host", help="name or address to listen on (default: localhost); beyond this machine, a token is asked for")
     add("--bind_all", action="store_true", help="listen on every address of this machine; a token is asked for")
     add(
@@ -108,6 +122,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where names, notes, views and charts are kept: auto (in the logdir, or in your data folder where it "
         "cannot be written), user (in your data folder), off, or a file",
     )
+    add(
+        "--reload_interval",
+        metavar="SECONDS",
+        type=_seconds,
+        help="look at the logdir this often, 0 once and never again (default: whatever is written is followed at once)",
+    )
+    add(
+        "--samples_per_plugin",
+        metavar="COUNTS",
+        type=_samples,
+        default={},
+        help="values of a series that TensorBoard's routes give at most, such as scalars=1000,images=10; 0 is all",
+    )
+    add("--inspect", action="store_true", help="print what the logdir holds and end, as `tallyboard inspect` does")
+    add("--tag", help="with --inspect: this tag alone")
+    add("--event_file", metavar="FILE", help="with --inspect: this file in the place of a logdir")
     add("--version", "--version_tb", action="version", version=f"tallyboard {__version__}")
 
 
@@ -119,8 +149,14 @@ def options_of(parser: argparse.ArgumentParser, argv: Sequence[str] | None, comm
         argv: arguments without the program's name; None takes the process's.
         command: how the user calls the program, for advice.
     """
-    given = parser.parse_args(argv)
-    logdir = _logdir(parser, given, command)
+    given, unknown = parser.parse_known_intermixed_args(argv)
+    if (sentence := elsewhere.about(unknown)) is not None:
+        parser.error(sentence)
+    if unknown:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    inspect = _inspect(parser, given)
+    logdirs = () if inspect is not None else _logdirs(parser, given, command)
+    naming = _naming(given)
     if given.bind_all and given.host is not None:
         parser.error("give --host or --bind_all, not both: --bind_all listens on every address")
     host = "" if given.bind_all else given.host or "localhost"
@@ -135,27 +171,60 @@ def options_of(parser: argparse.ArgumentParser, argv: Sequence[str] | None, comm
     shown = host or socket.gethostname()
     tls = _tls(parser, given.certfile, given.keyfile)
     return Options(
-        logdir, host, given.port, given.path_prefix, given.window_title, access, tls, shown, given.cache, given.sidecar
+        given.logdir_spec or ", ".join(logdir.path for logdir in logdirs),
+        logdirs,
+        naming,
+        host,
+        given.port,
+        given.path_prefix,
+        given.window_title,
+        access,
+        tls,
+        shown,
+        given.cache,
+        given.sidecar,
+        given.reload_interval,
+        given.samples_per_plugin,
+        inspect,
     )
 
 
-def _logdir(parser: argparse.ArgumentParser, given: argparse.Namespace, command: str) -> str:
-    if given.logdir is not None and given.positional is not None:
-        parser.error("give the logdir once, as --logdir or by itself")
-    logdir: str | None = given.logdir if given.logdir is not None else given.positional
-    if not logdir:
-        parser.error(f"a logdir is needed, for example: {command} --logdir runs")
-    logdir = placed(logdir)
-    if is_remote(logdir):
-        try:
-            check_url(logdir, writing=False)
-        except TallyboardError as wrong:
-            parser.error(f"the logdir {wrong}")
-        return logdir
-    path = Path(logdir)
-    if "\0" in logdir or (path.exists() and not path.is_dir()):
-        parser.error(f"the logdir {logdir!r} is not a directory; give the directory that holds it")
-    return logdir
+def _naming(given: argparse.Namespace) -> tuple[str, ...]:
+    """The arguments that name the logdirs."""
+    if given.logdir_spec is not None:
+        return "--logdir_spec", given.logdir_spec
+    paths: list[str] = [given.logdir] if given.logdir is not None else given.positional
+    return ("--logdir", *paths) if len(paths) == 1 else tuple(paths)
+
+
+def _logdirs(parser: argparse.ArgumentParser, given: argparse.Namespace, command: str) -> tuple[Logdir, ...]:
+    if sum((given.logdir is not None, given.logdir_spec is not None, bool(given.positional))) > 1:
+        parser.error("give the logdir once, as --logdir or by itself; several as --logdir_spec name1:path1,name2:path2")
+    for flag in ("tag", "event_file"):
+        if getattr(given, flag) is not None:
+            parser.error(f"--{flag} goes with --inspect, which prints what a logdir holds")
+    try:
+        if given.logdir_spec is not None:
+            return tuple(from_spec(given.logdir_spec))
+        paths: list[str] = [given.logdir] if given.logdir is not None else given.positional
+        if not paths or not all(paths):
+            parser.error(f"a logdir is needed, for example: {command} --logdir runs")
+        return tuple(named(paths)) if len(paths) > 1 else (Logdir("", checked(paths[0])),)
+    except ValueError as wrong:
+        parser.error(str(wrong))
+
+
+def _inspect(parser: argparse.ArgumentParser, given: argparse.Namespace) -> tuple[str, ...] | None:
+    """The arguments of `tallyboard inspect` that --inspect stands for; None without it."""
+    if not given.inspect:
+        return None
+    if given.logdir_spec is not None:
+        parser.error("--inspect looks into one logdir: give --logdir, and not --logdir_spec")
+    paths = [path for path in (given.logdir, given.event_file, *given.positional) if path is not None]
+    if len(paths) != 1:
+        parser.error("--inspect needs one of --logdir and --event_file")
+    tag = () if given.tag is None else ("--tag", rf"\A{re.escape(given.tag)}\Z")
+    return (*tag, "--", paths[0])
 
 
 def _token(parser: argparse.ArgumentParser, none_wanted: bool, beyond: bool) -> str | None:
@@ -192,6 +261,33 @@ def _sidecar(text: str) -> str:
     if text not in ("auto", "user", "off") and (not text or "\0" in text or os.path.isdir(text)):
         raise argparse.ArgumentTypeError(f"{text!r} is no file; give auto, user, off, or the path of a file")
     return text
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = float("nan")
+    if not 0 <= seconds < 1e7:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds; 0 reads once, 5 every five seconds")
+    return seconds
+
+
+_SAMPLED = ("scalars", "histograms", "distributions", "images", "audio", "text", "pr_curves", "mesh")
+
+
+def _samples(text: str) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for part in text.split(","):
+        plugin, _, count = part.strip().partition("=")
+        if plugin not in _SAMPLED:
+            raise argparse.ArgumentTypeError(
+                f"{plugin!r} is none of {', '.join(_SAMPLED)}; give scalars=1000,images=10"
+            )
+        if not (count.isascii() and count.isdecimal() and len(count) < 10):
+            raise argparse.ArgumentTypeError(f"{part!r} has no number of values; give {plugin}=1000, or 0 for all")
+        counts[plugin] = int(count)
+    return counts
 
 
 def _prefix(text: str) -> str:

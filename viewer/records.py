@@ -8,25 +8,34 @@ from typing import TYPE_CHECKING
 from tallyboard.core.errors import CorruptRecord
 from tallyboard.core.remote import is_remote, joined
 
+from .logdirs import Logdir
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tallyboard.core.reader import LogdirReader
     from tallyboard.core.store import BlobRef
 
+__all__ = ["Records"]
+
 
 class Records:
-    """Stands for the reader, which the indexing thread makes when it starts.
+    """Stands for the readers, which the indexing threads make when they start.
 
     Args:
-        logdir: the directory as the user typed it, or its URL.
+        logdirs: the directory as the user typed it, or its URL; or several, with the names of their runs.
     """
 
-    def __init__(self, logdir: str) -> None:
-        self._logdir = logdir if is_remote(logdir) else os.path.abspath(logdir)
-        self._reader: LogdirReader | None = None
+    def __init__(self, logdirs: str | Sequence[Logdir]) -> None:
+        given = [Logdir("", logdirs)] if isinstance(logdirs, str) else logdirs
+        self._paths = {
+            logdir.name: logdir.path if is_remote(logdir.path) else os.path.abspath(logdir.path) for logdir in given
+        }
+        self._readers: list[LogdirReader] = []
 
     def opened(self, reader: LogdirReader) -> LogdirReader:
-        """The reader is there; returns it."""
-        self._reader = reader
+        """A reader is there; returns it."""
+        self._readers.append(reader)
         return reader
 
     def fetch(self, ref: BlobRef) -> bytes:
@@ -35,12 +44,16 @@ class Records:
         Raises:
             CorruptRecord: they are gone, or no longer what they were.
         """
-        if self._reader is None:
-            raise CorruptRecord(f"{ref.path}: no reader of files was started")
-        return self._reader.fetch(ref)
+        for reader in self._readers:
+            if ref.path in reader.files:
+                return reader.fetch(ref)
+        raise CorruptRecord(f"{ref.path}: nobody reads this file any more")
 
     def path(self, run: str) -> str:
         """A run's directory: an absolute path, or a URL."""
-        if run == ".":
-            return self._logdir
-        return joined(self._logdir, run) if is_remote(self._logdir) else os.path.normpath(f"{self._logdir}/{run}")
+        name = max((name for name in self._paths if run == name or run.startswith(f"{name}/")), key=len, default="")
+        logdir = self._paths.get(name) or next(iter(self._paths.values()))
+        inside = run[len(name) :].lstrip("/") if name else run
+        if inside in ("", "."):
+            return logdir
+        return joined(logdir, inside) if is_remote(logdir) else os.path.normpath(f"{logdir}/{inside}")

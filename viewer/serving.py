@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import threading
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -13,47 +15,61 @@ from aiohttp import web
 from tallyboard.core.store import Store
 
 from .app import make_app
-from .indexing import Indexing
+from .indexing import Indexing, InTurn, Timed
 from .records import Records
 
 if TYPE_CHECKING:
     import socket
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from .access import Access
     from .indexing import Poller
+    from .logdirs import Logdir
 
 _PATIENCE = 0.25
 """Seconds an answer under way may take to finish once the server is asked to stop."""
 
+_FAREWELL = 0.5
+"""Seconds in all that reading threads have to come to their end, once all are asked to."""
+
 
 async def serve(
     listener: socket.socket,
-    logdir: str,
+    logdirs: Sequence[Logdir],
     announce: Callable[[], None],
     *,
+    logdir: str,
     title: str = "tallyboard",
     access: Access | None = None,
     prefix: str = "",
     tls: ssl.SSLContext | None = None,
     cache: str | None = None,
     sidecar: str = "auto",
+    reload_interval: float | None = None,
+    samples: Mapping[str, int] | None = None,
 ) -> None:
-    """Serve `logdir` on `listener` until SIGINT or SIGTERM.
+    """Serve logdirs on `listener` until SIGINT or SIGTERM.
 
     Args:
         listener: bound and listening; closed at the end.
-        logdir: need not exist yet.
+        logdirs: need not exist yet.
         announce: called once connections are answered.
-        title, access, prefix, sidecar: see `make_app`.
+        logdir, title, access, prefix, samples: see `make_app`.
+        sidecar: see `make_app`; of several logdirs none is the one to keep notes in, so they go to the user's folder.
         tls: speaks HTTPS with this; None speaks HTTP.
+        cache: the directory of the index, see `cache_folder`.
+        reload_interval: seconds between two looks, 0 for one alone; None to hear of what happens.
     """
     # A peer that speaks no HTTP is no fault of ours; our own failures are logged by the guard.
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     store = Store()
-    records = Records(logdir)
-    indexing = Indexing(lambda: _open_reader(logdir, store, cache, records))
+    records = Records(logdirs)
+    if len(logdirs) > 1:
+        store.expect(each.name for each in logdirs)
+    turn = threading.Lock()
+    opening = [partial(_open_reader, each, store, records, cache, reload_interval, turn) for each in logdirs]
+    indexings = [Indexing(each) for each in opening]
     runner = web.AppRunner(
         make_app(
             store,
@@ -63,7 +79,8 @@ async def serve(
             prefix=prefix,
             fetch=records.fetch,
             locate=records.path,
-            sidecar=sidecar,
+            sidecar="user" if sidecar == "auto" and logdirs[0].name else sidecar,
+            samples=samples,
         ),
         access_log=None,
         handle_signals=False,
@@ -76,19 +93,27 @@ async def serve(
         await runner.setup()
         await web.SockSite(runner, listener, ssl_context=tls).start()
         announce()
-        indexing.start()
+        for indexing in indexings:
+            indexing.start()
         await stopping.wait()
     finally:
         await runner.cleanup()
-        indexing.stop()
+        for indexing in indexings:
+            indexing.stop(0)
+        for indexing in indexings:
+            indexing.stop(_FAREWELL / len(indexings))
 
 
-def _open_reader(logdir: str, store: Store, cache: str | None, records: Records) -> Poller:
+def _open_reader(
+    logdir: Logdir, store: Store, records: Records, cache: str | None, interval: float | None, turn: threading.Lock
+) -> Poller:
     from tallyboard.core.follow import Follower
     from tallyboard.core.index import cache_folder
     from tallyboard.core.reader import LogdirReader
 
-    return Follower(records.opened(LogdirReader(logdir, store, cache=cache_folder(cache))))
+    reader = records.opened(LogdirReader(logdir.path, store, name=logdir.name, cache=cache_folder(cache)))
+    poller = Follower(reader) if interval is None else Timed(reader, interval)
+    return InTurn(poller, turn) if logdir.name else poller
 
 
 def _on_signals(stop: Callable[[], None]) -> None:

@@ -78,7 +78,7 @@ class RunReport:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `tallyboard inspect`."""
-    parser.add_argument("logdir", metavar="LOGDIR", help="directory that holds the runs")
+    parser.add_argument("logdir", metavar="LOGDIR", help="directory that holds the runs, or one event file")
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
     parser.add_argument("--run", type=_regex, metavar="REGEX", help="only runs in whose name this is found")
     parser.add_argument("--tag", type=_regex, metavar="REGEX", help="only tags in which this is found, and their runs")
@@ -107,7 +107,7 @@ def inspect(logdir: str, run: re.Pattern[str] | None = None, tag: re.Pattern[str
     """What a logdir holds, by run.
 
     Args:
-        logdir: a directory that holds event files, at any depth, or the URL of one.
+        logdir: a directory that holds event files, at any depth, or the URL of one; or one event file of this machine.
         run: found in the name of every run that is wanted.
         tag: found in every tag that is wanted; runs without one are left out.
 
@@ -117,12 +117,13 @@ def inspect(logdir: str, run: re.Pattern[str] | None = None, tag: re.Pattern[str
     from ..reader import LogdirReader
 
     logdir = placed(logdir)
-    reader = LogdirReader(logdir)
+    file = logdir if "tfevents" in os.path.basename(logdir) and os.path.isfile(logdir) else None
+    reader = LogdirReader(os.path.dirname(os.path.abspath(file)) if file is not None else logdir)
     if reader.place.there() is None:
         kind = "is a file" if os.path.exists(logdir) else "does not exist"
         raise InvalidLogdir(f"{logdir!r} {kind}; give the directory that holds the event files")
     progress = _Progress(reader.store, sys.stderr)
-    reader.poll()
+    reader.poll(None if file is None else [os.path.abspath(file)])
     wanted: list[RunReport] = []
     series = _series(reader.store, tag)
     for info in reader.store.runs():
@@ -131,7 +132,10 @@ def inspect(logdir: str, run: re.Pattern[str] | None = None, tag: re.Pattern[str
             wanted.append(RunReport(info.name, info.first_wall_time, info.last_wall_time, own, warnings=info.warnings))
     for report in wanted:
         progress.say(f"looking at the files of {report.name}")
-        report.files = _fetched_files(reader, report) if is_remote(logdir) else _files(logdir, report)
+        if file is not None:
+            report.files = [_file(file, os.path.basename(file), report)]
+        else:
+            report.files = _fetched_files(reader, report) if is_remote(logdir) else _files(logdir, report)
     progress.end()
     return wanted
 
@@ -174,8 +178,6 @@ def _data_class(plugin: str) -> str:
 
 def _files(logdir: str, report: RunReport) -> list[FileReport]:
     """The event files of a run. Where its reader had nothing to complain of, checksums are not computed again."""
-    from ..audit import audit
-
     folder = logdir if report.name == "." else os.path.join(logdir, *report.name.split("/"))
     found: list[FileReport] = []
     try:
@@ -186,11 +188,21 @@ def _files(logdir: str, report: RunReport) -> list[FileReport]:
         path = os.path.join(folder, name)
         place = name if report.name == "." else f"{report.name}/{name}"
         try:
-            if stat.S_ISREG(os.stat(path).st_mode) and not name.endswith(".profile-empty"):
-                found.append(FileReport(place, audit(path, every_byte=bool(report.warnings))))
+            plain = stat.S_ISREG(os.stat(path).st_mode) and not name.endswith(".profile-empty")
         except OSError as error:
             found.append(FileReport(place, None, error.strerror or str(error)))
+        else:
+            found += [_file(path, place, report)] if plain else []
     return found
+
+
+def _file(path: str, place: str, report: RunReport) -> FileReport:
+    from ..audit import audit
+
+    try:
+        return FileReport(place, audit(path, every_byte=bool(report.warnings)))
+    except OSError as error:
+        return FileReport(place, None, error.strerror or str(error))
 
 
 def _fetched_files(reader: LogdirReader, report: RunReport) -> list[FileReport]:
