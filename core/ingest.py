@@ -21,7 +21,7 @@ from .outline import ODD, SIMPLE_VALUE, SUMMARY, Outlines, outline
 from .record import HEADER, Frames, checksums_hold, forget_tables
 from .repeats import Repeat, find
 from .restarts import Cuts, Happening, Sequence, cuts_of, file_version
-from .store import Store
+from .store import Offer, Store
 from .tracks import Columns, Label, Track
 from .wire import decode_event
 
@@ -37,6 +37,8 @@ F64 = NDArray[np.float64]
 
 GRAPH_TAG = "__run_graph__"  # TensorBoard's name for the graph of a run
 FILE_VERSION, GRAPH, SESSION, RUN_METADATA = 3, 4, 7, 8  # fields of an event
+LONG = 8  # points of a series in a row, on average, with which putting stretches in order is sooner than sorting points
+LONGER = 256  # with which it is not even worth putting them in order
 MUCH = 4 << 20  # bytes decoded, after which giving back memory is worth its time
 
 
@@ -166,8 +168,7 @@ class Ingest:
             points = self._name_bare(work, points, decoded.bare)
         self._know_first(work, points)
         points = _with(points, work.scalars)
-        first = np.full(len(work.runs), -1, np.int64)  # of a run without a record in this batch
-        first[work.run_of[::-1]] = np.arange(count)[::-1]
+        first = _first_rows(frames.segment, of_segment)
         cuts = cuts_of(work.runs, self._store, work.happenings, first.tolist(), lambda: _sequences(work, points))
         self._note_began(work, points, first)
         touched: set[int] = set()
@@ -351,25 +352,47 @@ class Ingest:
     def _offer_points(self, work: _Work, points: _Points, cuts: dict[int, Cuts], touched: set[int]) -> None:
         if not len(points.row):
             return
-        order, bounds = _grouped(points.series, points.row)
-        step, wall_time, value = points.step[order], points.wall_time[order], points.value[order]
+        order, starts, ends = _grouped(points.series, points.row, whole=bool(cuts))
         with np.errstate(over="ignore"):
-            narrow: Columns = (step, wall_time, value.astype(np.float32))
-        wide = points.wide[order] if points.wide.any() else None
-        series: list[int] = points.series[order[bounds]].tolist()
-        starts: list[int] = bounds.tolist()
+            single = points.value.astype(np.float32)
+        step, wall_time, heads = points.step, points.wall_time, starts
+        if order is not None:
+            step, wall_time, single, heads = step.take(order), wall_time.take(order), single.take(order), order[starts]
+        narrow: Columns = (step, wall_time, single)
+        broad, wide = narrow, None
+        if points.wide.any():
+            wide = points.wide if order is None else points.wide[order]
+            broad = (step, wall_time, points.value if order is None else points.value[order])
+        labels = [None if one is None else Label(*one) for one in self._decoder.labels]
         growth = [work.batch.growth.get(run, 1.0) for run in work.runs]
-        labels = list(self._decoder.labels)
-        first: list[int] = points.label[order[bounds]].tolist()
-        for key, a, b, label in zip(series, starts, [*starts[1:], len(order)], first, strict=True):
-            run, tag = key >> 32, self._names[key & 0xFFFFFFFF]
-            columns = narrow if wide is None or not wide[a:b].any() else (step, wall_time, value)
-            track = self._store.offer_rows(work.runs[run], tag, "scalars", columns, a, b, growth[run])
-            if label and track.count == b - a and track.aside is None:  # it is new
-                track.label = Label(*(labels[label] or ()))
-            if run in cuts:
+        runs, names = work.runs, self._names
+        keys: list[int] = points.series[heads].tolist()
+        said: list[int] = points.label[heads].tolist()
+        bounds = list(zip(starts.tolist(), ends.tolist(), strict=True))
+        offers = (
+            Offer(
+                runs[key >> 32],
+                names[key & 0xFFFFFFFF],
+                narrow if wide is None or not wide[a:b].any() else broad,
+                a,
+                b,
+                growth[key >> 32],
+                first,
+                last,
+                labels[about],
+            )
+            for key, (a, b), first, last, about in zip(
+                keys, bounds, wall_time[starts].tolist(), wall_time[ends - 1].tolist(), said, strict=True
+            )
+        )
+        tracks = self._store.offer_many("scalars", offers)
+        if not cuts:
+            return
+        row = points.row if order is None else points.row[order]
+        for key, (a, b), track in zip(keys, bounds, tracks, strict=True):
+            if (run := key >> 32) in cuts:
                 touched.add(id(track))
-                self._cut(work.runs[run], tag, track, cuts[run], points.row[order[a:b]], step[a:b])
+                self._cut(runs[run], names[key & 0xFFFFFFFF], track, cuts[run], row[a:b], step[a:b])
 
     def _cut(self, run: str, tag: str, track: Track, cuts: Cuts, rows: I64, steps: I64) -> None:
         """Hides what restarts void of one track, of which these rows were just added."""
@@ -427,6 +450,14 @@ def _return_free_memory() -> None:
             ctypes.CDLL(None).malloc_trim(0)
 
 
+def _first_rows(segment: I64, of_segment: I64) -> I64:
+    """The first record of each run, -1 where it has none; `of_segment` tells each segment's run."""
+    first = np.full(int(of_segment.max()) + 1, -1, np.int64)
+    starts = np.flatnonzero(np.append(True, segment[1:] != segment[:-1]))
+    first[of_segment[segment[starts[::-1]]]] = starts[::-1]
+    return first
+
+
 def _columns(decoded: Decoded) -> tuple[I64, F64, F64, NDArray[np.bool_], NDArray[np.int32]]:
     return decoded.step, decoded.wall_time, decoded.value, decoded.wide, decoded.label
 
@@ -455,8 +486,37 @@ def _sequences(work: _Work, points: _Points) -> list[Sequence]:
     return [Sequence(part, step[part], summary[part]) for part in np.split(rows, bounds)]
 
 
-def _grouped(series: I64, row: I64) -> tuple[I64, I64]:
-    """An order that brings each series' points together, in the order of records, and where each group starts."""
+def _grouped(series: I64, row: I64, whole: bool) -> tuple[I64 | None, I64, I64]:
+    """An order that brings each series' points together, in the order of records, and where each group starts and ends.
+
+    Args:
+        series, row: of each point.
+        whole: a series may not be in several groups. Otherwise it may, one after the other, if that spares the order:
+            which is None then.
+    """
+    starts = np.append(0, np.flatnonzero(series[1:] != series[:-1]) + 1)
+    ends = np.append(starts[1:], len(series))
+    inside = row[1:] < row[:-1]
+    inside[starts[1:] - 1] = False
+    long = len(starts) * LONG <= len(series) and not inside.any()
+    if not long:
+        return _sorted(series, row)
+    keys = series[starts]
+    turn = np.lexsort((row[starts], keys))
+    keys, starts, ends = keys[turn], starts[turn], ends[turn]
+    again = np.flatnonzero(keys[1:] == keys[:-1])
+    if (row[starts[again + 1]] < row[ends[again] - 1]).any():  # several values of one record
+        return _sorted(series, row)
+    if not len(again) or (not whole and len(starts) * LONGER <= len(series)):
+        return None, starts, ends
+    sizes = ends - starts
+    order = np.repeat(starts - (np.cumsum(sizes) - sizes), sizes) + np.arange(len(series))
+    firsts = np.append(True, keys[1:] != keys[:-1])
+    bounds = (np.cumsum(sizes) - sizes)[firsts]
+    return order, bounds, np.append(bounds[1:], len(series))
+
+
+def _sorted(series: I64, row: I64) -> tuple[I64, I64, I64]:
     low, high = int(series.min()), int(series.max())
     # sorting 16-bit numbers is a radix sort: linear, and ten times sooner
     narrow = (series - low).astype(np.uint16) if high - low < 1 << 16 else _ranks(series)
@@ -466,7 +526,8 @@ def _grouped(series: I64, row: I64) -> tuple[I64, I64]:
     rows = row[order]
     if bool(((rows[1:] < rows[:-1]) & ~starts[1:]).any()):  # shapes came in another order than records: steps went back
         order = np.lexsort((row, series))
-    return order, np.flatnonzero(starts)
+    bounds = np.flatnonzero(starts)
+    return order, bounds, np.append(bounds[1:], len(series))
 
 
 def _ranks(series: I64) -> NDArray[np.uint16] | I64:

@@ -364,8 +364,10 @@ class LogdirReader:
         chosen: list[tuple[FileState, int]] = []
         total = 0
         for file in grown:
-            size = len(file.tail) + min(file.size - file.read, max(self._room - total, file.wanted))
-            if chosen and total + size > self._room:
+            unread = file.size - file.read
+            size = len(file.tail) + min(unread, max(self._room - total, file.wanted))
+            cut = size < unread <= self._room >> 2  # a small file is better read whole
+            if chosen and (cut or total + size > self._room):
                 break
             chosen.append((file, size))
             total += size

@@ -48,6 +48,7 @@ I64 = NDArray[np.int64]
 HEADER = 12  # length and its checksum
 OVERHEAD = 16  # header and the checksum of the data
 LENGTH_MAX = 2**31  # protobuf's own limit; a longer declared length is damage, and is never allocated
+FEW_LANES = 16  # up to which walking one by one is sooner than all of them together
 PAD = 16  # bytes that a scanned buffer must have beyond its end
 
 _MASK_DELTA = 0xA282EAD8
@@ -197,7 +198,7 @@ _ZERO_LENGTH_CRC = np.uint32(crc32c(bytes(8)))
 
 def _length_checksum(lengths: I64) -> U32:
     """Masked CRC of 8-byte lengths; right only below 2**32, as every acceptable length is."""
-    crc = pair_table(6)[lengths & 0xFFFF] ^ pair_table(4)[(lengths >> 16) & 0xFFFF] ^ _ZERO_LENGTH_CRC
+    crc = pair_table(6).take(lengths & 0xFFFF) ^ pair_table(4)[(lengths >> 16) & 0xFFFF] ^ _ZERO_LENGTH_CRC
     return mask(crc)
 
 
@@ -210,9 +211,17 @@ def _words(buffer: U8, dtype: str) -> NDArray[Any]:
 def _valid_headers(buffer: U8, at: I64) -> NDArray[np.bool_]:
     """Whether a whole, intact header stands at each position."""
     lengths = _words(buffer, "<u8")[at]
-    plausible = lengths <= LENGTH_MAX
     checks = _words(buffer, "<u4")[at + 8]
+    if len(at) >= 1 << 12 and lengths.max() < 1 << 16:
+        return _short_checksums().take(lengths.view(np.int64)) == checks
+    plausible = lengths <= LENGTH_MAX
     return plausible & (_length_checksum(np.where(plausible, lengths, 0).astype(np.int64)) == checks)
+
+
+@functools.cache
+def _short_checksums() -> U32:
+    """The masked checksums of all lengths below 65,536."""
+    return mask(pair_table(6) ^ _ZERO_LENGTH_CRC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,6 +316,8 @@ def _next_headers(buffer: U8, guesses: I64, end: int, window: int = 256) -> I64:
 
 def _lockstep(buffer: U8, start: I64, limit: I64) -> tuple[I64, I64, I64]:
     """Walks every lane to its limit. Returns all record offsets by lane, how many each has, and where it stopped."""
+    if len(start) <= FEW_LANES:
+        return _one_by_one(buffer, start, limit)
     length_at = _words(buffer, "<u8")
     lanes = len(start)
     stop = start.copy()
@@ -335,6 +346,25 @@ def _lockstep(buffer: U8, start: I64, limit: I64) -> tuple[I64, I64, I64]:
     grid = np.ascontiguousarray(np.array(columns).T)
     there = grid >= 0
     return grid[there], there.sum(1), stop
+
+
+def _one_by_one(buffer: U8, start: I64, limit: I64) -> tuple[I64, I64, I64]:
+    """The same where lanes are few."""
+    unpack, view = struct.Struct("<Q").unpack_from, buffer.data
+    offsets: list[int] = []
+    counts: list[int] = []
+    stop: list[int] = []
+    for at, bound in zip(start.tolist(), limit.tolist(), strict=True):
+        before = len(offsets)
+        while bound - at >= OVERHEAD:
+            following = at + unpack(view, at)[0] + OVERHEAD
+            if following > bound:
+                break
+            offsets.append(at)
+            at = following
+        counts.append(len(offsets) - before)
+        stop.append(at)
+    return np.array(offsets, np.int64), np.array(counts, np.int64), np.array(stop, np.int64)
 
 
 def _repair(

@@ -120,8 +120,13 @@ def _joined(
         offset[where], length[where], segment[where] = chain[:-1], chain[1:] - chain[:-1] - OVERHEAD, at
     if alike is not None:
         which, within = _ragged(alike.counts)
-        to = first[small][which] + within
-        offset[to], length[to], segment[to] = alike.offset(which, within), alike.length[within], small[which]
+        begins = first[small]
+        ends = begins + alike.counts
+        if len(which) and (begins[1:] == ends[:-1]).all():
+            to = slice(int(begins[0]), int(ends[-1]))
+        else:
+            to = begins[which] + within
+        offset[to], length[to], segment[to] = alike.offset, alike.length[within], small[which]
     return Frames(offset, length, segment, rest.stop, rest.gaps)
 
 
@@ -266,6 +271,7 @@ class _Alike:
     Attributes:
         counts: how many records of each segment stand there.
         stop: where those of each segment end.
+        offset: of all these records, segment by segment.
         length: of the records of the longest.
     """
 
@@ -278,23 +284,31 @@ class _Alike:
         self._cycles = head.cycles
         self.length = after - self._place - OVERHEAD
         self.counts = np.searchsorted(after, end - start, side="right")  # records that have room
-        if len(self._place):
-            self._compare(buffer, longest)
+        self.offset = self._offsets()
+        if len(self._place) and self._compare(buffer, longest):
+            self.offset = self._offsets()
         self.stop = start + np.append(0, after)[self.counts]
 
-    def offset(self, which: I64, within: I64) -> I64:
-        """Where a record of a segment stands."""
+    def _offsets(self) -> I64:
+        if (self.counts == len(self._place)).all():
+            return (self._start[:, None] + self._place).ravel()
+        which, within = _ragged(self.counts)
         return self._start[which] + self._place[within]
 
-    def _compare(self, buffer: U8, longest: int) -> None:
-        """Cuts each segment's records where a header is another."""
+    def _compare(self, buffer: U8, longest: int) -> bool:
+        """Cuts each segment's records where a header is another; returns whether there was one."""
         headers: NDArray[Any] = np.ndarray((len(buffer) - HEADER + 1,), f"V{HEADER}", buffer, strides=(1,))
-        which, within = _ragged(self.counts)
         wanted = headers[self._start[longest] + self._place].view("<u4").reshape(-1, 3)
-        there = headers[self.offset(which, within)].view("<u4").reshape(-1, 3)
+        there = headers[self.offset].view("<u4")
+        if len(there) == wanted.size * len(self.counts):
+            different = np.flatnonzero((there.reshape(-1, wanted.size) != wanted.ravel()).any(1))
+            if not len(different):
+                return False
+        which, within = _ragged(self.counts)
         for i in range(3):
-            different = np.flatnonzero(there[:, i] != wanted[within, i])
+            different = np.flatnonzero(there[i::3] != wanted[within, i])
             np.minimum.at(self.counts, which[different], within[different])
+        return True
 
     def repeats(self, first: I64) -> list[Repeat]:
         """What repeats, given each segment's first record: the periods in all segments, and what is between them."""

@@ -12,15 +12,16 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal, overload
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .answers import BlobRef, Blobs, Refs, Series
 from .snapshot import Snapshot, pack, unpack
-from .tracks import NO_PLACES, Asset, Columns, Label, Run, RunInfo, Shown, Standing, Track, Warned, standing_of
+from .tracks import Asset, Columns, Label, Run, RunInfo, Shown, Standing, Track, Warned, standing_of
 
 __all__ = [
     "Asset",
@@ -28,6 +29,7 @@ __all__ = [
     "Blobs",
     "Changes",
     "Label",
+    "Offer",
     "Overview",
     "Refs",
     "RunInfo",
@@ -42,91 +44,7 @@ __all__ = [
 State = Literal["waiting", "loading", "ready"]
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
-Floats = NDArray[np.float32] | NDArray[np.float64]
 SCALARS = "scalars"
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """One scalar over time, every point, in the order written.
-
-    Attributes:
-        step: int64 of shape [n].
-        wall_time: seconds since 1970, float64 of shape [n].
-        value: float32 of shape [n], or float64 where the file has that precision.
-        generation: goes up when points that were there before are hidden, because a restart superseded them; the
-            first points of two answers are the same only if this is.
-        restarts: int64 of shape [r]: the points with which a restarted run goes on.
-    """
-
-    step: I64
-    wall_time: F64
-    value: Floats
-    generation: int = 0
-    restarts: I64 = field(default_factory=lambda: NO_PLACES)
-
-    def __len__(self) -> int:
-        return len(self.step)
-
-    @property
-    def segments(self) -> I64:
-        """Where each stretch of steps that do not go back starts, restarts included: int64 of shape [s]."""
-        if not len(self.step):
-            return NO_PLACES
-        back = np.flatnonzero(self.step[1:] < self.step[:-1]) + 1
-        starts = np.union1d(np.append(0, back), self.restarts)
-        return starts[starts < len(self.step)]
-
-
-@dataclass(frozen=True, slots=True)
-class BlobRef:
-    """Where an event record lies: nothing but numbers are kept in memory."""
-
-    path: str
-    offset: int
-    length: int
-
-
-class Refs(Sequence[BlobRef]):
-    """References to records, made when asked for: a million of them would be heavy.
-
-    Attributes:
-        files: paths.
-        file: an index into `files` for each, int32 of shape [n].
-        offset, length: of each record's data, int64 and int32 of shape [n].
-    """
-
-    __slots__ = ("file", "files", "length", "offset")
-
-    def __init__(self, files: Sequence[str], file: NDArray[Any], offset: NDArray[Any], length: NDArray[Any]) -> None:
-        self.files, self.file, self.offset, self.length = files, file, offset, length
-
-    def __len__(self) -> int:
-        return len(self.file)
-
-    @overload
-    def __getitem__(self, at: int) -> BlobRef: ...
-    @overload
-    def __getitem__(self, at: slice) -> Refs: ...
-    def __getitem__(self, at: int | slice) -> BlobRef | Refs:
-        """One reference, or some of them."""
-        if isinstance(at, slice):
-            return Refs(self.files, self.file[at], self.offset[at], self.length[at])
-        return BlobRef(self.files[int(self.file[at])], int(self.offset[at]), int(self.length[at]))
-
-
-@dataclass(frozen=True, slots=True)
-class Blobs:
-    """A series whose values stay on disk. `ref` has one entry for each step; the rest is as in `Series`."""
-
-    step: I64
-    wall_time: F64
-    ref: Refs
-    generation: int = 0
-    restarts: I64 = field(default_factory=lambda: NO_PLACES)
-
-    def __len__(self) -> int:
-        return len(self.step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +82,25 @@ class Overview:
     tags: dict[str, dict[str, dict[str, int]]]
     generations: dict[tuple[str, str], int]
     labels: dict[tuple[str, str], Label] = field(default_factory=dict[tuple[str, str], Label])
+
+
+class Offer(NamedTuple):
+    """Rows of one series, as `Store.offer_rows` takes them, and what else is known of them.
+
+    Attributes:
+        first, last: their first and last wall time.
+        label: of a scalar, what the first of them says of the tag.
+    """
+
+    run: str
+    tag: str
+    columns: Columns
+    start: int
+    end: int
+    expected: float
+    first: float
+    last: float
+    label: Label | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,20 +189,48 @@ class Store:
             start, end: which rows; not empty.
             expected: how many times as many rows as these are to come in all, these included.
         """
-        kept = self.offer_run(run)
+        first, last = float(columns[1][start]), float(columns[1][end - 1])
+        return self.offer_many(plugin, [Offer(run, tag, columns, start, end, expected, first, last)])[0]
+
+    def offer_many(self, plugin: str, offers: Iterable[Offer]) -> list[Track]:
+        """Rows of many series of a plugin, as `offer_rows`; of one run after the other, best of all."""
+        name, kept = "", None
+        out: list[Track] = []
+        touched = self._touched if plugin == SCALARS else None
         with self._lock:
-            track = kept.track(tag, plugin)
-            if track is None:
-                first = kept.tracks.get(tag)
-                track = kept.add(tag, plugin)
-                if first is not None:
-                    message = f"the tag {tag!r} came as {first.plugin} and as {plugin}; both are kept"
-                    self.warn(run, "two_kinds", message)
-            if not track.count:
-                self._structure = True
-            track.extend(columns, start, end, expected)
-        self._touch(run, tag, track)
-        self._span(run, kept, float(columns[1][start]), float(columns[1][end - 1]))
+            for run, tag, columns, start, end, expected, first, last, label in offers:  # ten thousands: kept short
+                if kept is None or run != name:
+                    name, kept = run, self.offer_run(run)
+                track = kept.tracks.get(tag)
+                if track is None:
+                    track = kept.tracks[tag] = Track(plugin)
+                elif track.plugin != plugin:
+                    track = self._track(name, kept, tag, plugin)
+                if track.count:
+                    track.extend(columns, start, end, expected)
+                else:
+                    self._structure = True
+                    track.columns, track.start, track.count, track.own = columns, start, end - start, False
+                    if track.aside is None:
+                        track.label = label
+                out.append(track)
+                if touched is None:
+                    self._touched_blobs.append(track)
+                else:
+                    touched[run, tag] = track
+                if kept.first is None or kept.last is None or not kept.first <= first <= last <= kept.last:
+                    self._span(run, kept, first, last)
+        return out
+
+    def _track(self, run: str, kept: Run, tag: str, plugin: str) -> Track:
+        """The track of a tag and plugin, made if there is none."""
+        track = kept.track(tag, plugin)
+        if track is None:
+            first = kept.tracks.get(tag)
+            track = kept.add(tag, plugin)
+            if first is not None:
+                message = f"the tag {tag!r} came as {first.plugin} and as {plugin}; both are kept"
+                self.warn(run, "two_kinds", message)
         return track
 
     def know(self, run: str, tag: str, plugin: str) -> None:

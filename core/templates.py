@@ -272,6 +272,7 @@ class Template:
 
 
 def varints(column: Any, start: int, end: int, count: int) -> I64:
+    """The numbers of varints that stand from `start` to `end` in `count` records."""
     out = np.zeros(count, np.int64)
     for i in range(end - start):
         out |= (column(start + i, "u1").astype(np.int64) & 0x7F) << (7 * i)
