@@ -17,10 +17,14 @@ from .watching import is_remote_drive
 if TYPE_CHECKING:
     from .watching import Watch
 
-__all__ = ["Entry", "Kind", "Listing", "LocalPlace", "NamedPlace", "Place", "Trouble", "kind_of"]
+__all__ = ["TRASH", "Entry", "Kind", "Listing", "LocalPlace", "NamedPlace", "Place", "Trouble", "kind_of"]
 
 Kind = Literal["events", "trace", "profile", "projector"]
 
+TRASH = ".tallyboard-trash"
+"""The directory in a logdir that runs are moved to when they are deleted; nothing in it is a run."""
+
+_ODD = frozenset({"profile", TRASH})  # names of directories that are no plain ones
 _TICK = 2.1  # seconds: the coarsest clock that file systems tell times of change by
 
 
@@ -172,6 +176,8 @@ class LocalPlace:
         inside = os.path.relpath(path, self.root).replace(os.sep, "/")
         if inside == "." or inside.startswith("../"):
             return self.walk()
+        if TRASH in inside.split("/"):
+            return None
         try:
             info = os.stat(path)
         except OSError:
@@ -204,7 +210,7 @@ class LocalPlace:
                     listing.entries.append(_entry(folder.path, folder.profiled, "profile", info))
                 run = f"{folder.run}/" if folder.run else ""
                 for entry in entries:
-                    if plain and entry.name != "profile" and entry.is_dir(follow_symlinks=False):
+                    if plain and entry.name not in _ODD and entry.is_dir(follow_symlinks=False):
                         pending.append(_Folder(entry.path, run + entry.name))  # ten thousand times: kept short
                     else:
                         self._take(entry, folder, listing, pending)
@@ -231,7 +237,9 @@ class LocalPlace:
             return  # gone, or a link to nowhere
 
     def _below(self, entry: os.DirEntry[str], folder: _Folder) -> _Folder | None:
-        """A directory in a directory; None where it was already visited on this way."""
+        """A directory in a directory; None where it was already visited on this way, or is the trash."""
+        if entry.name == TRASH:
+            return None
         run = f"{folder.run}/{entry.name}" if folder.run else entry.name
         profiled, seen = folder.profiled, folder.seen
         if (

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from .places import Entry, Listing, LocalPlace, Place, kind_of
+from .places import TRASH, Entry, Listing, LocalPlace, Place, kind_of
 from .remote import check_url, filesystem, is_remote, placed
 
 if TYPE_CHECKING:
@@ -284,6 +284,8 @@ def whole_file(path: str) -> bytes:
 
 def _kind(inside: str) -> Any:
     """What a file is, by its path in the logdir; None where it makes no run."""
+    if f"/{TRASH}/" in f"/{inside}":
+        return None
     return "profile" if f"/{_PROFILE}" in f"/{inside}" else kind_of(inside.rpartition("/")[2])
 
 

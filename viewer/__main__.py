@@ -102,6 +102,7 @@ def _run(argv: Sequence[str] | None, epilog: Callable[[], str] | None) -> int:
             sidecar=options.sidecar,
             reload_interval=options.reload_interval,
             samples=options.samples,
+            allow_delete=options.allow_delete,
         )
         with warnings.catch_warnings():
             warnings.showwarning = _say

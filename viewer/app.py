@@ -19,6 +19,7 @@ from .live import Hub
 from .records import Records
 from .safety import MAX_BODY, add_headers, guard
 from .sidecar import Sidecar
+from .trash import Trash
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
@@ -43,6 +44,8 @@ def make_app(
     fetch: Callable[[BlobRef], bytes] | None = None,
     locate: Callable[[str], str] | None = None,
     sidecar: str = "auto",
+    allow_delete: bool = False,
+    logdirs: Mapping[str, str] | None = None,
 ) -> web.Application:
     """Build the viewer's application.
 
@@ -58,10 +61,13 @@ def make_app(
         fetch: reads a record that the store refers to; without it, only scalars can be served.
         locate: gives a run's directory; by default the one of its name in the logdir.
         sidecar: where notes are kept, see `Sidecar`.
+        allow_delete: whether runs may be moved to the trash.
+        logdirs: where several lie, by the names that stand before their runs'; by default `logdir` alone.
     """
     app = web.Application(client_max_size=MAX_BODY)
     access = access or Access()
     fetch = fetch or Records(logdir).fetch
+    logdirs = logdirs or {"": logdir}
     app[CONTEXT] = Context(
         store,
         Hub(store, keep_alive=keep_alive),
@@ -71,7 +77,8 @@ def make_app(
         locate or Records(logdir).path,
         Facts(store, fetch),
         Extremes(store),
-        Sidecar(logdir, sidecar, writable=access.writable),
+        Sidecar(list(logdirs.values()), sidecar, writable=access.writable),
+        Trash(logdirs) if allow_delete else None,
         access.writable,
         samples or {},
     )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from .live import Hub
     from .sidecar import Sidecar
+    from .trash import Trash
 
 
 def _new_boot() -> str:
@@ -42,6 +43,7 @@ class Context:
         facts, extremes: what tables say of runs; both may take a while, so they are asked in other threads.
         encoded_facts: each run's fact as it was said last.
         sidecar: what people say of runs.
+        trash: where deleted runs go; None where none may be deleted.
         boot: a token of this process. Versions count from 0 in every process, so a version kept by a
             browser (an ETag, a Last-Event-ID) means nothing without it.
         lines: smoothed series that were asked for.
@@ -56,6 +58,7 @@ class Context:
     facts: Facts
     extremes: Extremes
     sidecar: Sidecar
+    trash: Trash | None
     writable: bool = True
     samples: Mapping[str, int] = field(default_factory=dict[str, int])
     encoded_facts: dict[str, tuple[Fact, bytes]] = field(default_factory=dict[str, "tuple[Fact, bytes]"])

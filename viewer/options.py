@@ -49,6 +49,7 @@ class Options:
         reload_interval: seconds between two looks at the logdir, 0 for one look alone; None to follow it at once.
         samples: how many values of a series TensorBoard's routes give at most, by plugin.
         inspect: arguments of the subcommand that is to be run in place of the viewer, or None.
+        allow_delete: whether runs may be moved to the trash.
     """
 
     logdir: str
@@ -66,6 +67,7 @@ class Options:
     reload_interval: float | None = None
     samples: Mapping[str, int] = field(default_factory=dict[str, int])
     inspect: tuple[str, ...] | None = None
+    allow_delete: bool = False
 
     def address(self, port: int) -> str:
         """The address to open in a browser, with the token where one is needed."""
@@ -113,6 +115,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--cache",
         metavar="DIR",
         help="directory to keep what was read in, for a quick second start; off to keep nothing",
+    )
+    add(
+        "--allow-delete",
+        "--allow_delete",
+        action="store_true",
+        help="let runs be deleted on the page, by moving them to a trash folder in the logdir",
     )
     add(
         "--sidecar",
@@ -186,6 +194,7 @@ def options_of(parser: argparse.ArgumentParser, argv: Sequence[str] | None, comm
         given.reload_interval,
         given.samples_per_plugin,
         inspect,
+        given.allow_delete,
     )
 
 

@@ -48,6 +48,7 @@ async def serve(
     sidecar: str = "auto",
     reload_interval: float | None = None,
     samples: Mapping[str, int] | None = None,
+    allow_delete: bool = False,
 ) -> None:
     """Serve logdirs on `listener` until SIGINT or SIGTERM.
 
@@ -55,8 +56,7 @@ async def serve(
         listener: bound and listening; closed at the end.
         logdirs: need not exist yet.
         announce: called once connections are answered.
-        logdir, title, access, prefix, samples: see `make_app`.
-        sidecar: see `make_app`; of several logdirs none is the one to keep notes in, so they go to the user's folder.
+        logdir, title, access, prefix, samples, sidecar, allow_delete: see `make_app`.
         tls: speaks HTTPS with this; None speaks HTTP.
         cache: the directory of the index, see `cache_folder`.
         reload_interval: seconds between two looks, 0 for one alone; None to hear of what happens.
@@ -79,8 +79,10 @@ async def serve(
             prefix=prefix,
             fetch=records.fetch,
             locate=records.path,
-            sidecar="user" if sidecar == "auto" and logdirs[0].name else sidecar,
+            sidecar=sidecar,
             samples=samples,
+            allow_delete=allow_delete,
+            logdirs={each.name: each.path for each in logdirs},
         ),
         access_log=None,
         handle_signals=False,

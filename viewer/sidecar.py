@@ -16,7 +16,7 @@ import stat
 import sys
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
@@ -63,16 +63,19 @@ class Told:
 
 
 class Sidecar:
-    """The sidecar of a logdir. May be asked by any thread; waits for the disk.
+    """The sidecar of a logdir, or of several together. May be asked by any thread; waits for the disk.
 
     Args:
-        logdir: a path, or a URL.
-        chosen: "auto" (the logdir where it is writable, else the user's data folder), "user", "off", or a file.
+        logdirs: a path, or a URL; or some.
+        chosen: "auto" (the logdir where it is one and writable, else the user's data folder), "user", "off", or a file.
         writable: False where nothing may be changed at all.
     """
 
-    def __init__(self, logdir: str, chosen: str = "auto", *, writable: bool = True) -> None:
-        self._logdir = logdir if is_remote(logdir) else os.path.abspath(logdir)
+    def __init__(self, logdirs: str | Sequence[str], chosen: str = "auto", *, writable: bool = True) -> None:
+        given = [logdirs] if isinstance(logdirs, str) else logdirs
+        self._logdirs = [logdir if is_remote(logdir) else os.path.abspath(logdir) for logdir in given]
+        # of several, none is the one that the others' notes belong to
+        self._logdir = self._logdirs[0] if len(self._logdirs) == 1 and not is_remote(self._logdirs[0]) else None
         self._chosen = chosen
         self._may_write = writable
         self._lock = threading.Lock()
@@ -139,7 +142,7 @@ class Sidecar:
         if self._chosen not in ("auto", "user"):
             path = os.path.realpath(self._chosen)
             return "user", path, _unwritable(path)
-        if self._chosen == "auto" and not is_remote(self._logdir):
+        if self._chosen == "auto" and self._logdir is not None:
             if not os.path.isdir(self._logdir):
                 return "logdir", os.path.join(self._logdir, FILE), "The logdir is not there yet."
             path = os.path.join(self._logdir, FILE)
@@ -148,13 +151,14 @@ class Sidecar:
         folder = _data_folder()
         if folder is None:
             return "off", None, "The logdir cannot be written, and you have no home directory to keep notes in."
-        address = self._logdir if is_remote(self._logdir) else os.path.realpath(self._logdir)
-        path = str(folder / f"{hashlib.sha256(os.fsencode(address)).hexdigest()[:32]}.json")
+        addresses = [path if is_remote(path) else os.path.realpath(path) for path in self._logdirs]
+        key = hashlib.sha256(os.fsencode("\0".join(sorted(addresses)))).hexdigest()[:32]
+        path = str(folder / f"{key}.json")
         return "user", path, _unwritable(path)
 
     def _fallback(self, place: str) -> str | None:
         """The logdir's own file, from which one in the data folder starts."""
-        if place != "user" or self._chosen != "auto" or is_remote(self._logdir):
+        if place != "user" or self._chosen != "auto" or self._logdir is None:
             return None
         return os.path.join(self._logdir, FILE)
 
