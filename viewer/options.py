@@ -19,7 +19,7 @@ from .logdirs import Logdir, checked, from_spec, named
 from .ports import is_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 __all__ = ["DEFAULT_PORT", "TOKEN", "Options", "add_arguments", "options_of"]
 
@@ -111,6 +111,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--read_only", action="store_true", help="let nothing be changed through the viewer")
     add("--certfile", help="certificate chain (PEM) to speak HTTPS with")
     add("--keyfile", help="its private key (PEM), when the chain's file does not hold it")
+    _add_keeping(add)
+    _add_reading(add)
+    add("--version", "--version_tb", action="version", version=f"tallyboard {__version__}")
+
+
+def _add_keeping(add: Callable[..., object]) -> None:
+    """What is kept on disk."""
     add(
         "--cache",
         metavar="DIR",
@@ -130,6 +137,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where names, notes, views and charts are kept: auto (in the logdir, or in your data folder where it "
         "cannot be written), user (in your data folder), off, or a file",
     )
+
+
+def _add_reading(add: Callable[..., object]) -> None:
+    """What of the logdir is read, and what is done in place of showing it."""
     add(
         "--reload_interval",
         metavar="SECONDS",
@@ -146,7 +157,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--inspect", action="store_true", help="print what the logdir holds and end, as `tallyboard inspect` does")
     add("--tag", help="with --inspect: this tag alone")
     add("--event_file", metavar="FILE", help="with --inspect: this file in the place of a logdir")
-    add("--version", "--version_tb", action="version", version=f"tallyboard {__version__}")
 
 
 def options_of(parser: argparse.ArgumentParser, argv: Sequence[str] | None, command: str) -> Options:

@@ -8,7 +8,7 @@ import signal
 import threading
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
@@ -21,9 +21,8 @@ from .records import Records
 if TYPE_CHECKING:
     import socket
     import ssl
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
-    from .access import Access
     from .indexing import Poller
     from .logdirs import Logdir
 
@@ -39,16 +38,10 @@ async def serve(
     logdirs: Sequence[Logdir],
     announce: Callable[[], None],
     *,
-    logdir: str,
-    title: str = "tallyboard",
-    access: Access | None = None,
-    prefix: str = "",
     tls: ssl.SSLContext | None = None,
     cache: str | None = None,
-    sidecar: str = "auto",
     reload_interval: float | None = None,
-    samples: Mapping[str, int] | None = None,
-    allow_delete: bool = False,
+    **shown: Any,
 ) -> None:
     """Serve logdirs on `listener` until SIGINT or SIGTERM.
 
@@ -56,10 +49,10 @@ async def serve(
         listener: bound and listening; closed at the end.
         logdirs: need not exist yet.
         announce: called once connections are answered.
-        logdir, title, access, prefix, samples, sidecar, allow_delete: see `make_app`.
         tls: speaks HTTPS with this; None speaks HTTP.
         cache: the directory of the index, see `cache_folder`.
         reload_interval: seconds between two looks, 0 for one alone; None to hear of what happens.
+        shown: the rest of what `make_app` takes.
     """
     # A peer that speaks no HTTP is no fault of ours; our own failures are logged by the guard.
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
@@ -73,16 +66,10 @@ async def serve(
     runner = web.AppRunner(
         make_app(
             store,
-            logdir=logdir,
-            title=title,
-            access=access,
-            prefix=prefix,
+            logdirs={each.name: each.path for each in logdirs},
             fetch=records.fetch,
             locate=records.path,
-            sidecar=sidecar,
-            samples=samples,
-            allow_delete=allow_delete,
-            logdirs={each.name: each.path for each in logdirs},
+            **shown,
         ),
         access_log=None,
         handle_signals=False,
