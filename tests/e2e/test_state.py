@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -60,3 +61,58 @@ def test_back_undoes_and_forward_does_again(runs: Any, open_page: Callable[..., 
     loss.wait(runs=2)
     expect(slider).to_have_value("0.57")
     expect(page.get_by_label("Filter tags")).to_have_value("loss")
+
+
+def test_a_pause_has_the_picture_stand_still(tmp_path: Path, open_page: Callable[..., Page], chart: Any) -> None:
+    """Points and runs that come during a pause are counted and not drawn; going on draws them all."""
+    with tb.SummaryWriter(tmp_path / "a") as writer:
+        writer.add_scalar("loss", 1, 0)
+        writer.flush()
+        page = open_page(tmp_path)
+        loss = chart(page, "loss").wait(runs=1, points=1)
+        page.keyboard.press("P")
+        expect(page.get_by_role("button", name="Go on: 0 new")).to_be_visible()
+        for step in range(1, 13):
+            writer.add_scalar("loss", 1, step)
+        writer.flush()
+        expect(page.get_by_role("button", name="Go on: 12 new")).to_have_text("12\u00a0new")
+        with tb.SummaryWriter(tmp_path / "b") as other:
+            other.add_scalar("loss", 2, 0)
+        expect(page.get_by_role("button", name="Go on: 13 new")).to_be_visible()
+        assert (loss.runs, loss.points) == (1, 1)
+        expect(page.locator(".status")).to_have_text("paused")
+        page.get_by_role("button", name="Go on").click()
+        loss.wait(runs=2, points=14)
+
+
+def test_the_browser_keeps_how_dense_the_page_is(runs: Any, open_page: Callable[..., Page], chart: Any) -> None:
+    """`d` brings rows closer together, and a reload leaves them so."""
+    page = open_page(runs)
+    chart(page, "accuracy").wait(runs=3)
+    heights = "() => ['aside li', '.app > header', '.bar'].map((at) => document.querySelector(at).offsetHeight)"
+    comfortable = page.evaluate(heights)
+    page.keyboard.press("d")
+    page.wait_for_function("() => document.querySelector('aside li').offsetHeight === 22")
+    compact = page.evaluate(heights)
+    assert [less < more for less, more in zip(compact, comfortable, strict=True)] == [True] * 3
+    page.reload()
+    chart(page, "accuracy").wait(runs=3)
+    assert page.evaluate(heights) == compact
+
+
+@pytest.mark.parametrize("width", [390, 320])
+def test_nothing_hangs_over_the_edge_of_a_phone(
+    runs: Any, open_page: Callable[..., Page], chart: Any, width: int
+) -> None:
+    """Header, toolbar and cards fit into a narrow window, paused or not, and the page does not scroll sideways."""
+    page = open_page(runs, width=width, height=800)
+    chart(page, "accuracy").wait(runs=3)
+    page.keyboard.press("P")
+    over = page.evaluate(
+        """() => [...document.querySelectorAll('.app button, .app input, .card')]
+            .filter((one) => one.checkVisibility() && !one.closest('[inert]'))
+            .map((one) => [one.getBoundingClientRect(), one.outerHTML.slice(0, 80)])
+            .filter(([box]) => box.left < 0 || box.right > innerWidth)"""
+    )
+    assert over == []
+    assert page.evaluate("() => document.scrollingElement.scrollWidth") == width

@@ -1,5 +1,6 @@
 import { getContext, setContext } from "svelte";
 import type { Board } from "../data/board.svelte";
+import type { Density } from "./density.svelte";
 import type { Theme } from "./theme.svelte";
 import type { View } from "./view.svelte";
 
@@ -8,6 +9,7 @@ export interface App {
   board: Board;
   view: View;
   theme: Theme;
+  density: Density;
 }
 
 const KEY = Symbol("tallyboard");

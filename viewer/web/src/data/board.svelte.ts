@@ -7,6 +7,7 @@ import { MetricsFeed } from "./metrics.svelte";
 import { openNews } from "./news";
 import { sharedPrefix } from "./names";
 import { naturally, sortNaturally } from "./order";
+import { Pause } from "./pause.svelte";
 import { SeriesCache } from "./series";
 import { fetchSidecar, sendPatch } from "./sidecar";
 import { Sidecar } from "./sidecar.svelte";
@@ -25,6 +26,7 @@ export class Board {
   readonly facts = new Facts(fetchFacts);
   readonly metrics = new MetricsFeed(fetchMetrics);
   readonly sidecar = new Sidecar(fetchSidecar, sendPatch);
+  readonly pause = new Pause();
   readonly live: Live;
 
   /** "starting" until the server has answered once. */
@@ -58,6 +60,8 @@ export class Board {
   #again = false;
   /** The server started anew and still reads: what it had before stays until it has read all. */
   #holding = false;
+  /** The server was found again during a pause, and may have anything. */
+  #stale = false;
 
   constructor() {
     this.live = new Live({
@@ -72,9 +76,25 @@ export class Board {
     this.live.start();
   }
 
+  /** Has the picture stand still, or go on. */
+  togglePause(): void {
+    if (!this.pause.on) {
+      this.pause.on = true;
+      return;
+    }
+    const change = this.pause.end();
+    if (this.#stale) void this.#begin().catch(() => undefined); // the connection breaks too, and begins anew
+    else if (change) this.#change(change);
+    this.#stale = false;
+  }
+
   async #begin(): Promise<number> {
     const index = await fetchIndex(true);
     this.#version = index.version;
+    if (this.pause.on && this.phase !== "starting") {
+      this.#stale = true;
+      return index.version;
+    }
     this.#holding = this.phase === "ready" && index.state === "loading" && index.logdir === this.logdir;
     this.#take(index);
     if (!this.#holding) this.series.doubtAll();
@@ -96,12 +116,13 @@ export class Board {
   }
 
   #change(change: Change): void {
+    if (change.sidecar !== undefined) this.sidecar.hear(change.sidecar);
+    if (this.pause.on) return this.pause.hold(change, (tag, run) => this.series.known(tag, run));
     this.#version = Math.max(this.#version, change.version);
     if (!this.#holding) for (const news of change.series ?? []) this.series.note(...news);
     if (change.structure || change.series === null) void this.#refresh();
     if (change.structure || change.series?.length !== 0) this.facts.ask();
     this.metrics.hear(change);
-    if (change.sidecar !== undefined) this.sidecar.hear(change.sidecar);
   }
 
   async #refresh(): Promise<void> {

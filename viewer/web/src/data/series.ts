@@ -61,6 +61,11 @@ export class SeriesCache {
     return this.#held.get(tag)?.get(run)?.columns;
   }
 
+  /** How many points of a series are known of. */
+  known(tag: string, run: string): number {
+    return this.#held.get(tag)?.get(run)?.standing ?? 0;
+  }
+
   /** Whether points that a restart has voided belong to a series. Changing it has all series fetched anew. */
   set everything(on: boolean) {
     if (on === this.#everything) return;
