@@ -9,8 +9,11 @@ from aiohttp import web
 
 from ...safe_html import from_markdown
 from ...safety import reads
-from .answers import Asked, answering, invalid, json_answer
+from .answers import Asked, answering, invalid, json_answer, plain
+from .histograms import rows_of
+from .media import SIZES, picture
 from .scalars import names_of, points
+from .values import Key, head, most_blobs, steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,13 +30,30 @@ routes = web.RouteTableDef()
 @answering
 def get_tags(asked: Asked) -> web.Response:
     """Tags by run and descriptions by tag, of each kind."""
-    overview = asked.context.store.overview()
-    scalars = _descriptions(overview.tags.get("scalars", {}), lambda run, tag: names_of(overview, run, tag)[1])
+    context = asked.context
+    overview = context.store.overview()
+    scalars, histograms, images = (overview.tags.get(name, {}) for name in ("scalars", "histograms", "images"))
+
+    def described(plugin: str) -> Callable[[str, str], str]:
+        return lambda run, tag: head(context, plugin, run, tag).description
+
     return json_answer(
         {
-            "scalars": {"runTagInfo": _by_run(overview.tags.get("scalars", {})), "tagDescriptions": scalars},
-            "histograms": {"runTagInfo": {}, "tagDescriptions": {}},
-            "images": {"tagDescriptions": {}, "tagRunSampledInfo": {}},
+            "scalars": {
+                "runTagInfo": _by_run(scalars),
+                "tagDescriptions": _descriptions(scalars, lambda run, tag: names_of(overview, run, tag)[1]),
+            },
+            "histograms": {
+                "runTagInfo": _by_run(histograms),
+                "tagDescriptions": _descriptions(histograms, described("histograms")),
+            },
+            "images": {
+                "tagDescriptions": _descriptions(images, described("images")),
+                "tagRunSampledInfo": {
+                    tag: {run: {"maxSamplesPerStep": most_blobs(context, "images", run, tag) - SIZES} for run in runs}
+                    for tag, runs in images.items()
+                },
+            },
         }
     )
 
@@ -112,7 +132,18 @@ def _answer(context: Context, question: Any) -> dict[str, Any]:
         answer["sample"] = sample
     if wrong := _wrong(tag, run, plugin, sample):
         return {**answer, "error": wrong}
-    return {**answer, "runToSeries": _scalars(context, str(tag), run if isinstance(run, str) else None)}
+    if plugin == "scalars":
+        return {**answer, "runToSeries": _scalars(context, str(tag), run if isinstance(run, str) else None)}
+    if plugin == "histograms":
+        return {**answer, "runToSeries": _histograms(context, str(tag), str(run))}
+    return {**answer, "runToSeries": _images(context, str(tag), str(run), int(str(sample)))}
+
+
+@routes.get("/data/plugin/timeseries/imageData")
+@answering
+def get_image_data(asked: Asked) -> web.Response:
+    """A picture by its `imageId`."""
+    return picture(asked.context, asked.needed("imageId"))
 
 
 def _wrong(tag: Any, run: Any, plugin: Any, sample: Any) -> str | None:
@@ -138,3 +169,29 @@ def _scalars(context: Context, tag: str, run: str | None) -> dict[str, list[dict
                 {"wallTime": wall, "step": step, "value": value} for wall, step, value in zip(*columns, strict=True)
             ]
     return found
+
+
+def _histograms(context: Context, tag: str, run: str) -> dict[str, list[dict[str, Any]]]:
+    found = rows_of(context, run, tag, "histograms")
+    if found is None:
+        return {}
+    return {
+        run: [
+            {
+                "wallTime": wall,
+                "step": step,
+                "bins": [{"min": left, "max": right, "count": count} for left, right, count in plain(rows.tolist())],
+            }
+            for wall, step, rows in found
+        ]
+    }
+
+
+def _images(context: Context, tag: str, run: str, sample: int) -> dict[str, list[dict[str, Any]]]:
+    at = sample + SIZES
+    found = [
+        {"step": step, "wallTime": wall, "imageId": str(Key("images", run, tag, step, at))}
+        for step, wall, count in steps(context, "images", run, tag) or []
+        if sample >= 0 and count > at
+    ]
+    return {run: found} if found else {}
