@@ -138,3 +138,25 @@ def test_thousands_of_cards_cost_what_is_in_sight(tmp_path: Path, open_page: Cal
     chart(page, "layer199/norm9").wait(runs=1, points=1)
     assert "1,999 at step 1" in chart(page, "layer199/norm9").summary.replace("1999", "1,999")
     assert page.locator(".card").count() < 60
+
+
+def test_seeds_are_drawn_as_one_line(seeds: Any, open_page: Callable[..., Page], chart: Any) -> None:
+    """Three seeds of each rate become two lines whose last values are the means; their runs share two colours."""
+    page = open_page(seeds, "smoothing=0&tags=train/loss")
+    chart(page, "train/loss").wait(runs=6, points=120)
+
+    page.get_by_role("button", name="Chart settings").click()
+    page.get_by_label("Draw together").select_option("Name, by a regex")
+    page.get_by_label("Band of a group").select_option("Least to greatest")
+    loss = chart(page, "train/loss").wait(runs=2, points=40)
+    assert loss.summary.endswith("Last values: lr=1 (3): 20 at step 19; lr=2 (3): 39 at step 19")
+    loss.wait_for_domain(lambda domain: domain[2] < 0 and 40 < domain[3] < 43)  # the greatest is 40, not 39
+    page.wait_for_function("() => location.hash.includes('seeds=regex') && location.hash.includes('band=minmax')")
+    boxes = [page.get_by_role("checkbox", name=f"lr={rate}-seed={seed}") for rate in (1, 2) for seed in range(3)]
+    colours = [box.evaluate("box => getComputedStyle(box).borderColor") for box in boxes]
+    assert [len(set(colours[:3])), len(set(colours[3:])), len(set(colours))] == [1, 1, 2]
+
+    page.keyboard.press("Escape")
+    page.get_by_role("checkbox", name="lr=2-seed=2").uncheck()
+    loss.wait(runs=2)
+    assert "lr=2 (2): 38.5 at step 19" in loss.summary

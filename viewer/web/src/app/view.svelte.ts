@@ -43,9 +43,11 @@ export class View {
       HUES.length,
     ),
   );
+  /** Hues that runs drawn as one line share, while there are such. */
+  shared = $state.raw<ReadonlyMap<string, number> | null>(null);
   /** The colour of a run everywhere: in lists, charts and what is saved of them. */
   readonly colourOf = $derived.by(() => {
-    const { hues } = this;
+    const hues = this.shared ?? this.hues;
     return (run: string, dark: boolean): string => hueColour(hues.get(run) ?? 0, dark);
   });
 

@@ -1,6 +1,6 @@
 import { decimate, oddities, Path, type Mark } from "./decimate";
 import { inside } from "./extent";
-import type { Scale } from "./scale";
+import { toPixel, type Scale } from "./scale";
 import type { Trace } from "./trace";
 
 /** What drawing needs of a canvas; an SVG writer can offer the same. */
@@ -12,6 +12,7 @@ export type Pen = Pick<
   | "stroke"
   | "fill"
   | "arc"
+  | "setLineDash"
   | "fillText"
   | "strokeStyle"
   | "fillStyle"
@@ -22,6 +23,8 @@ export type Pen = Pick<
 >;
 
 const path = new Path();
+/** Farther out than any canvas. */
+const FAR = 1e5;
 
 function strokePath(pen: Pen, width: number): void {
   const { xy, length } = path;
@@ -62,11 +65,15 @@ function trail(trace: Trace, values: Float64Array, from: number, to: number, sca
   decimate(trace.x, values, trace.origin, from, to, ...scales, cell, path);
 }
 
-function ink(pen: Pen, colour: string, width: number, alpha: number): void {
+const SOLID: number[] = [];
+
+function ink(pen: Pen, { colour, dash }: Trace, width: number, alpha: number): void {
   pen.strokeStyle = pen.fillStyle = colour;
   pen.lineWidth = width;
   pen.globalAlpha = alpha;
+  pen.setLineDash(dash ?? SOLID);
   strokePath(pen, width);
+  pen.setLineDash(SOLID);
   pen.globalAlpha = 1;
 }
 
@@ -79,7 +86,7 @@ export function drawLine(pen: Pen, trace: Trace, values: Float64Array, sx: Scale
   path.clear();
   if (!trace.stretches) {
     trail(trace, values, ...inside(trace, { lo: sx.d0, hi: sx.d1 }), scales, stroke.cell);
-    return ink(pen, trace.colour, stroke.width, stroke.alpha);
+    return ink(pen, trace, stroke.width, stroke.alpha);
   }
   let before = -1;
   for (const { from, to, voided } of trace.stretches) {
@@ -89,7 +96,7 @@ export function drawLine(pen: Pen, trace: Trace, values: Float64Array, sx: Scale
     trail(trace, values, from, to, scales, stroke.cell);
     before = to - 1;
   }
-  ink(pen, trace.colour, stroke.width, stroke.alpha);
+  ink(pen, trace, stroke.width, stroke.alpha);
   path.clear();
   for (const { from, to, voided } of trace.stretches) {
     if (!voided) continue;
@@ -98,7 +105,48 @@ export function drawLine(pen: Pen, trace: Trace, values: Float64Array, sx: Scale
     const joined = from > 0 && trace.step[from - 1] <= trace.step[from];
     trail(trace, values, joined ? from - 1 : from, to, scales, stroke.cell);
   }
-  if (path.length > 0) ink(pen, trace.colour, stroke.width, stroke.alpha * VOIDED_ALPHA);
+  if (path.length > 0) ink(pen, trace, stroke.width, stroke.alpha * VOIDED_ALPHA);
+}
+
+/** Fills one piece of a band: along its upper edge and back along its lower. */
+function fillPiece(pen: Pen, xs: number[], highs: number[], lows: number[]): void {
+  if (xs.length === 0) return;
+  pen.beginPath();
+  xs.forEach((x, i) => (i === 0 ? pen.moveTo(x, highs[i]) : pen.lineTo(x, highs[i])));
+  for (let i = xs.length - 1; i >= 0; i--) pen.lineTo(xs[i], lows[i]);
+  pen.fill();
+}
+
+/** Fills what lies between a trace's edges: at each pixel column from the least to the greatest of them. */
+export function drawBand(pen: Pen, trace: Trace, sx: Scale, sy: Scale, alpha: number, cell: number): void {
+  const { low, high, x, origin } = trace;
+  if (!low || !high) return;
+  const [from, to] = inside(trace, { lo: sx.d0, hi: sx.d1 });
+  // An edge that a logarithm has no place for is far below.
+  const height = (value: number): number => (sy.kind === "log" && value <= 0 ? FAR : Math.max(-FAR, Math.min(FAR, toPixel(sy, value))));
+  let [xs, highs, lows]: [number[], number[], number[]] = [[], [], []];
+  pen.fillStyle = trace.colour;
+  pen.globalAlpha = alpha;
+  for (let i = from; i < to; i++) {
+    if (Number.isNaN(low[i]) || Number.isNaN(high[i]) || Number.isNaN(x[i])) {
+      fillPiece(pen, xs, highs, lows);
+      [xs, highs, lows] = [[], [], []];
+      continue;
+    }
+    const at = toPixel(sx, x[i] - origin);
+    const [top, bottom] = [height(high[i]), height(low[i])];
+    const last = xs.length - 1;
+    if (last >= 0 && at - xs[last] < cell) {
+      highs[last] = Math.min(highs[last], top);
+      lows[last] = Math.max(lows[last], bottom);
+    } else {
+      xs.push(at);
+      highs.push(top);
+      lows.push(bottom);
+    }
+  }
+  fillPiece(pen, xs, highs, lows);
+  pen.globalAlpha = 1;
 }
 
 function drawMark(pen: Pen, { kind, x, y }: Mark, top: number, bottom: number): void {

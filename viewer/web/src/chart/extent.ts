@@ -107,6 +107,8 @@ export function extentY(traces: readonly Trace[], x: Range, kind: ScaleKind = "l
     const [from, to] = inside(trace, x);
     scan(trace.raw, trace.x, trace.origin, from, to);
     if (trace.line !== trace.raw) scan(trace.line, trace.x, trace.origin, from, to);
+    if (trace.low) scan(trace.low, trace.x, trace.origin, from, to);
+    if (trace.high) scan(trace.high, trace.x, trace.origin, from, to);
   }
   return { linear: padded, log: paddedLog, symlog: paddedSymlog }[kind](lo, hi, 0.05);
 }

@@ -1,5 +1,5 @@
 import { FREE, type Bounds } from "../app/charting";
-import { drawLine, drawOddities, dot } from "./draw";
+import { drawBand, drawLine, drawOddities, dot } from "./draw";
 import { drawOutside, outsideLabels, type Outside } from "./edges";
 import { extentX, extentY } from "./extent";
 import { hitsAt, type Hit } from "./hover";
@@ -32,6 +32,7 @@ const INSET = 5;
 const LABEL_PX = 11;
 const RAW_ALPHA = 0.26;
 const BACK_ALPHA = 0.18;
+const BAND_ALPHA = 0.2;
 
 const XTICKS = { step: stepTicks, relative: relativeTicks, wall: wallTicks, value: numberTicks };
 
@@ -67,6 +68,11 @@ function within([lo, hi]: Bounds, data: () => Range): Range {
   const room = range.hi - range.lo;
   if (lo !== null) return { lo, hi: range.hi > lo ? range.hi : lo + room };
   return hi === null ? range : { lo: range.lo < hi ? range.lo : hi - room, hi };
+}
+
+/** Whether a trace is that run's, or one of several runs that it is among. */
+function stands({ name, run, runs }: Trace, front: string | null): boolean {
+  return front !== null && (runs ? runs.includes(front) : (run ?? name) === front);
 }
 
 /** One line chart on two canvases: the lines, and what follows the pointer above them. */
@@ -265,22 +271,24 @@ export class Plot {
     // A line wider than one device pixel costs a rasteriser ten times as much.
     const width = Math.max(1, Math.floor(this.#ratio)) / this.#ratio;
     const cell = 1 / this.#ratio;
-    const front = this.traces.find((trace) => trace.name === this.front);
-    const alpha = front ? BACK_ALPHA : 1;
+    const front = this.front === null ? [] : this.traces.filter((trace) => stands(trace, this.front));
+    const alpha = front.length > 0 ? BACK_ALPHA : 1;
     pen.lineJoin = "round";
+    for (const trace of this.traces) drawBand(pen, trace, this.#sx, this.#sy, BAND_ALPHA * (front.includes(trace) ? 1 : alpha), cell);
     for (const trace of this.traces) {
-      if (trace === front || trace.line === trace.raw) continue;
+      if (trace.line === trace.raw || front.includes(trace)) continue;
       drawLine(pen, trace, trace.raw, this.#sx, this.#sy, { width, cell, alpha: RAW_ALPHA * alpha });
     }
     for (const trace of this.traces) {
-      if (trace === front) continue;
+      if (front.includes(trace)) continue;
       drawLine(pen, trace, trace.line, this.#sx, this.#sy, { width, cell, alpha });
       drawOddities(pen, trace, this.#sx, this.#sy);
     }
-    if (!front) return;
-    if (front.line !== front.raw) drawLine(pen, front, front.raw, this.#sx, this.#sy, { width, cell, alpha: 2 * RAW_ALPHA });
-    drawLine(pen, front, front.line, this.#sx, this.#sy, { width: 2 * width, cell, alpha: 1 });
-    drawOddities(pen, front, this.#sx, this.#sy);
+    for (const trace of front) {
+      if (trace.line !== trace.raw) drawLine(pen, trace, trace.raw, this.#sx, this.#sy, { width, cell, alpha: 2 * RAW_ALPHA });
+      drawLine(pen, trace, trace.line, this.#sx, this.#sy, { width: 2 * width, cell, alpha: 1 });
+      drawOddities(pen, trace, this.#sx, this.#sy);
+    }
   }
 
   hits(px: number, py: number): Hit[] {

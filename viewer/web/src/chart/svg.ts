@@ -25,6 +25,7 @@ export class SvgPen implements Surface {
   font = "11px sans-serif";
   lineJoin: CanvasLineJoin = "miter";
   #parts: string[] = [];
+  #dash = "";
   #path: string[] = [];
   #clips = 0;
   #open: number[] = [];
@@ -58,7 +59,7 @@ export class SvgPen implements Surface {
   }
 
   stroke(): void {
-    const look = `stroke="${escapeXml(String(this.strokeStyle))}" stroke-width="${short(this.lineWidth)}" stroke-linejoin="${this.lineJoin}"`;
+    const look = `stroke="${escapeXml(String(this.strokeStyle))}" stroke-width="${short(this.lineWidth)}" stroke-linejoin="${this.lineJoin}"${this.#dash && ` stroke-dasharray="${this.#dash}"`}`;
     if (this.#path.length > 0) this.#parts.push(`<path d="${this.#path.join("")}" fill="none" ${look}${this.#opacity()}/>`);
   }
 
@@ -100,6 +101,10 @@ export class SvgPen implements Surface {
       ...this.#parts,
       "</svg>\n",
     ].join("");
+  }
+
+  setLineDash(dash: readonly number[]): void {
+    this.#dash = dash.map(short).join(" ");
   }
 
   #opacity(): string {

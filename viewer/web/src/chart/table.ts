@@ -16,12 +16,14 @@ export function csvField(text: string): string {
 /** Every point of the traces, none left out: run, step, wall time in seconds, value, and the smoothed value if there is one. */
 export function toCsv(traces: readonly Trace[]): string {
   const smoothed = traces.some((trace) => trace.line !== trace.raw);
-  const lines = [`run,step,wall_time,value${smoothed ? ",smoothed" : ""}`];
+  const spread = traces.some((trace) => trace.low);
+  const lines = [`run,step,wall_time,value${smoothed ? ",smoothed" : ""}${spread ? ",lower,upper,count" : ""}`];
   for (const trace of traces) {
     const name = csvField(trace.name);
     for (let i = 0; i < trace.n; i++) {
       const row = `${name},${trace.step[i]},${csvNumber(trace.wall[i])},${csvNumber(trace.raw[i])}`;
-      lines.push(smoothed ? `${row},${csvNumber(trace.line[i])}` : row);
+      const edges = spread ? [trace.low?.[i], trace.high?.[i], trace.count?.[i]].map((edge) => `,${edge === undefined ? "" : csvNumber(edge)}`).join("") : "";
+      lines.push(`${row}${smoothed ? `,${csvNumber(trace.line[i])}` : ""}${edges}`);
     }
   }
   return `${lines.join("\n")}\n`;
@@ -31,12 +33,15 @@ export function toCsv(traces: readonly Trace[]): string {
 export function toJson(tag: string, traces: readonly Trace[]): string {
   const numbers = (column: Float64Array, n: number): (number | string)[] =>
     Array.from(column.subarray(0, n), (value) => (Number.isFinite(value) ? value : csvNumber(value)));
-  const runs = traces.map(({ name, n, step, wall, raw, line }) => ({
+  const runs = traces.map(({ name, n, step, wall, raw, line, low, high, count, runs: members }) => ({
     run: name,
+    ...(members && { runs: members }),
     step: numbers(step, n),
     wall_time: numbers(wall, n),
     value: numbers(raw, n),
     ...(line === raw ? {} : { smoothed: numbers(line, n) }),
+    ...(low && high && { lower: numbers(low, n), upper: numbers(high, n) }),
+    ...(count && { count: numbers(count, n) }),
   }));
   return `${JSON.stringify({ tag, runs })}\n`;
 }

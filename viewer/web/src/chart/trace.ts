@@ -15,6 +15,16 @@ export interface Trace {
   raw: Float64Array;
   /** What is drawn as the line: the smoothed values, or `raw` itself. */
   line: Float64Array;
+  /** The run, where the name says more than that. */
+  run?: string;
+  /** Lengths of strokes and gaps in pixels; a whole line where left out. */
+  dash?: readonly number[];
+  /** The edges of a band around the line; NaN where there is none. */
+  low?: Float64Array;
+  high?: Float64Array;
+  /** Of several runs drawn as one line: which, and how many of them count at each point. */
+  runs?: readonly string[];
+  count?: Float64Array;
   /** The parts of a series whose steps go back; left out where they never do. */
   stretches?: readonly Stretch[];
 }

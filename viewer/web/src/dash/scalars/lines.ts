@@ -1,0 +1,95 @@
+import { Smoother } from "../../chart/smooth";
+import type { Trace } from "../../chart/trace";
+import type { Columns } from "../../data/columns";
+import type { SeedGroup } from "./seedgroups";
+import { together } from "./seeds";
+import type { BandKind, Centre } from "./settings";
+import { Traces, type Recipe } from "./traces";
+
+/** One tag of a chart. */
+export interface Part {
+  tag: string;
+  runs: readonly string[];
+  /** Strokes and gaps in pixels, so that tags are told apart where colours tell runs. */
+  dash?: readonly number[];
+}
+
+/** How runs that belong together are drawn as one. */
+export interface Joining {
+  groups: readonly SeedGroup[];
+  centre: Centre;
+  band: BandKind;
+}
+
+type ColumnsOf = (tag: string, run: string) => Columns | undefined;
+
+class Group {
+  #made: readonly unknown[] = [];
+  #trace: Trace | null = null;
+  #smoothers = [new Smoother(), new Smoother(), new Smoother()];
+  #edition = 0;
+
+  /** Works it out only when something it is made of changed. */
+  trace(made: readonly unknown[], make: () => Trace): Trace {
+    if (!this.#trace || made.length !== this.#made.length || made.some((one, i) => one !== this.#made[i])) {
+      this.#made = made;
+      this.#trace = make();
+      this.#edition++;
+    }
+    return this.#trace;
+  }
+
+  /** The same, smoothed: the middle and the edges alike. */
+  smoothed(trace: Trace, smoothing: Recipe["smoothing"]): Trace {
+    const [line, low, high] = [trace.raw, trace.low, trace.high].map(
+      (values, i) => values && this.#smoothers[i].update(values, trace.n, smoothing, this.#edition),
+    );
+    return { ...trace, ...(line && { line }), ...(low && { low }), ...(high && { high }) };
+  }
+}
+
+/** Makes the lines of a chart of one tag or several, run by run or group by group. */
+export class Lines {
+  #traces = new Map<string, Traces>();
+  #groups = new Map<string, Group>();
+
+  build(parts: readonly Part[], columnsOf: ColumnsOf, recipe: Recipe, joining: Joining | null): Trace[] {
+    const several = parts.length > 1;
+    return parts.flatMap((part) => {
+      const traces = joining ? this.#joined(part, columnsOf, recipe, joining) : this.#single(part, columnsOf, recipe);
+      if (!several && !part.dash) return traces;
+      return traces.map((trace) => ({
+        ...trace,
+        run: trace.name,
+        name: several ? `${trace.name} · ${part.tag}` : trace.name,
+        ...(part.dash && { dash: part.dash }),
+      }));
+    });
+  }
+
+  #single({ tag, runs }: Part, columnsOf: ColumnsOf, recipe: Recipe): Trace[] {
+    let traces = this.#traces.get(tag);
+    if (!traces) this.#traces.set(tag, (traces = new Traces()));
+    return traces.build(tag, runs, columnsOf, recipe);
+  }
+
+  #joined(part: Part, columnsOf: ColumnsOf, recipe: Recipe, { groups, centre, band }: Joining): Trace[] {
+    const raw = this.#single(part, columnsOf, { ...recipe, smoothing: 0 });
+    const byRun = new Map(raw.map((trace) => [trace.name, trace]));
+    const byStep = recipe.across.kind === "step";
+    const found: Trace[] = [];
+    for (const { name, runs } of groups) {
+      const members = runs.flatMap((run) => byRun.get(run) ?? []);
+      if (members.length === 0) continue;
+      const key = `${part.tag}\n${name}`;
+      let group = this.#groups.get(key);
+      if (!group) this.#groups.set(key, (group = new Group()));
+      const look = { name: runs.length > 1 ? `${name} (${members.length})` : name, colour: members[0].colour };
+      const editions = members.map(({ name }) => columnsOf(part.tag, name)?.edition);
+      const made = [...members.flatMap(({ x, raw, n, origin }) => [x, raw, n, origin]), ...editions, centre, band, byStep, look.name, look.colour];
+      const trace = group.trace(made, () => together(members, byStep, look, centre, band));
+      found.push(recipe.smoothing > 0 ? group.smoothed(trace, recipe.smoothing) : trace);
+    }
+    return found;
+  }
+}
