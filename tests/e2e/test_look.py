@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
 from typing import Any
 
@@ -167,3 +168,18 @@ def test_the_list_can_be_made_wider(runs: Any, open_page: Callable[..., Page], c
     width = page.get_by_role("complementary", name="Runs").bounding_box()
     assert width is not None
     assert width["width"] == pytest.approx(388, abs=2)
+
+
+def test_the_page_is_light(runs: Any, browser: Any) -> None:
+    """All that the page fetches until its charts are drawn, data aside, is less than 80 kB when compressed."""
+    page = browser.new_page()
+    fetched: dict[str, bytes] = {}
+    page.on("response", lambda answer: fetched.update({answer.url: b""}))
+    page.goto(runs.url)
+    page.wait_for_selector(".chart[data-domain]")
+    sizes: dict[str, int] = {}
+    for url in [url for url in fetched if "/api/" not in url]:
+        sizes[url.rpartition("/")[2]] = len(gzip.compress(page.request.get(url).body(), 9))
+    page.close()
+    assert {name.rpartition(".")[2] for name in sizes} >= {"js", "css"}
+    assert sum(sizes.values()) < 80_000, sizes
