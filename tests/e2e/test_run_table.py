@@ -132,3 +132,84 @@ def test_a_query_completes_itself(grid: Any, open_page: Callable[..., Page], cha
     field.press_sequentially(" < 0.1")
     expect(field).to_have_value('hp.optimizer == "sgd" and last("loss") < 0.1')
     loss.wait(runs=1)
+
+
+def cells(page: Page, run: str) -> list[str]:
+    row = page.get_by_role("row").filter(has=page.get_by_role("checkbox", name=run, exact=True))
+    return [text.strip() for text in row.get_by_role("cell").all_inner_texts()]
+
+
+def order(page: Page) -> list[str]:
+    names = page.locator("aside").get_by_role("rowheader").get_by_role("checkbox").all()
+    return [box.get_attribute("aria-label") or "" for box in names]
+
+
+def test_a_table_shows_hyperparameters_and_metrics(grid: Any, open_page: Callable[..., Page], chart: Any) -> None:
+    """Columns are chosen, sorted by, moved and hidden; the cells hold what was logged; the address keeps it all."""
+    page = open_page(grid, "runs=train&runcols=status&runcols=hp:lr&runcols=hp:optimizer", width=1400)
+    loss = chart(page, "loss").wait(runs=6)
+    page.get_by_role("button", name="Table", exact=True).click()
+    page.get_by_role("button", name="Over the whole page").click()
+    last = (1 - 0.1 * 2) ** 20
+    expect(page.get_by_role("columnheader")).to_have_count(4)
+    page.get_by_role("button", name="Columns").click()
+    page.get_by_role("button", name="last of loss").click()
+    page.get_by_role("button", name="max of loss").click()
+    page.get_by_role("checkbox", name="Duration").check()
+    page.get_by_role("checkbox", name="Duration").uncheck()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("columnheader")).to_have_count(6)
+    expect(page.get_by_role("cell", name=f"{last**2:.5g}")).to_have_count(1)
+    assert cells(page, "sgd/lr=0.1/train") == ["finished", "0.1", "sgd", f"{last**2:.5g}", f"{0.8**2:.5g}"]
+    assert cells(page, "adam/lr=0.001/train")[1:3] == ["0.001", "adam"]
+
+    page.get_by_role("button", name="last loss", exact=True).click()
+    expect(page.get_by_role("columnheader", name="last loss")).to_have_attribute("aria-sort", "ascending")
+    ascending = order(page)
+    assert ascending[:2] == ["sgd/lr=0.1/train", "adam/lr=0.1/train"]
+    page.get_by_role("button", name="last loss", exact=True).click()
+    expect(page.get_by_role("columnheader", name="last loss")).to_have_attribute("aria-sort", "descending")
+    assert order(page) == ascending[::-1]
+    page.get_by_role("button", name="last loss", exact=True).press("Alt+ArrowLeft")
+    page.get_by_role("button", name="max loss", exact=True).press("Delete")
+    page.get_by_role("columnheader", name="lr").hover()
+    page.get_by_role("button", name="Hide the column lr").click()
+    expect(page.get_by_role("columnheader")).to_have_text(["Run", "Status", re.compile("last *loss"), "optimizer"])
+
+    page.wait_for_function("() => location.hash.includes('runsort=-last') && !location.hash.includes('lr')")
+    page.reload()
+    expect(page.get_by_role("columnheader")).to_have_text(["Run", "Status", re.compile("last *loss"), "optimizer"])
+    expect(page.get_by_role("cell", name=f"{last**2:.5g}")).to_have_count(1)
+    assert order(page) == ascending[::-1]
+    page.get_by_role("checkbox", name="sgd/lr=0.1/train", exact=True).uncheck()
+    page.get_by_role("button", name="Over the whole page").click()
+    loss.wait(runs=5)
+
+
+def test_a_table_is_copied(grid: Any, open_page: Callable[..., Page], chart: Any) -> None:
+    """What is copied has every row and unrounded numbers, as CSV or Markdown."""
+    page = open_page(
+        grid,
+        "runlist=table&runs=sgd.*train&runcols=hp:lr&runcols=hp:batch+size&runcols=last:loss",
+        permissions=["clipboard-read", "clipboard-write"],
+    )
+    chart(page, "loss").wait(runs=3)
+    expect(page.get_by_role("cell", name="32", exact=True)).to_have_count(3)
+    x = 1.0
+    for _ in range(20):
+        x -= 0.1 * 2 * x
+    expect(page.get_by_role("cell", name=f"{x * x:.5g}")).to_have_count(1)
+    page.get_by_role("button", name="Copy the table").click()
+    page.get_by_role("menuitem", name="Copy as CSV").click()
+    expect(page.get_by_text("3 runs copied as CSV")).to_be_visible()
+    head, *lines = page.evaluate("() => navigator.clipboard.readText()").splitlines()
+    assert head == "run,lr,batch size,last loss"
+    run, rate, batch, value = lines[2].split(",")
+    assert (run, float(rate), float(batch)) == ("sgd/lr=0.1/train", 0.1, 32.0)
+    assert float(value) == pytest.approx(x * x, rel=1e-6)
+    page.get_by_role("button", name="Copy the table").click()
+    page.get_by_role("menuitem", name="Copy as Markdown").click()
+    expect(page.get_by_text("3 runs copied as Markdown")).to_be_visible()
+    lines = page.evaluate("() => navigator.clipboard.readText()").splitlines()
+    assert lines[:2] == ["| run | lr | batch size | last loss |", "| --- | ---: | ---: | ---: |"]
+    assert lines[4] == f"| sgd/lr=0.1/train | 0.1 | 32 | {x * x:.5g} |"
