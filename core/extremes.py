@@ -46,6 +46,22 @@ class Figures:
     max_step: list[int | None] = field(default_factory=list[int | None])
     last_step: list[int] = field(default_factory=list[int])
 
+    def columns(self) -> dict[str, list[Any]]:
+        """The columns by their names."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    def copy(self) -> Figures:
+        """Columns of its own."""
+        return Figures(*(list(column) for column in self.columns().values()))
+
+    def put(self, row: int, values: tuple[Any, ...]) -> None:
+        """Sets a row, or adds it behind the last."""
+        for column, value in zip(self.columns().values(), values, strict=True):
+            if row < len(column):
+                column[row] = value
+            else:
+                column.append(value)
+
 
 class Extremes:
     """Figures of a store's scalars. May be asked by any thread."""
@@ -53,29 +69,68 @@ class Extremes:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._lock = threading.Lock()
-        self._tags: OrderedDict[str, dict[str, _Seen]] = OrderedDict()
+        self._tags: OrderedDict[str, _Tag] = OrderedDict()
 
     def of(self, tag: str) -> Figures:
-        """The figures of a tag in every run that has it, in the order in which the runs were found."""
+        """The figures of a tag in every run that has it, in the order in which they were found; not to be changed.
+
+        The same object as before where nothing changed.
+        """
         with self._lock:
-            before = self._tags.pop(tag, {})
-            now: dict[str, _Seen] = {}
-            figures = Figures()
-            for run, track, shown in self._store.tracks_of(tag):
-                if not shown.count:
-                    continue
-                seen = before.get(run)
-                if seen is None or seen.track is not track or seen.generation != shown.generation:
-                    seen = _Seen(track, shown.generation)
-                if shown.count > seen.n:
-                    seen.take(shown)
-                now[run] = seen
-                seen.tell(run, figures)
-            if now:
-                self._tags[tag] = now
+            known = self._tags.pop(tag, None) or _Tag()
+            known.catch_up(tag, self._store)
+            if known.figures.run:
+                self._tags[tag] = known
                 while len(self._tags) > KEPT:
                     self._tags.popitem(last=False)
-            return figures
+            return known.figures
+
+
+class _Tag:
+    """What was seen of one tag so far: in which run, in which row, and all rows as they were told last."""
+
+    def __init__(self) -> None:
+        self.version: int = -1
+        self.dropped: int = 0
+        self.seen: dict[str, _Seen] = {}
+        self.rows: dict[str, int] = {}
+        self.figures = Figures()
+
+    def catch_up(self, tag: str, store: Store) -> None:
+        """Looks at what changed since."""
+        version, dropped, tracks = store.tracks_of(tag, self.version)
+        if dropped != self.dropped and self.version >= 0:
+            version, dropped, tracks = store.tracks_of(tag, -1)
+            self.rows.clear()
+        self.version, self.dropped = version, dropped
+        figures = self.figures.copy() if self.rows else Figures()
+        before, self.seen = self.seen, self.seen if self.rows else {}
+        changed = len(figures.run) != len(self.figures.run)
+        for run, track, shown in tracks:
+            seen = before.get(run)
+            if track is None or shown is None or not shown.count:
+                if run in self.rows:  # read anew, and no longer there
+                    self._forget()
+                    return self.catch_up(tag, store)
+                continue
+            if seen is None or seen.track is not track or seen.generation != shown.generation:
+                seen = _Seen(track, shown.generation)
+            elif seen.n == shown.count and run in self.rows:
+                continue
+            if shown.count > seen.n:
+                seen.take(shown)
+            self.seen[run] = seen
+            row = self.rows.setdefault(run, len(figures.run))
+            figures.put(row, (run, *seen.told()))
+            changed = True
+        if changed:
+            self.figures = figures
+        return None
+
+    def _forget(self) -> None:
+        self.version = -1
+        self.rows.clear()
+        self.seen = {}
 
 
 class _Seen:
@@ -127,18 +182,10 @@ class _Seen:
         if self.max_step is None or greatest > self.max:
             self.max, self.max_step = greatest, int(step[high])
 
-    def tell(self, run: str, figures: Figures) -> None:
-        """Adds a row."""
-        figures.run.append(run)
-        figures.n.append(self.n)
-        figures.non_finite.append(self.non_finite)
-        figures.first.append(self.first)
-        figures.last.append(self.last)
-        figures.min.append(self.min)
-        figures.max.append(self.max)
-        figures.min_step.append(self.min_step)
-        figures.max_step.append(self.max_step)
-        figures.last_step.append(self.last_step)
+    def told(self) -> tuple[Any, ...]:
+        """A row but for its run, in the order of `Figures`."""
+        numbers = (self.first, self.last, self.min, self.max)
+        return self.n, self.non_finite, *numbers, self.min_step, self.max_step, self.last_step
 
 
 def _number(value: Any) -> float:

@@ -130,6 +130,7 @@ class Store:
         self._touched: dict[tuple[str, str], Track] = {}
         self._touched_blobs: list[Track] = []
         self._loaded: list[Track] = []  # what may have room to give back when loading is over
+        self._dropped = 0  # runs that are not shown any more
         self._structure = False
         self._unnamed = False  # whether series changed that `_touched` does not name
         self._history: deque[_Publication] = deque()
@@ -402,7 +403,7 @@ class Store:
     def _publish_run(self, name: str) -> None:
         run = self._runs.get(name)
         if run is None:
-            self._shown.pop(name, None)
+            self._dropped += int(self._shown.pop(name, None) is not None)
             return
         run.info = RunInfo(name, run.first, run.last, tuple(run.warned.values()), run.assets, run.began)
         self._shown[name] = run
@@ -502,12 +503,18 @@ class Store:
             changed = [standing_of(name, run) for name, run in self._shown.items() if run.revision > since]
             return self.version, list(self._shown), changed
 
-    def tracks_of(self, tag: str) -> list[tuple[str, Track, Shown]]:
-        """The scalar series of a tag: run, track, and what of it may be seen. A track that is another object than
-        before starts anew, whatever it counts."""
+    def tracks_of(self, tag: str, since: int) -> tuple[int, int, list[tuple[str, Track | None, Shown | None]]]:
+        """A tag's scalar series in the runs that changed after a version.
+
+        Returns:
+            The version now; how many runs have been dropped so far; and for each of those runs its name, track and what
+            of it may be seen, None where it has no such series. A track that is another object than before starts anew.
+        """
         with self._lock:
-            found = [(name, run.track(tag, SCALARS)) for name, run in self._shown.items()]
-            return [(name, track, track.shown()) for name, track in found if track is not None]
+            changed = [(name, run) for name, run in self._shown.items() if run.revision > since]
+            found = [(name, run.track(tag, SCALARS)) for name, run in changed]
+            tracks = [(name, track, None if track is None else track.shown()) for name, track in found]
+            return self.version, self._dropped, tracks
 
     def changes(self, since: int) -> Changes:
         """What was published after version `since`."""

@@ -13,7 +13,7 @@ from .lines import Lines
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tallyboard.core.extremes import Extremes
+    from tallyboard.core.extremes import Extremes, Figures
     from tallyboard.core.facts import Fact, Facts
     from tallyboard.core.store import BlobRef, Store
 
@@ -41,7 +41,7 @@ class Context:
             where it is not there any more.
         locate: gives a run's directory, an absolute path or a URL.
         facts, extremes: what tables say of runs; both may take a while, so they are asked in other threads.
-        encoded_facts: each run's fact as it was said last.
+        encoded_facts, encoded_figures: each run's fact, and each tag's figures, as they were said last.
         sidecar: what people say of runs.
         trash: where deleted runs go; None where none may be deleted.
         boot: a token of this process. Versions count from 0 in every process, so a version kept by a
@@ -62,6 +62,7 @@ class Context:
     writable: bool = True
     samples: Mapping[str, int] = field(default_factory=dict[str, int])
     encoded_facts: dict[str, tuple[Fact, bytes]] = field(default_factory=dict[str, "tuple[Fact, bytes]"])
+    encoded_figures: dict[str, tuple[Figures, bytes]] = field(default_factory=dict[str, "tuple[Figures, bytes]"])
     boot: str = field(default_factory=_new_boot)
     lines: Lines = field(default_factory=Lines)
 

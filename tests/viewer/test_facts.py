@@ -365,6 +365,31 @@ def test_a_run_that_is_read_anew_is_looked_at_anew(store: Store, put: Put) -> No
     assert (extremes.of("loss").min, extremes.of("loss").max) == ([1.0], [2.0])
 
 
+def test_metrics_cost_what_is_new(store: Store, put: Put) -> None:
+    """A tag of which nothing changed is the same object; a run that is gone, or lost the tag, leaves its row."""
+    extremes = Extremes(store)
+    for run in ("a", "b", "c"):
+        put(run, "loss", [1.0])
+        put(run, "acc", [0.5])
+    loss, acc = extremes.of("loss"), extremes.of("acc")
+    put("b", "loss", [9.0])
+
+    assert extremes.of("acc") is acc
+    assert extremes.of("loss").max == [1.0, 9.0, 1.0]
+    assert loss.max == [1.0, 1.0, 1.0]
+    store.drop_run("a")
+    put("d", "loss", [4.0])
+    assert (extremes.of("loss").run, extremes.of("loss").max) == (["b", "c", "d"], [9.0, 1.0, 4.0])
+    store.drop_run("c")
+    put("c", "acc", [0.7])
+    assert extremes.of("loss").run == ["b", "d"]
+    assert sorted(zip(extremes.of("acc").run, extremes.of("acc").last, strict=True)) == [("b", 0.5), ("c", 0.7)]
+    store.drop_run("b")
+    store.drop_run("d")
+    store.publish()
+    assert extremes.of("loss").run == []
+
+
 def test_metrics_are_revalidated_and_bounded(store: Store, put: Put, served: Any) -> None:
     """Nothing published: 304. No tag: 400. Too many: 413."""
     put("a", "loss", [1.0])

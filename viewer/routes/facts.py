@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
+
+from tallyboard.core.extremes import KEPT
 
 from ..context import CONTEXT, Context
 from ..responses import dump_json, error, is_fresh, revalidated
@@ -22,6 +23,8 @@ MOST_TAGS = 50
 
 PATIENCE = 0.5
 """Seconds for hyperparameters that were not read yet; what is left comes with the next answer."""
+
+_FIELDS = ("status", "started", "ended", "hparams", "last_step")
 
 routes = web.RouteTableDef()
 
@@ -50,9 +53,9 @@ def describe(context: Context) -> bytes:
 
 
 def _encode(context: Context, name: str, fact: Fact) -> bytes:
-    said: dict[str, Any] = asdict(fact)
-    if fact.hparams_of is None:
-        del said["hparams_of"]
+    said: dict[str, Any] = {field: getattr(fact, field) for field in _FIELDS}
+    if fact.hparams_of is not None:
+        said["hparams_of"] = fact.hparams_of
     return dump_json(name) + b":" + dump_json({**said, "path": context.locate(name)})
 
 
@@ -75,13 +78,28 @@ async def get_metrics(request: web.Request) -> web.StreamResponse:
 def _metrics(context: Context, tags: list[str]) -> bytes:
     # the version first: what is published meanwhile is in the answer, and is asked for again
     version = context.store.version
-    return dump_json({"version": version, "metrics": {tag: _columns(context.extremes.of(tag)) for tag in tags}})
+    entries = [dump_json(tag) + b":" + _encoded(context, tag) for tag in tags]
+    return b'{"version":%d,"metrics":{%b}}' % (version, b",".join(entries))
+
+
+def _encoded(context: Context, tag: str) -> bytes:
+    figures = context.extremes.of(tag)
+    known = context.encoded_figures.get(tag)
+    if known is not None and known[0] is figures:
+        return known[1]
+    encoded = dump_json(_columns(figures))
+    if len(context.encoded_figures) > KEPT:
+        context.encoded_figures.clear()
+    if figures.run:
+        context.encoded_figures[tag] = figures, encoded
+    return encoded
 
 
 def _columns(figures: Figures) -> dict[str, list[Any]]:
-    columns: dict[str, list[Any]] = asdict(figures)
+    columns = figures.columns()
     for name in ("first", "last", "min", "max"):
-        columns[name] = [_sayable(number) for number in columns[name]]
+        if not all(map(math.isfinite, columns[name])):
+            columns[name] = [_sayable(number) for number in columns[name]]
     return columns
 
 
