@@ -79,6 +79,19 @@ def write_media(run: Path) -> None:
         writer.add_text("words", ["one", "*two*", "a|b"], 1)
         writer.add_table("table", {"name": ["a", "b"], "loss": [0.25, 0.5]}, 0)
         writer.add_figure("page", "<h1>Big words</h1>", 0)
+        for step in (3, 1):
+            colours, faces = rng.integers(0, 256, (2, 6, 3)), np.array([[[0, 1, 2], [3, 4, 5]]] * 2)
+            writer.add_mesh("mesh", rng.random((2, 6, 3)).astype(np.float32), colours, faces, {"a": 1}, step)
+        writer.add_mesh("points", rng.random((1, 6, 3)).astype(np.float32), step=0)
+        writer.add_custom_scalars(
+            {
+                "losses": {"lines": ["Multiline", ["los.*", "acc"]], "more": ["Multiline", ["x"]]},
+                "bands": {"band": ["Margin", ["loss", "low", "high"]]},
+            }
+        )
+    with tb.SummaryWriter(run / "second") as writer:
+        same = {"lines": ["Multiline", ["los.*", "acc"]], "others": ["Multiline", ["y"]]}
+        writer.add_custom_scalars({"losses": same, "third": {"z": ["Multiline", ["z"]]}})
 
 
 @dataclass
@@ -182,7 +195,8 @@ def wait_until(condition: Any) -> None:
     [
         *("runs", "logdir", "window_properties", "experiments", "experiment_runs"),
         *(f"plugin/{name}/tags" for name in ("scalars", "timeseries", "histograms", "distributions", "images")),
-        *(f"plugin/{name}/tags" for name in ("audio", "pr_curves")),
+        *(f"plugin/{name}/tags" for name in ("audio", "pr_curves", "mesh")),
+        *("plugin/custom_scalars/layout", "plugin/graphs/info"),
     ],
 )
 def test_what_there_is(theirs: Board, ours: Board, path: str) -> None:
@@ -370,6 +384,16 @@ BAD = [
     ("/data/plugin/pr_curves/pr_curves", {"run": "media"}),
     ("/data/plugin/pr_curves/pr_curves", {"tag": "one"}),
     ("/data/plugin/text/text", {}),
+    ("/data/plugin/mesh/data", {"run": "media", "tag": "mesh", "content_type": "X"}),
+    ("/data/plugin/mesh/data", {"run": "media", "tag": "mesh", "content_type": "FACE", "step": "x"}),
+    ("/data/plugin/mesh/data", {"run": "media", "tag": "mesh", "content_type": "FACE", "step": "3", "sample": "x"}),
+    ("/data/plugin/custom_scalars/download_data", {"run": "a", "tag": "b"}),
+    ("/data/plugin/graphs/graph", {}),
+    ("/data/plugin/graphs/graph", {"run": "no"}),
+    ("/data/plugin/graphs/run_metadata", {"run": "no"}),
+    ("/data/plugin/graphs/run_metadata", {"tag": "no"}),
+    ("/data/plugin/graphs/run_metadata", {"run": "a", "tag": "b"}),
+    ("/data/plugin/graphs/graph", {"run": "no", "limit_attr_size": "x"}),
     ("/data/plugin/images/individualImage", {}),
     ("/data/plugin/timeseries/imageData", {}),
     ("/data/plugin/audio/individualAudio", {"blob_key": "x", "content_type": "text/html"}),
@@ -398,6 +422,69 @@ def test_bad_questions(theirs: Board, ours: Board, path: str, query: dict[str, s
         assert answer.type == expected.type == "text/plain; charset=utf-8"
         assert answer.body.split(b":")[0] == expected.body.split(b":")[0]
     assert b"Traceback" not in answer.body
+
+
+@pytest.mark.parametrize("tag", ["los.*", "(o|d).*", "", "(", "nothing", "höhe", ".*/", "again|long"])
+def test_series_by_expression(theirs: Board, ours: Board, tag: str) -> None:
+    """A regular expression finds the same series, and one that is none is told from one that finds nothing."""
+    for run in ("ours", "ours/deep/run 1", "no such run"):
+        asked = {"run": run, "tag": tag}
+        expected = theirs.get("/data/plugin/custom_scalars/scalars", **asked)
+        answer = ours.get("/data/plugin/custom_scalars/scalars", **asked)
+        assert len(answer["tag_to_events"].pop("long", ())) in (0, LONG)
+        expected["tag_to_events"].pop("long", None)
+        assert answer == expected
+
+
+def test_an_expression_that_explodes(ours: Board) -> None:
+    """A search that would never end is given up, and the server answers others meanwhile and later."""
+    began = time.monotonic()
+    answer = ours.ask("/data/plugin/custom_scalars/scalars", run="ours", tag="(((((.?)+)+)+)+)+$(?<=#)")
+    assert (answer.status, answer.body[:17]) == (400, b"Invalid argument:")
+    assert time.monotonic() - began < 30
+    assert ours.ask("/data/runs").status == 200
+
+
+def test_download_data(theirs: Board, ours: Board) -> None:
+    """The points of one series, in both forms."""
+    for form in ("json", "csv"):
+        asked = {"run": "ours", "tag": "odd, one", "format": form}
+        expected = theirs.ask("/data/plugin/custom_scalars/download_data", **asked)
+        assert ours.ask("/data/plugin/custom_scalars/download_data", **asked) == expected
+
+
+def test_meshes(theirs: Board, ours: Board) -> None:
+    """What there is of each mesh, and its numbers, byte for byte."""
+    compared = 0
+    for run, tag in tagged(theirs, "mesh"):
+        expected = theirs.get("/data/plugin/mesh/meshes", run=run, tag=tag, sample=0)
+        assert ours.get("/data/plugin/mesh/meshes", run=run, tag=tag, sample=0) == expected
+        for entry in expected:
+            for sample in range(entry["data_shape"][0]):
+                asked = {"run": run, "tag": tag, "step": entry["step"], "sample": sample}
+                asked["content_type"] = ("", "VERTEX", "FACE", "COLOR")[entry["content_type"]]
+                answer = ours.ask("/data/plugin/mesh/data", **asked)
+                assert answer == theirs.ask("/data/plugin/mesh/data", **asked)
+                compared += len(answer.body) > 0
+    assert compared > 10
+
+
+def test_graphs(theirs: Board, ours: Board) -> None:
+    """Each run's graph, and what was measured of its steps, as the same text."""
+    info = theirs.get("/data/plugin/graphs/info")
+    graphs = [run for run, about in info.items() if about["run_graph"]]
+    assert len(graphs) >= 2
+    for run in graphs:
+        for asked in ({"run": run}, {"run": run, "limit_attr_size": 40, "large_attrs_key": "_large"}):
+            answer = ours.ask("/data/plugin/graphs/graph", **asked)
+            expected = theirs.ask("/data/plugin/graphs/graph", **asked)
+            assert answer.body.decode() == expected.body.decode(), run
+            assert answer == expected
+        for tag, about in info[run]["tags"].items():
+            if about["profile"] and not about["op_graph"]:
+                asked = {"run": run, "tag": tag}
+                expected = theirs.ask("/data/plugin/graphs/run_metadata", **asked)
+                assert ours.ask("/data/plugin/graphs/run_metadata", **asked) == expected
 
 
 def key(*parts: Any) -> str:

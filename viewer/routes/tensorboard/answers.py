@@ -35,6 +35,7 @@ __all__ = [
     "numbers",
     "plain",
     "sampled",
+    "text_answer",
 ]
 
 Kind = TypeVar("Kind")
@@ -160,6 +161,12 @@ def csv_answer(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> web.Resp
     lines = [",".join(header), *(",".join(map(str, row)) for row in rows), ""]
     body = "\r\n".join(lines).encode()
     return web.Response(body=body, content_type="text/csv", charset="utf-8", headers=_HEADERS)
+
+
+def text_answer(text: str, content_type: str) -> web.Response:
+    """Answer with text of some kind."""
+    body = text.encode("utf-8", "backslashreplace")
+    return web.Response(body=body, content_type=content_type, charset="utf-8", headers=_HEADERS)
 
 
 def data_answer(body: bytes, content_type: str) -> web.Response:

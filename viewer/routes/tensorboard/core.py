@@ -13,6 +13,9 @@ from .answers import Asked, answering, json_answer
 
 routes = web.RouteTableDef()
 
+_GRAPHS: Final = (
+    *("graphs", "graph_run_metadata", "graph_run_metadata_graph", "graph_keras_model", "graph_tagged_run_metadata"),
+)
 _PLUGINS: Final = {
     # name: (what it is called in the row of dashboards, its element, the kinds of data it shows)
     "timeseries": ("Time Series", None, ("scalars", "histograms", "images")),
@@ -20,7 +23,7 @@ _PLUGINS: Final = {
     "custom_scalars": ("Custom Scalars", "tf-custom-scalar-dashboard", ("custom_scalars",)),
     "images": ("images", "tf-image-dashboard", ("images",)),
     "audio": ("audio", "tf-audio-dashboard", ("audio",)),
-    "graphs": ("graphs", "tf-graph-dashboard", ("graphs", "graph_run_metadata", "graph_tagged_run_metadata")),
+    "graphs": ("graphs", "tf-graph-dashboard", _GRAPHS),
     "distributions": ("distributions", "tf-distribution-dashboard", ("histograms",)),
     "histograms": ("histograms", "tf-histogram-dashboard", ("histograms",)),
     "text": ("text", "tf-text-dashboard", ("text",)),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ...context import Context
 
-__all__ = ["names_of", "points"]
+__all__ = ["answer_scalars", "names_of", "points"]
 
 routes = web.RouteTableDef()
 
@@ -55,6 +55,11 @@ def get_tags(asked: Asked) -> web.Response:
 @answering
 def get_scalars(asked: Asked) -> web.Response:
     """Wall time, step and value of each point of one series."""
+    return answer_scalars(asked)
+
+
+def answer_scalars(asked: Asked) -> web.Response:
+    """The points of one series, as JSON or as CSV."""
     run, tag = asked.run_and_tag()
     if asked.one("format") == "csv":
         series = asked.context.store.scalars(run, tag)

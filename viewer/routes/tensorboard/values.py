@@ -36,6 +36,7 @@ __all__ = [
     "blob",
     "blobs_in",
     "head",
+    "latest",
     "most_blobs",
     "names",
     "steps",
@@ -181,6 +182,18 @@ def values(context: Context, plugin: str, run: str, tag: str, limited_as: str = 
             continue
         found.append(Value(int(stored.step[at]), float(stored.wall_time[at]), message))
     return found
+
+
+def latest(context: Context, plugin: str, run: str, tag: str) -> Value | None:
+    """The last value of a series; None where there is none, or it cannot be read any more."""
+    stored = context.store.blobs(plugin, run, tag)
+    if stored is None:
+        return None
+    try:
+        message = _message(context.fetch, stored.ref[-1], tag)
+    except CorruptRecord:
+        return None
+    return Value(int(stored.step[-1]), float(stored.wall_time[-1]), message)
 
 
 def steps(context: Context, plugin: str, run: str, tag: str) -> list[tuple[int, float, int]] | None:

@@ -1,0 +1,73 @@
+"""Regular expressions of strangers, searched within a bounded time.
+
+Python's `re` cannot be stopped and holds the interpreter meanwhile: `(a+)+$` on thirty letters would end the server for
+everybody. Whatever may take long is therefore searched by another process, which can be ended.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["PATIENCE", "TookTooLong", "matching"]
+
+PATIENCE: Final = 2.0
+"""Seconds that a search may take."""
+
+LENGTH_MAX: Final = 10_000
+"""Characters that an expression may have."""
+
+_QUICK_LENGTH: Final = 500
+_SEARCH: Final = """
+import json, re, sys
+expression, texts = json.load(sys.stdin)
+matches = re.compile(expression).match
+json.dump([at for at, text in enumerate(texts) if matches(text)], sys.stdout)
+"""
+
+
+class TookTooLong(Exception):
+    """The search took longer than anybody would wait for."""
+
+
+def matching(expression: str, texts: Sequence[str]) -> list[str]:
+    """The texts at whose start the expression matches.
+
+    Args:
+        expression: as `re` has it.
+        texts: any.
+
+    Raises:
+        re.error: it is no regular expression.
+        TookTooLong: it was not found out within `PATIENCE`.
+    """
+    if len(expression) > LENGTH_MAX:
+        raise re.error(f"longer than {LENGTH_MAX:,} characters")
+    try:
+        found = re.compile(expression)
+    except (RecursionError, OverflowError) as error:
+        raise re.error(str(error)) from None
+    if _is_quick(expression) and all(len(text) <= _QUICK_LENGTH for text in texts):
+        return [text for text in texts if found.match(text)]
+    asked = json.dumps([expression, list(texts)])
+    try:
+        line = [sys.executable, "-I", "-S", "-c", _SEARCH]
+        done = subprocess.run(line, input=asked, capture_output=True, text=True, timeout=PATIENCE, check=True)
+    except subprocess.TimeoutExpired:
+        raise TookTooLong(expression) from None
+    except subprocess.CalledProcessError:  # out of memory, say
+        raise TookTooLong(expression) from None
+    places: list[int] = json.loads(done.stdout)
+    return [texts[at] for at in places]
+
+
+def _is_quick(expression: str) -> bool:
+    """Whether an expression can only take a time that grows with the square of a text's length: nothing is grouped,
+    and at most two of its parts repeat."""
+    return "(" not in expression and sum(map(expression.count, "*+{")) <= 2
