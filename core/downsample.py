@@ -103,7 +103,7 @@ def _edges(x: NDArray[Any], low: float, high: float, count: int, log: bool) -> N
     return np.where(inside, whole, np.where(edges < 0, _LEAST, _GREATEST))
 
 
-def _end(x: NDArray[Any], high: float) -> Any:
+def _end(x: NDArray[Any], high: float) -> float | int:
     """`high` in the type of x."""
     if x.dtype.kind != "i":
         return high

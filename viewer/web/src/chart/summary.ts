@@ -8,7 +8,8 @@ const NAMED = 10;
 export function summaryOf(tag: string, traces: readonly Trace[], { above, below }: Outside = { above: 0, below: 0 }): string {
   if (traces.length === 0) return `${tag}, no points yet`;
   const runs = traces.length === 1 ? "1 run" : `${traces.length} runs`;
-  const lasts = traces.slice(0, NAMED).map(({ name, n, raw, step }) => {
+  const lasts = traces.slice(0, NAMED).map((trace) => {
+    const { name, n, raw, step } = trace.whole ?? trace;
     return n === 0 ? `${name}: no points yet` : `${name}: ${valueText(raw[n - 1])} at step ${stepText(step[n - 1])}`;
   });
   if (traces.length > NAMED) lasts.push(`and ${traces.length - NAMED} more`);

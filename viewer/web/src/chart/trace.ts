@@ -1,3 +1,4 @@
+import type { BucketColumns } from "../data/buckets";
 import type { Stretch } from "./stretches";
 
 /** One line to draw. Of each array only the first `n` numbers count. */
@@ -25,6 +26,12 @@ export interface Trace {
   /** Of several runs drawn as one line: which, and how many of them count at each point. */
   runs?: readonly string[];
   count?: Float64Array;
+  /** Of a long series `n` points are held, the ones its pixels show; so many it has. Left out where all are held. */
+  points?: number;
+  /** What the points of a long series were chosen from: see bucketAt in buckets.ts. Left out where they are all. */
+  buckets?: BucketColumns;
+  /** Where these points are a part of a long series, fetched for a zoom: the trace of all of it. */
+  whole?: Trace;
   /** The parts of a series whose steps go back; left out where they never do. */
   stretches?: readonly Stretch[];
 }

@@ -1,3 +1,5 @@
+import type { Smoothing } from "../chart/smooth";
+import type { BucketAxis } from "./buckets";
 import { decodeFrame, type Tail } from "./wire";
 
 export interface RunWarning {
@@ -31,10 +33,13 @@ export interface Wanted {
   run: string;
   tag: string;
   since: number;
-  /** Of which generation `since` counts points. */
-  generation: number;
+  /** Of which generation `since` counts points; any, when left out. */
+  generation?: number;
   /** With the points that a restart has voided. */
   superseded?: true;
+  /** In how many buckets a long series is wanted, and of what part of it. */
+  buckets?: { count: number; x: BucketAxis; log?: true; lo?: number; hi?: number };
+  smooth?: Smoothing;
 }
 
 /** The server answered, and said no. */

@@ -1,3 +1,4 @@
+import type { BucketColumns } from "./buckets";
 import type { Tail } from "./wire";
 
 function grown(array: Float64Array<ArrayBuffer>, capacity: number): Float64Array<ArrayBuffer> {
@@ -6,12 +7,30 @@ function grown(array: Float64Array<ArrayBuffer>, capacity: number): Float64Array
   return bigger;
 }
 
-/** The points of one series: typed arrays that grow; only the first `n` of each are points. */
+/** Without what else its frame held. */
+function copied({ rows, start, points, mean, odd }: BucketColumns): BucketColumns {
+  return { rows, start: start.slice(), points: points.slice(), mean: mean.slice(), ...(odd && { odd: odd.slice() }) };
+}
+
+/**
+ * The points of one series: typed arrays that grow; only the first `n` of each are points.
+ *
+ * Of a long series these are the ones that its pixels show: the first, the last, the least and the
+ * greatest of each bucket. Whatever else it has is told by `points` and `buckets`.
+ */
 export class Columns {
   n = 0;
   step = new Float64Array(0);
   wall = new Float64Array(0);
   value = new Float64Array(0);
+  /** The smoothed values that the server computed on all points; null where it was not asked. */
+  line: Float64Array<ArrayBuffer> | null = null;
+  /** How many points of the series these stand for: `n`, unless they were chosen. */
+  points = 0;
+  /** What those of the first fetch were chosen from; null where they are all. */
+  buckets: BucketColumns | null = null;
+  /** Of a part of a series: the columns that show all of it. */
+  whole: Columns | null = null;
   /** Whether the steps, and the wall times, never go back: then they can be searched. */
   stepRises = true;
   wallRises = true;
@@ -20,7 +39,8 @@ export class Columns {
 
   clear(): void {
     if (this.n === 0) return;
-    this.n = 0;
+    this.n = this.points = 0;
+    this.line = this.buckets = null;
     this.stepRises = this.wallRises = true;
     this.edition++;
   }
@@ -29,12 +49,18 @@ export class Columns {
   append(tail: Tail, from = 0): void {
     const more = tail.step.length - from;
     if (more <= 0) return;
+    if (this.n === 0) {
+      if (tail.line) this.line = new Float64Array(this.step.length);
+      if (tail.buckets && !tail.buckets.exact) this.buckets = copied(tail.buckets);
+    }
     this.#reserve(this.n + more);
     this.step.set(tail.step.subarray(from), this.n);
     this.wall.set(tail.wall.subarray(from), this.n);
     this.value.set(tail.value.subarray(from), this.n);
+    this.line?.set((tail.line ?? tail.value).subarray(from), this.n);
     const start = Math.max(1, this.n);
     this.n += more;
+    this.points = tail.buckets ? tail.total : this.points + more;
     for (let i = start; i < this.n; i++) {
       if (this.step[i] < this.step[i - 1]) this.stepRises = false;
       if (this.wall[i] < this.wall[i - 1]) this.wallRises = false;
@@ -59,5 +85,6 @@ export class Columns {
     this.step = grown(this.step, capacity);
     this.wall = grown(this.wall, capacity);
     this.value = grown(this.value, capacity);
+    if (this.line) this.line = grown(this.line, capacity);
   }
 }

@@ -1,29 +1,16 @@
 import { Refused, type Index, type Wanted } from "./api";
+import type { Recipe, Span } from "./buckets";
 import { Columns } from "./columns";
+import { Held, type Ask } from "./held";
 import type { Tail } from "./wire";
 
 type FetchScalars = (series: readonly Wanted[]) => Promise<Tail[]>;
-
-interface Held {
-  columns: Columns;
-  /** Points that the server is known to have. */
-  total: number;
-  /** What `total` was when these points were last asked for. */
-  asked: number;
-  /** What these points are part of: the server counts up when points that it sent no longer stand. */
-  generation: number;
-  /** The generation that the server was last heard to have. */
-  heard: number;
-  /** How many points stood when the server was last heard of. */
-  standing: number;
-  /** The server may have other points than ours under the same count: look again. */
-  doubtful: boolean;
-}
 
 interface Watcher {
   tag: string;
   runs: readonly string[];
   onData: () => void;
+  view: Span | null;
 }
 
 /** Bounds of one request: it has to stay short enough for fresh points to slip in between. */
@@ -50,6 +37,8 @@ export class SeriesCache {
   #busy = false;
   #failures = 0;
   #everything = false;
+  #recipe: Recipe | null = null;
+  #later: ReturnType<typeof setTimeout> | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
 
   constructor(fetch: FetchScalars, onProblem: (problem: string | null) => void = () => {}) {
@@ -57,8 +46,37 @@ export class SeriesCache {
     this.#onProblem = onProblem;
   }
 
-  get(tag: string, run: string): Columns | undefined {
-    return this.#held.get(tag)?.get(run)?.columns;
+  /** The points of a series; of a long one, those that show it, or the part of it that is in view. */
+  get(tag: string, run: string, view: Span | null = null): Columns | undefined {
+    const held = this.#held.get(tag)?.get(run);
+    return held && (view && this.#recipe ? held.best(view, this.#recipe.axis) : held.columns);
+  }
+
+  /** Every point of some series, whatever their length; what is not held is fetched, and not kept. */
+  async whole(tag: string, runs: readonly string[]): Promise<Map<string, Columns>> {
+    const all = new Map<string, Columns>();
+    for (const run of runs) {
+      const held = this.#held.get(tag)?.get(run);
+      if (!held) continue;
+      all.set(run, held.chosen ? await this.#everyPoint(tag, run) : held.columns);
+    }
+    return all;
+  }
+
+  async #everyPoint(tag: string, run: string): Promise<Columns> {
+    const columns = new Columns();
+    for (;;) {
+      const [tail] = await this.#fetch([{ run, tag, since: columns.n, ...(this.#everything && { superseded: true }) }]);
+      if (tail.since !== columns.n) columns.clear();
+      columns.append(tail);
+      if (tail.step.length === 0 || columns.n >= tail.total) return columns;
+    }
+  }
+
+  /** How long series are fetched; without it all of their points are. A new one has them fetched anew, the old shown till then. */
+  set recipe(recipe: Recipe | null) {
+    this.#recipe = recipe;
+    this.#pump();
   }
 
   /** How many points of a series are known of. */
@@ -73,7 +91,7 @@ export class SeriesCache {
     this.#points = 0;
     for (const runs of this.#held.values()) {
       for (const held of runs.values()) {
-        held.columns.clear();
+        held.clear();
         held.total = held.standing;
         held.doubtful = false;
       }
@@ -82,9 +100,9 @@ export class SeriesCache {
     this.#pump();
   }
 
-  /** Shows that `owner` needs these series now, and calls it whenever points of them came. */
-  watch(owner: object, tag: string, runs: readonly string[], onData: () => void): void {
-    this.#watchers.set(owner, { tag, runs, onData });
+  /** Shows that `owner` needs these series now, in detail within `view`, and calls it whenever points of them came. */
+  watch(owner: object, tag: string, runs: readonly string[], onData: () => void, view: Span | null = null): void {
+    this.#watchers.set(owner, { tag, runs, onData, view });
     this.#pump();
   }
 
@@ -130,7 +148,7 @@ export class SeriesCache {
     if (this.#everything && held.columns.n > 0) {
       // How many there are with the voided ones, only the answer to a tail tells.
       if (points !== held.standing) held.doubtful = true;
-      held.total = held.columns.n;
+      held.total = held.columns.points;
     } else {
       held.total = points;
     }
@@ -146,30 +164,40 @@ export class SeriesCache {
     let runs = this.#held.get(tag);
     if (!runs) this.#held.set(tag, (runs = new Map()));
     let held = runs.get(run);
-    if (!held) runs.set(run, (held = { columns: new Columns(), total: 0, asked: 0, generation: 0, heard: 0, standing: 0, doubtful: false }));
+    if (!held) runs.set(run, (held = new Held(run, tag)));
     return held;
   }
 
-  #nextRequest(): Wanted[] {
-    const wanted = new Map<Held, Wanted>();
+  #nextRequest(): Ask[] {
+    const asks = new Map<Held, Ask>();
+    const now = performance.now();
     let points = 0;
     let names = 0;
-    for (const { tag, runs } of this.#watchers.values()) {
+    let due = Infinity;
+    for (const { tag, runs, view } of this.#watchers.values()) {
       for (const run of runs) {
         const held = this.#held.get(tag)?.get(run);
-        if (!held || wanted.has(held)) continue;
-        const n = held.columns.n;
-        if (held.total === n && !held.doubtful) continue;
+        if (!held || asks.has(held)) continue;
+        const ask =
+          held.wantsWhole(this.#everything, this.#recipe, now) ??
+          (view && this.#recipe ? held.wantsDetail(view, this.#everything, this.#recipe, now) : null);
+        if (typeof ask === "number") due = Math.min(due, ask);
+        if (ask === null || typeof ask === "number") continue;
         held.asked = held.total;
-        const since = held.total < n ? 0 : Math.max(0, n - 1);
-        wanted.set(held, { run, tag, since, generation: held.generation, ...(this.#everything && { superseded: true }) });
-        points += Math.max(0, held.total - n);
-        names += run.length + tag.length + 32;
-        const full = points > POINTS_PER_REQUEST || names > NAMES_PER_REQUEST || wanted.size >= SERIES_PER_REQUEST;
-        if (full) return [...wanted.values()];
+        asks.set(held, ask);
+        points += ask.cost;
+        names += run.length + tag.length + (ask.recipe ? 128 : 32);
+        const full = points > POINTS_PER_REQUEST || names > NAMES_PER_REQUEST || asks.size >= SERIES_PER_REQUEST;
+        if (full) return [...asks.values()];
       }
     }
-    return [...wanted.values()];
+    if (asks.size === 0 && due < Infinity) this.#pumpIn(due - now);
+    return [...asks.values()];
+  }
+
+  #pumpIn(delay: number): void {
+    clearTimeout(this.#later);
+    this.#later = setTimeout(() => this.#pump(), Math.max(1, delay));
   }
 
   #pump(): void {
@@ -183,11 +211,13 @@ export class SeriesCache {
     try {
       for (let request = this.#nextRequest(); request.length > 0; request = this.#nextRequest()) {
         const everything = this.#everything;
-        const tails = await this.#fetch(request);
+        const start = performance.now();
+        const tails = await this.#fetch(request.map(({ wanted }) => wanted));
         if (everything !== this.#everything) continue; // these points are part of something else
+        const now = performance.now();
         const changed = new Set<string>();
         tails.forEach((tail, i) => {
-          if (this.#take(tail, request[i].since)) changed.add(tail.tag);
+          if (this.#take(tail, request[i], now - start, now)) changed.add(tail.tag);
         });
         this.#recovered();
         for (const watcher of this.#watchers.values()) if (changed.has(watcher.tag)) watcher.onData();
@@ -200,29 +230,11 @@ export class SeriesCache {
     }
   }
 
-  /** Puts one answered tail in place; says whether anything changed. */
-  #take(tail: Tail, asked: number): boolean {
-    const held = this.#entry(tail.tag, tail.run);
-    const { columns } = held;
-    const before = columns.n;
-    const edition = columns.edition;
-    held.doubtful = tail.generation < held.heard;
-    held.generation = tail.generation;
-    // News that came while the answer was under way is newer than the answer.
-    if (held.total === held.asked) held.total = tail.total;
-    if (tail.step.length === 0 && tail.total > 0) {
-      // No room for it in this answer. Waiting for its next news beats asking for ever.
-      held.total = before;
-    } else if (tail.since === 0) {
-      if (asked > 0 || before > 0) columns.clear();
-      columns.append(tail);
-    } else if (tail.since === before - 1 && columns.meets(tail)) {
-      columns.append(tail, 1);
-    } else {
-      columns.clear();
-    }
-    this.#points += columns.n - before;
-    return columns.n !== before || columns.edition !== edition;
+  #take(tail: Tail, ask: Ask, took: number, now: number): boolean {
+    const before = ask.held.size;
+    const changed = ask.held.take(tail, ask, took, now);
+    this.#points += ask.held.size - before;
+    return changed;
   }
 
   #evict(): void {
@@ -231,8 +243,8 @@ export class SeriesCache {
     for (const [tag, runs] of this.#held) {
       if (shown.has(tag)) continue;
       for (const held of runs.values()) {
-        this.#points -= held.columns.n;
-        held.columns = new Columns();
+        this.#points -= held.size;
+        held.letGo();
       }
       if (this.#points <= POINTS_HELD) return;
     }

@@ -1,3 +1,5 @@
+import type { BucketColumns } from "./buckets";
+
 /** One series of a TLY1 frame; its arrays are views of the frame's own bytes. */
 export interface Tail {
   run: string;
@@ -11,11 +13,24 @@ export interface Tail {
   step: Float64Array;
   wall: Float64Array;
   value: Float32Array | Float64Array;
+  /** The smoothed values, where the server computed them. */
+  line?: Float32Array | Float64Array;
+  /** Of a part asked for in buckets: whether it has every point of the range, and else what each bucket had. */
+  buckets?: { exact: true } | ({ exact: false } & BucketColumns);
 }
 
 interface Column {
   at: number;
   type: string;
+}
+
+interface Shape {
+  exact: boolean;
+  n: number;
+  start: Column;
+  points: Column;
+  mean: Column;
+  odd?: Column;
 }
 
 interface Entry {
@@ -28,6 +43,8 @@ interface Entry {
   step: Column;
   wall: Column;
   value: Column;
+  line?: Column;
+  buckets?: Shape;
 }
 
 interface Header {
@@ -51,16 +68,49 @@ function readHeader(frame: ArrayBuffer): { header: Header; body: number } {
   return { header, body };
 }
 
-function column(frame: ArrayBuffer, body: number, { at, type }: Column, n: number): Float32Array | Float64Array {
-  const size = type === "f8" ? 8 : type === "f4" ? 4 : 0;
-  if (size === 0) throw new BadFrame(`column type ${type} is not known`);
-  const start = body + at;
-  if (at < 0 || at % 8 !== 0 || start + n * size > frame.byteLength) throw new BadFrame(`a column of ${n} at ${at} does not fit`);
-  return size === 8 ? new Float64Array(frame, start, n) : new Float32Array(frame, start, n);
-}
+const TYPES = { f4: Float32Array, f8: Float64Array, u4: Uint32Array };
+type Types = typeof TYPES;
 
-function wide(array: Float32Array | Float64Array): Float64Array {
-  return array instanceof Float64Array ? array : new Float64Array(array);
+/** Reads the columns of one frame. */
+class Reader {
+  constructor(
+    readonly frame: ArrayBuffer,
+    readonly body: number,
+  ) {}
+
+  #column<T extends keyof Types>({ at, type }: Column, n: number, known: readonly T[]): InstanceType<Types[T]> {
+    if (!(known as readonly string[]).includes(type)) throw new BadFrame(`column type ${type} is not known`);
+    const Kind = TYPES[type as T];
+    const start = this.body + at;
+    const end = start + n * Kind.BYTES_PER_ELEMENT;
+    if (at < 0 || at % 8 !== 0 || end > this.frame.byteLength) throw new BadFrame(`a column of ${n} at ${at} does not fit`);
+    return new Kind(this.frame, start, n) as InstanceType<Types[T]>;
+  }
+
+  floats(column: Column, n: number): Float32Array | Float64Array {
+    return this.#column(column, n, ["f4", "f8"]);
+  }
+
+  wide(column: Column, n: number): Float64Array {
+    const array = this.floats(column, n);
+    return array instanceof Float64Array ? array : new Float64Array(array);
+  }
+
+  counts(column: Column, n: number): Uint32Array {
+    return this.#column(column, n, ["u4"]);
+  }
+
+  buckets({ exact, n, start, points, mean, odd }: Shape, rows: number): Tail["buckets"] {
+    if (exact) return { exact };
+    return {
+      exact,
+      rows,
+      start: this.counts(start, n),
+      points: this.counts(points, n),
+      mean: this.floats(mean, n),
+      ...(odd && { odd: this.counts(odd, n) }),
+    };
+  }
 }
 
 const NONE = new Float64Array(0);
@@ -68,7 +118,8 @@ const NONE = new Float64Array(0);
 /** Decodes a frame without copying its columns; throws BadFrame for anything else. */
 export function decodeFrame(frame: ArrayBuffer): Tail[] {
   const { header, body } = readHeader(frame);
-  return header.series.map(({ run, tag, since, n, total, generation = 0, step, wall, value }) => {
+  const reader = new Reader(frame, body);
+  return header.series.map(({ run, tag, since, n, total, generation = 0, step, wall, value, line, buckets }) => {
     if (n === 0) return { run, tag, since, total, generation, step: NONE, wall: NONE, value: NONE };
     return {
       run,
@@ -76,9 +127,11 @@ export function decodeFrame(frame: ArrayBuffer): Tail[] {
       since,
       total,
       generation,
-      step: wide(column(frame, body, step, n)),
-      wall: wide(column(frame, body, wall, n)),
-      value: column(frame, body, value, n),
+      step: reader.wide(step, n),
+      wall: reader.wide(wall, n),
+      value: reader.floats(value, n),
+      ...(line && { line: reader.floats(line, n) }),
+      ...(buckets && { buckets: reader.buckets(buckets, n) }),
     };
   });
 }
