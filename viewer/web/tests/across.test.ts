@@ -73,7 +73,7 @@ describe("the kinds of x", () => {
   const get = (tag: string, run: string): Columns | undefined => held.get(`${tag} ${run}`);
   const build = (by: string): { name: string; x: number[]; step: number[]; raw: number[]; rising: boolean }[] =>
     new Traces()
-      .build("loss", ["a", "c", "none"], get, { across: acrossOf("step", by, scalars), smoothing: 0, superseded: false, colour: () => "#000" })
+      .build("loss", ["a", "c", "none"], get, { across: acrossOf("step", by, scalars), smooth: null, superseded: false, colour: () => "#000" })
       .map(({ name, n, x, origin, step, raw, rising }) => ({
         name,
         x: [...x.subarray(0, n)].map((value) => value - origin),

@@ -56,7 +56,7 @@ describe("several runs as one", () => {
   };
   const build = (axis: "step" | "relative") => {
     const joining = { groups: seedGroups(Object.keys(series), "regex", "^(.+?)-seed\\d+", [], () => undefined), centre: "mean", band: "minmax" } as const;
-    const recipe = { across: acrossOf(axis, "", new Map()), smoothing: 0, superseded: false, colour: (run: string) => `of ${run}` };
+    const recipe = { across: acrossOf(axis, "", new Map()), smooth: null, superseded: false, colour: (run: string) => `of ${run}` };
     return new Lines().build([{ tag: "loss", runs: Object.keys(series) }], (_, run) => series[run], recipe, joining);
   };
 

@@ -1,7 +1,7 @@
 import type { Smoothing } from "../chart/smooth";
 
-/** On what axis buckets are cut: all other axes are one of these, moved. */
-export type BucketAxis = "step" | "wall";
+/** On what axis buckets are cut; relative are seconds since a series' first point. */
+export type BucketAxis = "step" | "relative" | "wall";
 
 /** How long series are fetched, the same for the whole page. */
 export interface Recipe {
@@ -13,9 +13,9 @@ export interface Recipe {
   smooth: Smoothing | null;
 }
 
-/** Part of an axis: steps, wall times, or seconds since a series' first point. */
+/** Part of an axis; "first" are steps since a series' first one. */
 export interface Span {
-  axis: "step" | "relative" | "wall";
+  axis: BucketAxis | "first";
   lo: number;
   hi: number;
 }

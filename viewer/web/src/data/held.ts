@@ -1,5 +1,5 @@
 import type { Wanted } from "./api";
-import { coarser, ROOM, shapeOf, smoothOf, widened, type Recipe, type Span } from "./buckets";
+import { coarser, ROOM, shapeOf, smoothOf, widened, type BucketAxis, type Recipe, type Span } from "./buckets";
 import { Columns } from "./columns";
 import type { Tail } from "./wire";
 
@@ -13,7 +13,7 @@ const DETAILS = 3;
 
 /** A part of a long series, finer than the whole. */
 interface Detail {
-  /** In steps or wall times, whatever axis was asked for. */
+  /** On the axis of the recipe it was made with. */
   lo: number;
   hi: number;
   count: number;
@@ -86,7 +86,7 @@ export class Held {
   }
 
   /** What shows `view` best: the finest part that has all of it, or the whole. */
-  best(view: Span, axis: Recipe["axis"]): Columns {
+  best(view: Span, axis: BucketAxis): Columns {
     const part = this.#placed(view, axis);
     return (part && (this.#finest(part, this.#wanted) ?? this.#finest(part)))?.columns ?? this.columns;
   }
@@ -192,11 +192,11 @@ export class Held {
     return shapeOf(recipe) !== this.#shape || (recipe.smooth !== null && smoothOf(recipe) !== this.#smooth);
   }
 
-  /** A view in steps or wall times; null where it means other points than these. */
-  #placed({ axis, lo, hi }: Span, bucketed: Recipe["axis"]): { lo: number; hi: number } | null {
-    if ((axis === "step") !== (bucketed === "step") || this.columns.n === 0) return null;
-    const began = axis === "relative" ? this.columns.wall[0] : 0;
-    return { lo: lo + began, hi: hi + began };
+  /** A view on the axis of the buckets; null where it is on another. */
+  #placed({ axis, lo, hi }: Span, bucketed: BucketAxis): { lo: number; hi: number } | null {
+    if (axis === bucketed) return { lo, hi };
+    if (axis !== "first" || bucketed !== "step") return null;
+    return { lo: lo + this.columns.step[0], hi: hi + this.columns.step[0] };
   }
 
   #finest(part: { lo: number; hi: number }, made?: string): Detail | null {
@@ -204,15 +204,16 @@ export class Held {
     return having.reduce<Detail | null>((best, one) => (!best || one.hi - one.lo < best.hi - best.lo ? one : best), null);
   }
 
-  #ends(axis: Recipe["axis"]): { lo: number; hi: number } {
+  #ends(axis: BucketAxis): { lo: number; hi: number } {
     const { n, step, wall } = this.columns;
+    const along = axis === "step" ? step : wall;
+    const origin = axis === "relative" ? wall[0] : 0;
     let lo = Infinity;
     let hi = -Infinity;
-    const along = axis === "step" ? step : wall;
     for (let i = 0; i < n; i++) {
       if (along[i] < lo) lo = along[i];
       if (along[i] > hi) hi = along[i];
     }
-    return { lo, hi };
+    return { lo: lo - origin, hi: hi - origin };
   }
 }

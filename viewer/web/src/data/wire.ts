@@ -100,9 +100,9 @@ class Reader {
     return this.#column(column, n, ["u4"]);
   }
 
-  buckets({ exact, n, start, points, mean, odd }: Shape, rows: number): Tail["buckets"] {
-    if (exact) return { exact };
-    return {
+  buckets({ exact, n, start, points, mean, odd }: Shape, rows: number): Pick<Tail, "buckets"> {
+    if (exact) return { buckets: { exact } };
+    const columns = {
       exact,
       rows,
       start: this.counts(start, n),
@@ -110,6 +110,7 @@ class Reader {
       mean: this.floats(mean, n),
       ...(odd && { odd: this.counts(odd, n) }),
     };
+    return { buckets: columns };
   }
 }
 
@@ -131,7 +132,7 @@ export function decodeFrame(frame: ArrayBuffer): Tail[] {
       wall: reader.wide(wall, n),
       value: reader.floats(value, n),
       ...(line && { line: reader.floats(line, n) }),
-      ...(buckets && { buckets: reader.buckets(buckets, n) }),
+      ...(buckets && reader.buckets(buckets, n)),
     };
   });
 }

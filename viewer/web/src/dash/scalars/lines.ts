@@ -1,4 +1,4 @@
-import { Smoother } from "../../chart/smooth";
+import { Smoother, type Smoothing } from "../../chart/smooth";
 import type { Trace } from "../../chart/trace";
 import type { Columns } from "../../data/columns";
 import type { SeedGroup } from "./seedgroups";
@@ -40,9 +40,9 @@ class Group {
   }
 
   /** The same, smoothed: the middle and the edges alike. */
-  smoothed(trace: Trace, smoothing: Recipe["smoothing"]): Trace {
+  smoothed(trace: Trace, smooth: Smoothing): Trace {
     const [line, low, high] = [trace.raw, trace.low, trace.high].map(
-      (values, i) => values && this.#smoothers[i].update(values, trace.n, smoothing, this.#edition),
+      (values, i) => values && this.#smoothers[i].update(values, trace.n, smooth, this.#edition, trace.x),
     );
     return { ...trace, ...(line && { line }), ...(low && { low }), ...(high && { high }) };
   }
@@ -74,7 +74,7 @@ export class Lines {
   }
 
   #joined(part: Part, columnsOf: ColumnsOf, recipe: Recipe, { groups, centre, band }: Joining): Trace[] {
-    const raw = this.#single(part, columnsOf, { ...recipe, smoothing: 0 });
+    const raw = this.#single(part, columnsOf, { ...recipe, smooth: null });
     const byRun = new Map(raw.map((trace) => [trace.name, trace]));
     const byStep = recipe.across.kind === "step";
     const found: Trace[] = [];
@@ -88,7 +88,7 @@ export class Lines {
       const editions = members.map(({ name }) => columnsOf(part.tag, name)?.edition);
       const made = [...members.flatMap(({ x, raw, n, origin }) => [x, raw, n, origin]), ...editions, centre, band, byStep, look.name, look.colour];
       const trace = group.trace(made, () => together(members, byStep, look, centre, band));
-      found.push(recipe.smoothing > 0 ? group.smoothed(trace, recipe.smoothing) : trace);
+      found.push(recipe.smooth ? group.smoothed(trace, recipe.smooth) : trace);
     }
     return found;
   }

@@ -1,5 +1,5 @@
 import { joined, rises } from "../../chart/join";
-import { Smoother } from "../../chart/smooth";
+import { Smoother, type Smoothing } from "../../chart/smooth";
 import { stretchesOf, type Stretch } from "../../chart/stretches";
 import type { Trace } from "../../chart/trace";
 import type { Columns } from "../../data/columns";
@@ -7,7 +7,7 @@ import type { Across } from "./across";
 
 export interface Recipe {
   across: Across;
-  smoothing: number;
+  smooth: Smoothing | null;
   /** Whether points that a restart has voided are among those to draw. */
   superseded: boolean;
   colour: (run: string) => string;
@@ -38,8 +38,9 @@ export class Traces {
     return traces;
   }
 
-  #trace(name: string, columns: Columns, place: Place, { smoothing, superseded, colour }: Recipe): Trace {
-    const { n, step, wall, value } = columns;
+  #trace(name: string, columns: Columns, place: Place, { smooth, superseded, colour }: Recipe): Trace {
+    const { n, step, wall, value, buckets, whole } = columns;
+    const all = whole ?? columns;
     return {
       name,
       colour: colour(name),
@@ -48,7 +49,10 @@ export class Traces {
       step,
       wall,
       raw: value,
-      line: smoothing > 0 ? this.#smoother(name).update(value, n, smoothing, columns.edition) : value,
+      line: smooth ? this.#smoothed(name, columns, smooth) : value,
+      ...(all.buckets && { points: all.points }),
+      ...(buckets && { buckets }),
+      ...(whole && { whole: { name, colour: "", n: whole.n, ...place, step: whole.step, wall: whole.wall, raw: whole.value, line: whole.value } }),
       ...(!columns.stepRises && { stretches: this.#stretched(name, columns, superseded) }),
     };
   }
@@ -56,8 +60,9 @@ export class Traces {
   /** Where the points of a run stand; null when nothing of that kind is known of it. */
   #place(run: string, columns: Columns, columnsOf: ColumnsOf, { kind, first, tagOf }: Across): Place | null {
     const { step, wall, stepRises, wallRises } = columns;
-    if (kind === "step") return { x: step, origin: first ? step[0] : 0, rising: stepRises };
-    if (kind !== "value") return { x: wall, origin: kind === "relative" ? wall[0] : 0, rising: wallRises };
+    const all = columns.whole ?? columns;
+    if (kind === "step") return { x: step, origin: first ? all.step[0] : 0, rising: stepRises };
+    if (kind !== "value") return { x: wall, origin: kind === "relative" ? all.wall[0] : 0, rising: wallRises };
     const tag = tagOf?.(run);
     const other = tag === undefined ? undefined : columnsOf(tag, run);
     return other && other.n > 0 ? this.#join(run, columns, other) : null;
@@ -80,6 +85,13 @@ export class Traces {
     return held.stretches;
   }
 
+  /** A long series was smoothed by the server, on all of its points; until it is, it is shown as it is. */
+  #smoothed(run: string, columns: Columns, smooth: Smoothing): Float64Array {
+    const { n, step, wall, value, edition, line } = columns;
+    if (columns.buckets || columns.whole) return line ?? value;
+    return this.#smoother(run).update(value, n, smooth, edition, smooth.x === "step" ? step : wall);
+  }
+
   #smoother(run: string): Smoother {
     let smoother = this.#smoothers.get(run);
     if (!smoother) this.#smoothers.set(run, (smoother = new Smoother()));
@@ -95,8 +107,9 @@ function placed(trace: Trace): Trace {
   while (from < n && Number.isNaN(x[from])) from++;
   const line = trace.line.subarray(from, n);
   const kept = x.subarray(from, n);
+  const { buckets: _, ...rest } = trace; // they count from the first point
   return {
-    ...trace,
+    ...rest,
     n: n - from,
     x: kept,
     rising: rises(kept),
