@@ -24,9 +24,12 @@ U32 = NDArray[np.uint32]
 U64 = NDArray[np.uint64]
 U8 = NDArray[np.uint8]
 
-BYTES: Final = 1 << 19  # of records that are decoded at once: they stay in the processor's cache
+BYTES: Final = 1 << 20  # of records that are decoded at once: they stay in the processor's cache
 PAIRS: Final = 4_096  # records of one template for which tables of two bytes pay
 WINDOW: Final = 8
+WIDE: Final = (
+    8  # records of a template in a row that pay for NumPy's loops in two dimensions; fewer are taken one by one
+)
 
 Column = Callable[[int, str], NDArray[Any]]
 Known = tuple[Template, Sequence[int]]
@@ -98,11 +101,23 @@ class _Group:
         inside = range(*places.step) if places.step else range(0)
         self.varying = [place for place in template.varying if place not in inside]
         self.pairs = self.width * copies >= PAIRS
+        self._tiled: tuple[U32, list[U64]] = (self.constant[:0, None], [])
+
+    def _tiles(self, count: int, stride: int) -> tuple[U32, list[U64]]:
+        """The constants and expected words, repeated where that makes one long row for NumPy of what is compared."""
+        if self.width == 1 or stride != self.width * self.distance:
+            return self.constant, [expected for _, _, expected in self.windows]
+        constant, words = self._tiled
+        if len(constant) < count:
+            constant = np.tile(self.constant, (count, 1))
+            words = [np.tile(expected, (count, 1)) for _, _, expected in self.windows]
+            self._tiled = constant, words
+        return constant[:count], [one[:count] for one in words]
 
     def fits(self, base: U8, at: int, count: int, stride: int) -> NDArray[np.bool_] | None:
         """Which stretches have what must be the same; None where all do."""
         out: NDArray[np.bool_] | None = None
-        for offset, bits, expected in self.windows:
+        for (offset, bits, _), expected in zip(self.windows, self._tiles(count, stride)[1], strict=True):
             words = self._column(base, at, count, stride, offset, "<u8")
             same = (words if bits is None else words & bits) == expected
             if not same.all():
@@ -121,7 +136,7 @@ class _Group:
 
         template, (step, wall_time, value) = self.template, out
         crc = np.empty((count, self.width), np.uint32)
-        crc[:] = self.constant
+        crc[:] = self._tiles(count, stride)[0]
         self._add_step(column, crc, step)
         self._add(column, crc)
         sound = mask(crc) == column(template.length, "<u4")
@@ -140,8 +155,10 @@ class _Group:
             return
         start, end = places.step
         parts = [column(place, "u1") for place in range(start, end)]
-        if self.width > 1 and all((part == part[:, :1]).all() for part in parts):
-            parts = [part[:, :1] for part in parts]
+        if self.width > 1 and end - start <= WINDOW:
+            words = column(start, "<u8") & np.uint64((1 << (8 * (end - start))) - 1)
+            if (words == words[:, :1]).all():
+                parts = [part[:, :1] for part in parts]
         step = np.zeros(parts[0].shape, np.int64)
         added = np.zeros(parts[0].shape, np.uint32)
         for i, part in enumerate(parts):
@@ -195,6 +212,8 @@ class Block:
             j = i
             while j < len(known) and _alike(known[i], known[j]):
                 j += 1
+            if j - i < WIDE and j - i < len(known):
+                j = min(j, i + 1)
             if j > i:
                 at = int(offset[i]) + HEADER
                 self._groups.append(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
@@ -269,16 +270,18 @@ class LocalPlace:
         """Bytes of a regular file."""
         # what was a regular file when listed may be a FIFO by now: opening it must not wait for a writer
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-        with open(os.open(path, flags), "rb", buffering=0) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file = os.open(path, flags)
+        try:
+            if not stat.S_ISREG(os.fstat(file).st_mode):
                 raise OSError(errno.EINVAL, "Not a regular file", path)
-            file.seek(offset)
             count = 0
             while count < len(into):
-                got = file.readinto(into[count:])
+                got = _read_into(file, offset + count, into[count:])
                 if not got:
                     break
                 count += got
+        finally:
+            os.close(file)
         return count
 
     def vouches(self, stamp: int | str, when: float) -> bool:
@@ -339,6 +342,15 @@ class NamedPlace:
 
     def _called(self, run: str) -> str:
         return self._name if run in (".", "") else f"{self._name}/{run}"
+
+
+def _read_into(file: int, offset: int, into: memoryview) -> int:
+    if sys.platform in ("linux", "freebsd"):
+        return os.preadv(file, [into], offset)
+    os.lseek(file, offset, os.SEEK_SET)
+    data = os.read(file, len(into))
+    into[: len(data)] = data
+    return len(data)
 
 
 def _entry(path: str, run: str, kind: Kind, info: os.stat_result) -> Entry:

@@ -30,7 +30,7 @@ __all__ = ["LogdirReader"]
 
 CHECKSUM = OVERHEAD - HEADER  # bytes behind a record's data
 FIRST_BYTES = 2 << 20  # read at first, so that there is something to show soon; later batches are larger
-BATCH_BYTES = 32 << 20  # read and decoded at once; bounds memory whatever the files' size
+BATCH_BYTES = 8 << 20  # read and decoded at once; bounds memory whatever the files' size
 TAIL_ROOM = 2_048  # bytes behind a batch that bulk decoding may look at
 FEW = 8  # when at most this part of the runs changed, only these are saved
 RECENT = 32  # files that are looked at more often than others, where nobody tells of changes

@@ -122,11 +122,9 @@ def _joined(
         which, within = _ragged(alike.counts)
         begins = first[small]
         ends = begins + alike.counts
-        if len(which) and (begins[1:] == ends[:-1]).all():
-            to = slice(int(begins[0]), int(ends[-1]))
-        else:
-            to = begins[which] + within
-        offset[to], length[to], segment[to] = alike.offset, alike.length[within], small[which]
+        gapless = len(which) > 0 and bool((begins[1:] == ends[:-1]).all())
+        to = slice(int(begins[0]), int(ends[-1])) if gapless else begins[which] + within
+        offset[to], length[to], segment[to] = alike.offset, alike.length.take(within), small.take(which)
     return Frames(offset, length, segment, rest.stop, rest.gaps)
 
 
