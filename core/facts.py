@@ -18,6 +18,7 @@ wall times are not the clock's.
 from __future__ import annotations
 
 import math
+import operator
 import re
 import threading
 import time
@@ -90,6 +91,9 @@ class _Kept:
     known: bool = False  # whether the session was read
     gap: float | None = None
     values: dict[str, Plain] | None = None
+    above: str | None = None  # the run above, if torch may have made this one for it
+    fact: Fact | None = None
+    basis: tuple[object, ...] = ()  # what the fact was concluded from, if time alone does not change it
 
 
 class Facts:
@@ -108,7 +112,6 @@ class Facts:
         self._lock = threading.Lock()
         self._version = -1
         self._kept: dict[str, _Kept] = {}
-        self._facts: dict[str, Fact] = {}
 
     def gather(self, patience: float = math.inf) -> Gathered:
         """Everything as it is now.
@@ -122,7 +125,6 @@ class Facts:
             joined = self._join(names)
             now = self._clock()
             facts = {name: self._fact(name, joined, now) for name in names}
-            self._facts = facts
             return Gathered(self._version, facts, pending)
 
     def _catch_up(self) -> list[str]:
@@ -130,7 +132,9 @@ class Facts:
         for standing in changed:
             kept = self._kept.get(standing.name)
             if kept is None or kept.standing.sessions != standing.sessions:
-                self._kept[standing.name] = _Kept(standing, known=standing.sessions is None)
+                match = _BY_TIME.fullmatch(standing.name)
+                above = None if match is None else match[1]
+                self._kept[standing.name] = _Kept(standing, known=standing.sessions is None, above=above)
             else:
                 kept.standing, kept.gap = standing, None
         if len(self._kept) > len(names):
@@ -155,12 +159,11 @@ class Facts:
         """
         below: dict[str, list[str]] = {}
         for name in names:
-            match = _BY_TIME.fullmatch(name)
             kept = self._kept[name]
-            if match is not None and kept.session is not None:
-                above = self._kept.get(match[1])
+            if kept.above is not None and kept.session is not None:
+                above = self._kept.get(kept.above)
                 if above is not None and above.session is None:
-                    below.setdefault(match[1], []).append(name)
+                    below.setdefault(kept.above, []).append(name)
         joined: dict[str, str] = {}
         for run, subs in below.items():
             last = max(subs, key=_stamp)
@@ -171,8 +174,10 @@ class Facts:
     def _fact(self, name: str, joined: dict[str, str], now: float) -> Fact:
         kept = self._kept[name]
         sub = self._kept[joined[name]] if name in joined else None
-        match = _BY_TIME.fullmatch(name)
-        above = match[1] if match is not None and match[1] in joined else None
+        above = kept.above if kept.above in joined else None
+        basis = (kept.standing, kept.session, None if sub is None else sub.session, above)
+        if kept.fact is not None and kept.basis and all(map(operator.is_, basis, kept.basis)):
+            return kept.fact
         standing = kept.standing
         fact = Fact(
             self._status(kept, sub, above is not None, now),
@@ -182,8 +187,12 @@ class Facts:
             standing.last_step,
             above,
         )
-        before = self._facts.get(name)
-        return before if before == fact and before is not None else fact
+        if kept.fact is not None and kept.fact == fact:
+            fact = kept.fact  # the same object says that nothing changed
+        kept.fact = fact
+        waiting = fact.status == "running" or (standing.last is not None and standing.last > now)
+        kept.basis = () if waiting else basis
+        return fact
 
     def _status(self, kept: _Kept, sub: _Kept | None, beside: bool, now: float) -> Status:
         standing = kept.standing
@@ -213,7 +222,7 @@ class Facts:
 def _recorded_end(kept: _Kept, sub: _Kept | None, beside: bool) -> Status | None:
     """How a run ended by its own records, or by those that torch wrote below it; None where they do not say."""
     standing, session = kept.standing, kept.session
-    alone = beside or _BY_TIME.fullmatch(standing.name) is not None
+    alone = beside or kept.above is not None
     if session is None and sub is not None and sub.session is not None:
         session, alone = replace(sub.session, end_time=None), False  # that run has ended; this one maybe
     if session is None or session.ended is None or session.status not in ("success", "failure"):

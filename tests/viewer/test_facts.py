@@ -157,6 +157,49 @@ def test_silence_makes_a_run_stalled(store: Store, put: Put) -> None:
     assert statuses(store, NOW + GAPS * 120 + 1) == {"quick": "stalled", "slow": "stalled"}
 
 
+def test_a_status_changes_with_the_clock_alone(tmp_path: Path) -> None:
+    """Nothing comes any more: the same gatherer finds the run stalled when its time is up, then running."""
+    now = time.time()
+
+    def write(step: int, wall: float) -> None:
+        with tb.SummaryWriter(str(tmp_path / "a")) as writer:
+            writer.add_scalar("loss", 1.0, step, walltime=wall)
+
+    write(0, now)
+    reader = LogdirReader(tmp_path)
+    reader.poll()
+    clock = [now + 1]
+    facts = Facts(reader.store, reader.fetch, lambda: clock[0])
+    seen = [facts.gather().runs["a"].status]
+    for later in (SILENCE + 1, SILENCE + 2):
+        clock[0] = now + later
+        seen.append(facts.gather().runs["a"].status)
+    write(1, clock[0])
+    reader.poll()
+    seen.append(facts.gather().runs["a"].status)
+
+    assert seen == ["running", "stalled", "stalled", "running"]
+
+
+def test_hparams_that_torch_writes_later_join_the_run(tmp_path: Path) -> None:
+    """A run that was gathered without hyperparameters has them as soon as the run below it does."""
+    torch = pytest.importorskip("torch.utils.tensorboard")
+    writer = torch.SummaryWriter(str(tmp_path / "a"))
+    writer.add_scalar("loss", 1.0, 0, walltime=time.time() - 1_000)
+    writer.flush()
+    reader = LogdirReader(tmp_path)
+    reader.poll()
+    facts = Facts(reader.store, reader.fetch)
+    before = facts.gather().runs["a"]
+    writer.add_hparams({"lr": 0.1}, {"acc": 0.9})
+    writer.close()
+    reader.poll()
+    after = facts.gather().runs["a"]
+
+    assert (before.status, before.hparams) == ("stalled", {})
+    assert (after.status, after.hparams) == ("finished", {"lr": 0.1})
+
+
 def test_growth_counts_whatever_its_wall_times(store: Store, put: Put) -> None:
     """A program may write wall times of its own; what was seen to grow runs, what was found on disk does not."""
     put("found", "loss", [1.0, 2.0], walls=[0.0, 1.0])

@@ -234,6 +234,20 @@ def test_without_a_writable_logdir_the_users_folder_has_it(
     assert sorted(Sidecar(str(linked), "user").told().sections["runs"]) == ["a", "b"]
 
 
+def test_of_several_logdirs_none_has_the_notes(logdir: Path, tmp_path: Path, data_home: Path) -> None:
+    """They are the user's, by what is shown together in whatever order; a remote logdir's are too."""
+    (tmp_path / "more").mkdir()
+    both = [str(logdir), str(tmp_path / "more")]
+    told = Sidecar(both).patch({"runs": {"runs/a": {"title": "A"}}})
+
+    assert (told.place, str(told.path).startswith(str(data_home))) == ("user", True)
+    assert Sidecar(both[::-1]).told().sections == told.sections
+    assert Sidecar(both[0]).told().sections == NOTHING
+    assert [*logdir.iterdir(), *(tmp_path / "more").iterdir()] == []
+    assert Sidecar("s3://bucket/runs").patch({"runs": {"a": {"title": "far"}}}).place == "user"
+    assert Sidecar("s3://bucket/runs").told().sections["runs"] == {"a": {"title": "far"}}
+
+
 def test_a_sidecar_that_cannot_be_is_said(logdir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A directory in its place, a file in place of the data folder, a logdir that is not there: a reason, no crash."""
     missing = Sidecar(str(tmp_path / "later"))
