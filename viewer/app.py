@@ -16,6 +16,7 @@ from . import routes as api
 from .access import Access
 from .context import CONTEXT, Context
 from .live import Hub
+from .packing import packing
 from .records import Records
 from .safety import MAX_BODY, add_headers, guard
 from .sidecar import Sidecar
@@ -95,6 +96,7 @@ def make_app(
         outer.router.add_get(prefix, _to_folder)
         outer.add_subapp(prefix, app)
     outer.middlewares.append(guard(access, prefix))
+    outer.middlewares.append(packing())
     outer.on_response_prepare.append(add_headers)
     return outer
 

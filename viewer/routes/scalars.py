@@ -13,6 +13,7 @@ from tallyboard.core.downsample import ROOM, bucketed
 
 from ..context import CONTEXT
 from ..frame import Bucketed, Frame, Part, encode_frame
+from ..packing import chosen, far, packer
 from ..responses import error
 from ..safety import reads
 from ..wishes import Axis, BadRequest, Span, Wanted, parse
@@ -128,9 +129,16 @@ def _whole(frame: Frame) -> web.Response:
 
 async def _in_pieces(request: web.Request, frame: Frame) -> web.StreamResponse:
     response = web.StreamResponse(headers=_HEADERS)
-    response.content_length = frame.size
+    coding = chosen(request.headers.get("Accept-Encoding", "")) if far(request) else None
+    pack = packer(coding) if coding else None
+    if coding:
+        response.headers["Content-Encoding"] = coding
+        response.headers["Vary"] = "Accept-Encoding"
+    else:
+        response.content_length = frame.size
     await response.prepare(request)
     for piece in frame.pieces():
-        await response.write(piece)  # waits for the client, so a slow one holds one piece
-    await response.write_eof()
+        # waits for the client, so a slow one holds one piece
+        await response.write(await asyncio.to_thread(pack.compress, piece) if pack else piece)
+    await response.write_eof(pack.flush() if pack else b"")
     return response
