@@ -69,7 +69,7 @@ def test_zstd_goes_first_where_there_is_one(put: Put, served: Any, monkeypatch: 
 
 @pytest.mark.parametrize("isal", [True, False])
 def test_json_is_packed_and_revalidated(put: Put, served: Any, isal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The index comes as gzip, made by either library, with a weak ETag that is good for 304; unpacked it is as ever."""
+    """The index comes as gzip, made by either library, with a weak ETag that is good for 304; unpacked it is equal."""
     if isal:
         pytest.importorskip("isal")
     else:
