@@ -160,3 +160,33 @@ def test_seeds_are_drawn_as_one_line(seeds: Any, open_page: Callable[..., Page],
     page.get_by_role("checkbox", name="lr=2-seed=2").uncheck()
     loss.wait(runs=2)
     assert "lr=2 (2): 38.5 at step 19" in loss.summary
+
+
+def test_tags_share_a_chart_that_is_kept(seeds: Any, open_page: Callable[..., Page], chart: Any) -> None:
+    """Two tags are put into one chart: 12 lines, named by their tags; it stays for others, until it is deleted."""
+    page = open_page(seeds, "smoothing=0&tags=loss")
+    chart(page, "train/loss").wait(runs=6, points=120)
+    page.keyboard.press("n")
+    shown = page.get_by_role("dialog", name="New chart")
+    shown.get_by_role("checkbox", name="val/loss").check()
+    shown.get_by_role("checkbox", name="train/loss").check()
+    shown.get_by_label("Name").fill("Both <b>losses</b>")
+    shown.get_by_role("button", name="Save").click()
+
+    both = chart(page, "Both <b>losses</b>").wait(runs=12, points=240)
+    assert "lr=1-seed=0 · val/loss: 29 at step 19" in both.summary
+    assert "lr=1-seed=0 · val/loss" in both.summary
+    legend = both.card.get_by_role("list", name="Lines by tag")
+    assert legend.inner_text().split() == ["val/loss", "train/loss"]
+    strokes = legend.locator("path").evaluate_all("paths => paths.map(path => path.getAttribute('stroke-dasharray'))")
+    assert strokes == ["", "6 3"]
+
+    other = open_page(seeds, "smoothing=0")
+    again = chart(other, "Both <b>losses</b>").wait(runs=12, points=240)
+    other.get_by_role("button", name="More for Both <b>losses</b>").click()
+    other.get_by_role("menuitem", name="Put into the address").click()
+    other.wait_for_function("() => location.hash.includes('chart=%5B%7B')")
+    other.get_by_role("button", name="More for Both <b>losses</b>").click()
+    other.get_by_role("menuitem", name="Delete").click()
+    expect(again.card).to_be_hidden()
+    expect(both.card).to_be_hidden()  # on the first page, too

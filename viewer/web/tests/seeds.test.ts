@@ -103,3 +103,25 @@ describe("groups of seeds", () => {
     expect(seedGroups([long], "regex", "^((a+)+)b", [], () => undefined)).toEqual([{ name: long, runs: [long] }]);
   });
 });
+
+describe("several tags in one chart", () => {
+  const points = (value: number): Columns => {
+    const columns = new Columns();
+    columns.append({ run: "", tag: "", since: 0, total: 2, generation: 0, step: Float64Array.of(0, 1), wall: Float64Array.of(0, 1), value: Float64Array.of(value, value) });
+    return columns;
+  };
+  const recipe = { across: acrossOf("step", "", new Map()), smooth: null, superseded: false, colour: (run: string) => `of ${run}` };
+
+  test("are told apart by strokes, runs by colours, and lines by both names", () => {
+    const parts = [
+      { tag: "train", runs: ["a", "b"], dash: [] },
+      { tag: "val", runs: ["b"], dash: [6, 3] },
+    ];
+    const traces = new Lines().build(parts, () => points(1), recipe, null);
+    expect(traces.map(({ name, run, colour, dash }) => [name, run, colour, dash])).toEqual([
+      ["a · train", "a", "of a", []],
+      ["b · train", "b", "of b", []],
+      ["b · val", "b", "of b", [6, 3]],
+    ]);
+  });
+});

@@ -1,4 +1,5 @@
 import type { Axis } from "../../app/url";
+import type { Span } from "../../data/buckets";
 import type { AxisKind } from "../../chart/plot";
 
 /** What lies across a chart. */
@@ -46,15 +47,15 @@ export function acrossOf(axis: Axis, by: string, scalars: Scalars): Across {
 }
 
 interface Watched {
-  watch: (owner: object, tag: string, runs: readonly string[], onData: () => void) => void;
+  watch: (owner: object, tag: string, runs: readonly string[], onData: () => void, view?: Span | null) => void;
   unwatch: (owner: object) => void;
 }
 
-/** What one chart asks for beside its own tag. */
+/** Several tags that one chart asks for. */
 export class Beside {
   #owners = new Map<string, object>();
 
-  watch(series: Watched, tags: readonly string[], runs: readonly string[], onData: () => void): void {
+  watch(series: Watched, tags: readonly string[], runs: readonly string[], onData: () => void, view: Span | null = null): void {
     for (const [tag, owner] of this.#owners) {
       if (tags.includes(tag)) continue;
       series.unwatch(owner);
@@ -63,7 +64,7 @@ export class Beside {
     for (const tag of tags) {
       let owner = this.#owners.get(tag);
       if (!owner) this.#owners.set(tag, (owner = {}));
-      series.watch(owner, tag, runs, onData);
+      series.watch(owner, tag, runs, onData, view);
     }
   }
 

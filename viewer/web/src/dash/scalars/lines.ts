@@ -12,6 +12,9 @@ export interface Part {
   runs: readonly string[];
   /** Strokes and gaps in pixels, so that tags are told apart where colours tell runs. */
   dash?: readonly number[];
+  /** Tags whose values are the edges of a band around this one's. */
+  lower?: string;
+  upper?: string;
 }
 
 /** How runs that belong together are drawn as one. */

@@ -1,0 +1,19 @@
+import type { Composed } from "./charts.svelte";
+import type { Part } from "./lines";
+
+/** What a card shows. */
+export interface CardSpec {
+  /** What the address calls it: a tag, or something that no tag is called. */
+  id: string;
+  name: string;
+  /** The name in three: its middle is what the group's heading does not say. */
+  title: readonly [before: string, own: string, behind: string];
+  parts: readonly Part[];
+  /** Where it is somebody's own. */
+  composed?: Composed;
+}
+
+/** Every tag whose points a card needs. */
+export function tagsOf(parts: readonly Part[]): string[] {
+  return [...new Set(parts.flatMap(({ tag, lower, upper }) => [tag, lower ?? [], upper ?? []].flat()))];
+}
