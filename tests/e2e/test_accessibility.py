@@ -117,6 +117,10 @@ def open_all(page: Page, axe: str, narrow: bool) -> None:
     expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
     check(page, axe, "keys")
     page.keyboard.press("Escape")
+    page.keyboard.press("Control+k")
+    expect(page.locator("dialog li").first).to_be_visible()
+    check(page, axe, "palette")
+    page.keyboard.press("Escape")
     opened = set()
     openers = page.locator(":is(main, .app > header) button:is([popovertarget], [aria-haspopup])")
     for opener in openers.all():

@@ -116,3 +116,69 @@ def test_nothing_hangs_over_the_edge_of_a_phone(
     )
     assert over == []
     assert page.evaluate("() => document.scrollingElement.scrollWidth") == width
+
+
+def palette(page: Page, typed: str) -> None:
+    page.keyboard.press("Control+k")
+    expect(page.get_by_role("combobox", name="What to do")).to_be_focused()
+    page.keyboard.type(typed)
+
+
+def test_the_palette_does_everything(runs: Any, open_page: Callable[..., Page], chart: Any) -> None:
+    """Ctrl-K, some letters and Enter do what there is a key for, choose settings, go to a tag, and tick runs."""
+    page = open_page(runs, width=700, height=480)
+    loss = chart(page, "train/loss").wait(runs=3)
+    palette(page, "symlog vert")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("#y=symlog$"))
+    palette(page, "untick b")
+    page.keyboard.press("Enter")
+    loss.wait(runs=2)
+    palette(page, "go tag train/loss")
+    page.keyboard.press("Enter")
+    expect(page.locator('[data-card="train/loss"]')).to_be_focused()
+    palette(page, "dark or")
+    expect(page.locator("dialog li").first).to_have_text(re.compile(r"Dark or light.*Page.*t", re.DOTALL))
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    page.wait_for_function("() => document.documentElement.dataset.theme === 'light'")
+    palette(page, "zzzz")
+    expect(page.get_by_text("Nothing of that name.")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog", name="Palette")).to_have_count(0)
+
+
+def test_views_are_kept_with_the_runs(tmp_path: Path, open_page: Callable[..., Page], chart: Any, serve: Any) -> None:
+    """A saved view is there for the next browser, which opens with the one named default; it can be renamed and go."""
+    with tb.SummaryWriter(tmp_path / "a") as writer:
+        writer.add_scalar("loss", 1, 0)
+    server = serve(tmp_path)
+    page = open_page(server, "y=log")
+    chart(page, "loss").wait(runs=1)
+    page.get_by_role("button", name="Views").click()
+    expect(page.get_by_text("Views are kept with the runs")).to_be_visible()
+    page.get_by_label("Name of the view").fill("by log")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Saved by log.")).to_be_visible()
+    page.get_by_role("button", name="More of by log").click()
+    page.get_by_role("menuitem", name="Open with this view").click()
+    expect(page.get_by_role("button", name="More of default")).to_be_visible()
+    page.get_by_role("button", name="More of by log").click()
+    page.get_by_role("menuitem", name="Rename").click()
+    page.keyboard.type("logarithm")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="More of logarithm")).to_be_visible()
+
+    other = open_page(server)
+    expect(other).to_have_url(re.compile("#y=log$"))
+    other.keyboard.press("l")
+    expect(other).to_have_url(re.compile("#y=symlog$"))
+    palette(other, "logarithm")
+    other.keyboard.press("Enter")
+    expect(other).to_have_url(re.compile("#y=log$"))
+    other.get_by_role("button", name="Views").click()
+    for name in ("default", "logarithm"):
+        other.get_by_role("button", name=f"More of {name}").click()
+        other.get_by_role("menuitem", name="Delete").click()
+    expect(other.get_by_text("No view is saved yet.")).to_be_visible()

@@ -3,6 +3,7 @@ import type { Board } from "../data/board.svelte";
 import type { Density } from "./density.svelte";
 import type { Theme } from "./theme.svelte";
 import type { View } from "./view.svelte";
+import type { Views } from "./views.svelte";
 
 /** What every part of the page may use. */
 export interface App {
@@ -10,6 +11,7 @@ export interface App {
   view: View;
   theme: Theme;
   density: Density;
+  views: Views;
 }
 
 const KEY = Symbol("tallyboard");

@@ -1,5 +1,7 @@
 /** How the address says a value: null when what it says means nothing. */
 export interface Codec<T> {
+  /** All there are, where there are few: the palette offers them. */
+  values?: readonly T[];
   decode: (texts: readonly string[]) => T | null;
   /** One text for each time the key stands in the address. */
   encode: (value: T) => readonly string[];
@@ -8,6 +10,7 @@ export interface Codec<T> {
 export const text: Codec<string> = { decode: ([first]) => first ?? null, encode: (value) => [value] };
 
 export const flag: Codec<boolean> = {
+  values: [true, false],
   decode: ([first]) => (first === "1" ? true : first === "0" ? false : null),
   encode: (value) => [value ? "1" : "0"],
 };
@@ -24,7 +27,7 @@ export function number(lo = -Infinity, hi = Infinity): Codec<number> {
 }
 
 export function choice<T extends string>(values: readonly T[]): Codec<T> {
-  return { decode: ([first]) => values.find((value) => value === first) ?? null, encode: (value) => [value] };
+  return { values, decode: ([first]) => values.find((value) => value === first) ?? null, encode: (value) => [value] };
 }
 
 /** Several texts, none of them empty; the key stands once for each. */

@@ -27,6 +27,8 @@ export class Sidecar {
   #taken = 0;
 
   #kept = $state.raw<Sections>(NOTHING);
+  /** Whether the server has told of it. */
+  known = $state(false);
   /** Where it is kept: with the runs, in the user's own folder, or nowhere. */
   place = $state<SidecarAnswer["place"]>("off");
   path = $state<string | null>(null);
@@ -103,6 +105,7 @@ export class Sidecar {
     this.#taken = asked;
     this.#version = answer.version;
     this.place = answer.place;
+    this.known = true;
     this.path = answer.path;
     this.writable = answer.writable;
     this.reason = answer.reason;
