@@ -99,7 +99,8 @@ def test_x_can_be_steps_from_the_first_epochs_or_any_tag(
     loss.wait(points=2 * (STEPS - EPOCH + 1))
     loss.hover(0.95, 0.5)
     cells = page.locator(".tip tbody tr").first.locator("td")
-    assert cells.nth(2).inner_text() == "99" or cells.nth(2).inner_text() == "1,099"
+    assert cells.nth(2).inner_text() == "4"
+    assert cells.nth(3).inner_text() in ("99", "1,099")
     across.select_option("Another tag…")
     page.get_by_role("searchbox", name="Find a tag").fill("TOK")
     page.get_by_role("button", name="tokens", exact=True).click()
@@ -158,3 +159,93 @@ def test_a_zoom_may_be_that_of_all_charts(tools: Any, open_page: Callable[..., P
     page.keyboard.press("r")
     resumed.wait_for_domain(lambda domain: domain == whole[1])
     spiky.wait_for_domain(lambda domain: domain == whole[0])
+
+
+def test_wheel_and_hand_move_what_is_zoomed(tools: Any, open_page: Callable[..., Page], chart: Any) -> None:
+    """Ctrl and the wheel zoom around the pointer, shift drags along, zooming out ends at the whole."""
+    page = open_page(tools, "smoothing=0&tags=spiky")
+    spiky = chart(page, "spiky").wait(runs=2)
+    whole = spiky.domain
+    spiky.hover(0.5, 0.5)
+    page.mouse.wheel(0, -100)
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -200)
+    page.keyboard.up("Control")
+    x0, x1, *_ = zoomed = spiky.wait_for_domain(lambda domain: domain != whole)
+    assert x1 - x0 == pytest.approx((STEPS - 1) * math.exp(-0.4))
+    page.keyboard.down("Shift")
+    spiky.drag((0.5, 0.5), (0.7, 0.5))
+    page.keyboard.up("Shift")
+    moved = spiky.wait_for_domain(lambda domain: domain[:2] != zoomed[:2])
+    assert moved[1] - moved[0] == pytest.approx(x1 - x0)
+    assert moved[0] < x0
+    page.keyboard.down("Control")
+    for _ in range(3):
+        page.mouse.wheel(0, 200)
+    page.keyboard.up("Control")
+    spiky.wait_for_domain(lambda domain: domain == whole)
+
+
+def test_the_crosshair_is_one_of_all_charts_and_of_the_keys(
+    tools: Any, open_page: Callable[..., Page], chart: Any
+) -> None:
+    """Pointing at one chart shows the others' values there; arrows walk from point to point and are read out."""
+    page = open_page(tools, "smoothing=0&tags=spiky|resumed&off=run1")
+    spiky = chart(page, "spiky").wait(runs=1)
+    resumed = chart(page, "resumed").wait(runs=1)
+    spiky.root.focus()
+    page.keyboard.press("Home")
+    live = spiky.card.locator("[aria-live]")
+    expect(live).to_have_text("run0: 0 at step 0")
+    for _ in range(30):
+        page.keyboard.press("ArrowRight")
+    expect(live).to_have_text("run0: 500 at step 30")
+    assert page.locator(".tip tbody td").all_inner_texts()[1:4] == ["500", "30", "1m"]
+    expect(resumed.root).to_have_attribute("data-echo", "")  # run0 has no such tag
+    page.keyboard.press("+")
+    spiky.wait_for_domain(lambda domain: domain[0] > 0)
+    page.keyboard.press("Escape")
+    expect(page.locator(".tip")).to_have_count(0)
+
+    page.get_by_role("searchbox", name="Filter tags").fill("spiky|loss")
+    loss = chart(page, "loss").wait(runs=1)
+    spiky.hover(0.9, 0.5)
+    expect(loss.root).not_to_have_attribute("data-echo", "")
+    step = int(page.locator(".tip tbody td").all_inner_texts()[2])
+    assert float(loss.root.get_attribute("data-echo")) == pytest.approx(loss_of(0, step), rel=1e-4)
+    page.mouse.move(5, 5)
+    expect(loss.root).to_have_attribute("data-echo", "")
+
+
+def test_values_are_pinned_sorted_and_copied(tools: Any, open_page: Callable[..., Page], chart: Any) -> None:
+    """A click pins the values of all runs there, in the order one picks; Copy and `c` give them with all digits."""
+    page = open_page(tools, "smoothing=0&tags=loss&by=first&tipsort=ascending", permissions=["clipboard-read"])
+    loss = chart(page, "loss").wait(runs=2)
+    x, y = loss.place(0.5, 0.5)
+    page.mouse.click(x, y)
+    pin = page.get_by_role("group", name="Pinned values of loss")
+    step = int(pin.locator("tbody tr").first.locator("td").nth(2).inner_text().replace(",", "")) % 1000
+    values = [loss_of(number, step) for number in (0, 1)]
+    names = [f"run{number}" for number in sorted((0, 1), key=lambda number: values[number])]
+    assert pin.locator("tbody td.run").all_inner_texts() == names
+    pin.get_by_label("Order of the values").select_option("Descending")
+    expect(pin.locator("tbody td.run").first).to_have_text(names[1])
+    pin.get_by_role("button", name="Copy").click()
+    expect(pin.get_by_role("button", name="Copied")).to_be_visible()
+    copied = [line.split("\t") for line in page.evaluate("navigator.clipboard.readText()").splitlines()]
+    assert copied[0] == ["run", "value", "step", "relative_s", "time"]
+    assert [(row[0], row[3]) for row in copied[1:]] == [(name, str(2 * step)) for name in reversed(names)]
+    assert sorted(float(row[1]) for row in copied[1:]) == pytest.approx(sorted(values))
+    pin.get_by_role("button", name="Close").click()
+    expect(pin).to_have_count(0)
+    page.mouse.dblclick(x, y)
+    expect(pin).to_have_count(0)
+    loss.hover(0.3, 0.5)
+    rows = page.locator(".tip tbody tr")
+    expect(rows).to_have_count(2)
+    page.keyboard.press("c")
+    expect(page.locator(".tip")).to_contain_text("Copied")
+    shown = [row.split("\t")[1] for row in page.evaluate("navigator.clipboard.readText()").splitlines()[1:]]
+    assert [float(row.locator("td").nth(1).inner_text()) for row in rows.all()] == pytest.approx(
+        [float(value) for value in shown], rel=1e-4
+    )

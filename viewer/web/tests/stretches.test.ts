@@ -46,6 +46,7 @@ class Notes {
     this.stroke();
   }
   fillText(): void {}
+  setLineDash(): void {}
 }
 
 const sx = linear(0, 10, 0, 10);
@@ -131,6 +132,7 @@ describe("outliers", () => {
   test("are counted above and below within the width shown, without NaN and infinities", () => {
     const wide = linear(0, 40, 0, 400);
     expect(outside([trace], wide, { lo: -0.5, hi: 10.5 })).toEqual({ above: 1, below: 2 });
+    expect(outsideLabels({ above: 2, below: 0, more: true }).above).toBe("▲ 2+");
     expect(outside([trace], linear(25, 40, 0, 100), { lo: -0.5, hi: 10.5 })).toEqual({ above: 0, below: 2 });
     expect(outside([made([0, 1, 2], [NaN, Infinity, -Infinity])], wide, { lo: 0, hi: 1 })).toEqual({ above: 0, below: 0 });
     expect(outsideLabels({ above: 1234, below: 0 })).toEqual({ above: "▲ 1,234", below: "" });

@@ -1,12 +1,20 @@
 /** What a person can set of all charts at once, beyond the axes: the address keeps it. */
 import { actions } from "./actions";
-import { flag, json, setting, text, type Codec } from "./setting.svelte";
+import { canCopy, copyUnderCursor } from "../chart/cursor";
+import { SORTS } from "../chart/rows";
+import { choice, flag, json, number, setting, text, type Codec } from "./setting.svelte";
 
 /** Outliers are left out of the height of charts. */
 export const trim = setting("trim", flag, false);
 
 /** What lies across charts when it is neither step nor time: "first", "epoch", "tag:" with a tag; else empty. */
 export const by = setting("by", text, "");
+
+/** The order of a tooltip's rows. */
+export const tipSort = setting("tipsort", choice(SORTS), "nearest");
+
+/** How many rows a tooltip has at most; 0: as many as there is room for. */
+export const tipRows = setting("tiprows", number(0, 100), 0);
 
 /** Zooming one chart in x zooms all. */
 export const sync = setting("sync", flag, false);
@@ -72,5 +80,14 @@ actions.register(
     group: "Charts",
     run: () => (trim.value = !trim.value),
   },
+  { keys: ["c"], does: "Copy the values under the crosshair", group: "Charts", run: copyUnderCursor, when: canCopy },
   { does: "Zoom all charts together", group: "Charts", run: () => (sync.value = !sync.value) },
+);
+
+actions.tell(
+  { does: "Pin the values under the pointer", group: "Charts", by: "click" },
+  { does: "Zoom at the pointer", group: "Charts", by: "Ctrl wheel, or two fingers" },
+  { does: "Move what is zoomed", group: "Charts", by: "Shift drag, or the middle button" },
+  { does: "In a chart: from point to point, from run to run", group: "Charts", by: "arrow keys" },
+  { does: "In a chart: move, zoom, pin", group: "Charts", by: "Shift arrows, + and -, Enter" },
 );

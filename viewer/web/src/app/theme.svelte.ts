@@ -28,7 +28,7 @@ export class Theme {
   #system = $state<Shade>("light");
   readonly shade = $derived<Shade>(this.choice === "system" ? this.#system : this.choice);
   /** Colours for canvases, read once a theme from the tokens. */
-  ink = $state.raw<Ink>({ grid: "", axis: "", label: "", panel: "", accent: "", bad: "", dark: false });
+  ink = $state.raw<Ink>({ grid: "", axis: "", label: "", text: "", panel: "", accent: "", bad: "", dark: false });
 
   constructor() {
     const query = matchMedia("(prefers-color-scheme: dark)");
@@ -67,6 +67,7 @@ export class Theme {
       grid: token("--grid"),
       axis: token("--outline"),
       label: token("--ink3"),
+      text: token("--ink"),
       panel: token("--panel"),
       accent: token("--accent"),
       bad: token("--bad"),

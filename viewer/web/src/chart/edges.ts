@@ -7,6 +7,8 @@ import type { Range, Trace } from "./trace";
 export interface Outside {
   above: number;
   below: number;
+  /** Whether there may be more: of a long series only a part is held, its extremes among them. */
+  more?: boolean;
 }
 
 const GAP_PX = 6;
@@ -19,7 +21,7 @@ export function outside(
   y: Range,
   at?: (trace: Trace, pixel: number, above: boolean) => void,
 ): Outside {
-  const count = { above: 0, below: 0 };
+  const count: Outside = { above: 0, below: 0, ...(traces.some(({ buckets }) => buckets) && { more: true }) };
   for (const trace of traces) {
     const { line, x, origin } = trace;
     const [from, to] = inside(trace, { lo: sx.d0, hi: sx.d1 });
@@ -57,7 +59,7 @@ export function drawOutside(pen: Pen, traces: readonly Trace[], sx: Scale, sy: S
 }
 
 /** "▲ 3" and "▼ 1": how many, and where. */
-export function outsideLabels({ above, below }: Outside): { above: string; below: string } {
-  const text = (count: number): string => count.toLocaleString("en");
+export function outsideLabels({ above, below, more }: Outside): { above: string; below: string } {
+  const text = (count: number): string => `${count.toLocaleString("en")}${more ? "+" : ""}`;
   return { above: above ? `▲ ${text(above)}` : "", below: below ? `▼ ${text(below)}` : "" };
 }

@@ -49,3 +49,14 @@ export function hitsAt(traces: readonly Trace[], sx: Scale, sy: Scale, px: numbe
   }
   return hits.sort((a, b) => (a.distance === b.distance ? 0 : a.distance - b.distance));
 }
+
+/** The same for a place of x, in view or not, in the order of the traces. */
+export function hitsAtX(traces: readonly Trace[], sx: Scale, sy: Scale, x: number): Hit[] {
+  const hits: Hit[] = [];
+  for (const trace of traces) {
+    const index = trace.n > 0 ? nearestIndex(trace, x) : -1;
+    if (index < 0) continue;
+    hits.push({ trace, index, px: toPixel(sx, trace.x[index] - trace.origin), py: toPixel(sy, trace.line[index]) });
+  }
+  return hits;
+}

@@ -3,6 +3,7 @@ export interface Ink {
   grid: string;
   axis: string;
   label: string;
+  text: string;
   panel: string;
   accent: string;
   bad: string;

@@ -1,9 +1,10 @@
 import { FREE, type Bounds } from "../app/charting";
-import { drawBand, drawLine, drawOddities, dot } from "./draw";
+import { drawBand, drawLine, drawOddities } from "./draw";
 import { drawOutside, outsideLabels, type Outside } from "./edges";
 import { extentX, extentY } from "./extent";
-import { hitsAt, type Hit } from "./hover";
+import { hitsAt, hitsAtX, type Hit } from "./hover";
 import type { Ink } from "./ink";
+import type { Sheet } from "./overlay";
 import { linear, log, symlog, symlogUnit, toData, toPixel, type Scale, type ScaleKind } from "./scale";
 import { durationLabel, logTicks, numberTicks, relativeTicks, stepTicks, symlogTicks, wallTicks, type Ticks } from "./ticks";
 import { SvgPen, type Surface } from "./svg";
@@ -159,7 +160,7 @@ export class Plot {
 
   #paint(pen: Surface): void {
     pen.font = `${LABEL_PX}px ui-sans-serif, system-ui, sans-serif`;
-    const x = this.zoom?.x ?? within(this.bounds.x, () => extentX(this.traces, this.axis === "step" ? 1 : 0.5));
+    const x = this.zoom?.x ?? this.homeX;
     const y = this.#extentY(x);
     const bottom = this.#height - BOTTOM;
     const yTicks = valueTicks(y, this.rise, Math.max(2, (bottom - TOP) / 32));
@@ -295,47 +296,23 @@ export class Plot {
     return hitsAt(this.traces, this.#sx, this.#sy, px, py);
   }
 
-  /** Redraws what lies above the lines: a dragged rectangle, or the crosshair of some hits. */
-  drawOver(hits: readonly Hit[], drag: Drag | null): void {
+  /** For every trace its point nearest to a place of x that need not be in view, in the order of the traces. */
+  hitsAtX(x: number): Hit[] {
+    return hitsAtX(this.traces, this.#sx, this.#sy, x);
+  }
+
+  /** Where x ends when nothing is zoomed. */
+  get homeX(): Range {
+    const all = this.traces.map((trace) => trace.whole ?? trace);
+    return within(this.bounds.x, () => extentX(all, this.axis === "step" ? 1 : 0.5));
+  }
+
+  /** Redraws what lies above the lines, as `draw` says. */
+  drawOver(draw: (sheet: Sheet) => void): void {
     const pen = context(this.#over);
     pen.setTransform(this.#ratio, 0, 0, this.#ratio, 0, 0);
     pen.clearRect(0, 0, this.#width, this.#height);
-    if (drag) this.#drawDrag(pen, drag);
-    else if (hits.length > 0) this.#drawCrosshair(pen, hits);
-  }
-
-  #drawDrag(pen: CanvasRenderingContext2D, { x, y }: Drag): void {
-    const across = x ?? { lo: this.#sx.r0, hi: this.#sx.r1 };
-    const down = y ?? { lo: this.#sy.r1, hi: this.#sy.r0 };
-    const box = [across.lo, down.lo, across.hi - across.lo, down.hi - down.lo] as const;
-    pen.fillStyle = this.#ink.accent;
-    pen.globalAlpha = 0.14;
-    pen.fillRect(...box);
-    pen.globalAlpha = 0.8;
-    pen.strokeStyle = this.#ink.accent;
-    pen.lineWidth = 1;
-    pen.strokeRect(...box);
-    pen.globalAlpha = 1;
-  }
-
-  #drawCrosshair(pen: CanvasRenderingContext2D, hits: readonly Hit[]): void {
-    const { r0: bottom, r1: top } = this.#sy;
-    const at = Math.round(hits[0].px * this.#ratio - 0.5) / this.#ratio + 0.5 / this.#ratio;
-    pen.strokeStyle = this.#ink.label;
-    pen.lineWidth = 1 / this.#ratio;
-    pen.beginPath();
-    pen.moveTo(at, top - 4);
-    pen.lineTo(at, bottom);
-    pen.stroke();
-    // Farthest first: the nearest one's dot must not lie under another.
-    for (const hit of hits.slice(0, 200).reverse()) {
-      if (!(hit.py >= top - 4 && hit.py <= bottom + 1)) continue;
-      const nearest = hit === hits[0];
-      pen.fillStyle = this.#ink.panel;
-      dot(pen, hit.px, hit.py, nearest ? 5 : 3.5);
-      pen.fillStyle = hit.trace.colour;
-      dot(pen, hit.px, hit.py, nearest ? 3.5 : 2.25);
-    }
+    draw({ pen, ink: this.#ink, ratio: this.#ratio, sx: this.#sx, sy: this.#sy });
   }
 
   /** The zoom that a dragged rectangle asks for, or null where numbers are too coarse for it. */

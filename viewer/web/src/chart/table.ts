@@ -1,7 +1,7 @@
 import type { Trace } from "./trace";
 
 /** A number as CSV and JSON readers of every language take it. */
-function csvNumber(value: number): string {
+export function csvNumber(value: number): string {
   if (Number.isNaN(value)) return "NaN";
   if (!Number.isFinite(value)) return value > 0 ? "Infinity" : "-Infinity";
   return String(value);

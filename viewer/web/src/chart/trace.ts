@@ -13,6 +13,8 @@ export interface Trace {
   rising: boolean;
   step: Float64Array;
   wall: Float64Array;
+  /** The moment from which its relative times count; its first one's where left out. */
+  start?: number;
   raw: Float64Array;
   /** What is drawn as the line: the smoothed values, or `raw` itself. */
   line: Float64Array;

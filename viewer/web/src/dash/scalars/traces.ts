@@ -24,8 +24,9 @@ interface Place {
 /** Makes the lines of one tag from its columns, working out only what came since the last time. */
 export class Traces {
   #smoothers = new Map<string, Smoother>();
-  #stretches = new Map<string, { made: string; stretches: Stretch[] }>();
+  #stretches = new Map<string, { made: readonly unknown[]; stretches: Stretch[] }>();
   #joined = new Map<string, { made: readonly unknown[]; place: Place }>();
+  #joinedParts: typeof this.#joined = new Map();
 
   build(tag: string, runs: readonly string[], columnsOf: ColumnsOf, recipe: Recipe): Trace[] {
     const traces: Trace[] = [];
@@ -33,7 +34,10 @@ export class Traces {
       const columns = columnsOf(tag, run);
       if (!columns || columns.n === 0) continue;
       const place = this.#place(run, columns, columnsOf, recipe.across);
-      if (place) traces.push(placed(this.#trace(run, columns, place, recipe)));
+      if (!place) continue;
+      const trace = placed(this.#trace(run, columns, place, recipe));
+      if (columns.whole) trace.whole = this.#whole(run, columns.whole, columnsOf, recipe.across);
+      traces.push(trace);
     }
     return traces;
   }
@@ -48,13 +52,20 @@ export class Traces {
       ...place,
       step,
       wall,
+      start: all.wall[0],
       raw: value,
       line: smooth ? this.#smoothed(name, columns, smooth) : value,
       ...(all.buckets && { points: all.points }),
       ...(buckets && { buckets }),
-      ...(whole && { whole: { name, colour: "", n: whole.n, ...place, step: whole.step, wall: whole.wall, raw: whole.value, line: whole.value } }),
       ...(!columns.stepRises && { stretches: this.#stretched(name, columns, superseded) }),
     };
+  }
+
+  /** The trace of all of a long series of which only a part is drawn. */
+  #whole(name: string, whole: Columns, columnsOf: ColumnsOf, across: Across): Trace {
+    const { n, step, wall, value } = whole;
+    const place = this.#place(name, whole, columnsOf, across) ?? { x: step, origin: 0, rising: whole.stepRises };
+    return { name, colour: "", n, ...place, step, wall, raw: value, line: value };
   }
 
   /** Where the points of a run stand; null when nothing of that kind is known of it. */
@@ -70,18 +81,22 @@ export class Traces {
 
   #join(run: string, columns: Columns, other: Columns): Place {
     const made = [columns, columns.n, columns.edition, other, other.n, other.edition];
-    let held = this.#joined.get(run);
+    const kept = columns.whole ? this.#joinedParts : this.#joined;
+    let held = kept.get(run);
     if (!held || held.made.some((one, i) => one !== made[i])) {
       const x = joined(columns.step, columns.n, other);
-      this.#joined.set(run, (held = { made, place: { x, origin: 0, rising: rises(x) } }));
+      kept.set(run, (held = { made, place: { x, origin: 0, rising: rises(x) } }));
     }
     return held.place;
   }
 
-  #stretched(run: string, { step, n, edition }: Columns, voiding: boolean): Stretch[] {
-    const made = `${n} ${edition} ${voiding}`;
+  #stretched(run: string, columns: Columns, voiding: boolean): Stretch[] {
+    const { step, n, edition } = columns;
+    const made = [columns, n, edition, voiding];
     let held = this.#stretches.get(run);
-    if (held?.made !== made) this.#stretches.set(run, (held = { made, stretches: stretchesOf(step, n, voiding) }));
+    if (!held || held.made.some((one, i) => one !== made[i])) {
+      this.#stretches.set(run, (held = { made, stretches: stretchesOf(step, n, voiding) }));
+    }
     return held.stretches;
   }
 
