@@ -8,7 +8,6 @@ from typing import Any
 
 from .errors import CorruptRecord
 from .store import BlobRef, Store
-from .wire import decode_event
 
 __all__ = ["Fetch", "Session", "hparam_messages", "last_session"]
 
@@ -70,6 +69,7 @@ def hparam_messages(store: Store, fetch: Fetch, run: str, name: str) -> Iterator
     from google.protobuf.message import DecodeError
 
     from .proto import plugin_pb2
+    from .wire import decode_event  # here, as a viewer answers its first question sooner without
 
     tag = f"_hparams_/{name}"
     blobs = store.blobs("hparams", run, tag)

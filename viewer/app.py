@@ -20,13 +20,14 @@ from .packing import packing
 from .records import Records
 from .safety import MAX_BODY, add_headers, guard
 from .sidecar import Sidecar
-from .trash import Trash
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
     from pathlib import Path
 
     from tallyboard.core.store import BlobRef, Store
+
+    from .trash import Trash
 
 SIDECAR_PAUSE = 2.0
 """Seconds between two looks at the sidecar while somebody has the page open."""
@@ -79,7 +80,7 @@ def make_app(
         Facts(store, fetch),
         Extremes(store),
         Sidecar(list(logdirs.values()), sidecar, writable=access.writable),
-        Trash(logdirs) if allow_delete else None,
+        _trash(logdirs) if allow_delete else None,
         access.writable,
         samples or {},
     )
@@ -99,6 +100,12 @@ def make_app(
     outer.middlewares.append(packing())
     outer.on_response_prepare.append(add_headers)
     return outer
+
+
+def _trash(logdirs: Mapping[str, str]) -> Trash:
+    from .trash import Trash  # few need it, and the others start sooner
+
+    return Trash(logdirs)
 
 
 async def _to_folder(request: web.Request) -> web.Response:
