@@ -26,7 +26,7 @@ export class Traces {
   #smoothers = new Map<string, Smoother>();
   #stretches = new Map<string, { made: readonly unknown[]; stretches: Stretch[] }>();
   #joined = new Map<string, { made: readonly unknown[]; place: Place }>();
-  #joinedParts: typeof this.#joined = new Map();
+  #joinedParts = new Map<string, { made: readonly unknown[]; place: Place }>();
 
   build(tag: string, runs: readonly string[], columnsOf: ColumnsOf, recipe: Recipe): Trace[] {
     const traces: Trace[] = [];
