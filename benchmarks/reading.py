@@ -2,10 +2,10 @@
 
     python benchmarks/reading.py [--rounds N] [--scale S] [--folder PATH] [PART ...]
 
-Without a part, everything; the parts are the logdirs of logdirs.py, and `again` (the second start), `growth` and
-`point`. Every side reads in a process of its own. Ours and EventAccumulator are timed from a fresh reader to all
-columns, without imports; the server from its start until it has finished its load cycle. `--scale` makes the logdirs
-smaller, `--folder` keeps them for the next time.
+Without a part, everything; the parts are the logdirs of logdirs.py, and `again` (the second start), `growth` (twice the
+data), `growing` (memory while a file grows) and `point` (one more). Every side reads in a process of its own. Ours and
+EventAccumulator are timed from a fresh reader to all columns, without imports; the server from its start until it has
+finished its load cycle. `--scale` makes the logdirs smaller, `--folder` keeps them for the next time.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ from table import Figure, Figures, Row, measure, show
 ALL, DEFAULT, ACCUMULATOR, TBPARSE = "Rust all+CRC", "Rust default", "EventAccumulator", "tbparse"
 SIDES = [OURS, ALL, DEFAULT, ACCUMULATOR, TBPARSE]
 KEEP_ALL = ("--samples-per-plugin=scalars=all,histograms=all,images=all,tensors=all", "--checksum")
+FOLLOWING = "following"
 ROUNDS = 7
+GROWTHS = 100
 POINTS = 1_000_000
 
 
@@ -81,7 +83,33 @@ def read_tbparse(path: str) -> Figures:
     return {"cpu": spent, "wall": wall, "memory": resident() - base, "rows": len(table)}
 
 
-CHILDREN: dict[str, Callable[..., Figures]] = {OURS: read_ours, ACCUMULATOR: read_accumulator, TBPARSE: read_tbparse}
+def follow_ours(path: str, points: str) -> Figures:
+    """A file that grows while it is followed, a hundredth of it at a time: the most bytes a point from half way on."""
+    from tallyboard.core.reader import LogdirReader
+
+    whole = next(Path(path).glob("*tfevents*"))
+    with tempfile.TemporaryDirectory() as folder, whole.open("rb") as source:
+        grown = Path(folder) / whole.name
+        base, cpu = resident(), time.process_time()
+        reader = LogdirReader(folder, cache=None)
+        step, most = -(-whole.stat().st_size // GROWTHS), 0.0
+        for i in range(1, GROWTHS + 1):
+            with grown.open("ab", buffering=0) as file:
+                file.write(source.read(step))
+            reader.poll()
+            if i * 2 >= GROWTHS:
+                most = max(most, (resident() - base) * 1e6 / (int(points) * i / GROWTHS))
+        held = sum(sum(runs.values()) for runs in reader.store.tags()["scalars"].values())
+        assert held == int(points), held
+        return {"cpu": time.process_time() - cpu, "growing": most, "loaded": (resident() - base) * 1e6 / held}
+
+
+CHILDREN: dict[str, Callable[..., Figures]] = {
+    OURS: read_ours,
+    FOLLOWING: follow_ours,
+    ACCUMULATOR: read_accumulator,
+    TBPARSE: read_tbparse,
+}
 
 
 def child(side: str, *arguments: str) -> Figures:
@@ -131,7 +159,7 @@ WANTED: dict[str, list[Figure]] = {
         Figure("1 run x 1M scalars", "CPU s", "cpu", {ALL: 6, DEFAULT: 2.5, ACCUMULATOR: 40}),
         Figure("the same by the clock", "s", "wall", {ALL: 6, DEFAULT: 2.5, ACCUMULATOR: 40}),
         Figure("a whole process, imports included", "s", "process", {ALL: 2, DEFAULT: 1.2}),
-        Figure("memory over the process's own", "MB", "memory", most=24.0),
+        Figure("memory over the process's own (bytes a point)", "MB", "memory", most=24.0),
     ],
     "many_runs": [
         Figure("1,000 runs x 10 tags x 100 steps", "CPU s", "cpu", {ALL: 4, DEFAULT: 3, ACCUMULATOR: 35}),
@@ -191,6 +219,17 @@ def growth(folder: Path, scale: float, rounds: int) -> list[Row]:
     ]
 
 
+def growing(folder: Path, scale: float, rounds: int) -> list[Row]:
+    """Memory while a file grows, by the point."""
+    path, points = make("one_run", folder, scale), int(100_000 * scale) * 10
+    found = measure({OURS: lambda: child(FOLLOWING, str(path), str(points))}, rounds, warm=False)
+    return [
+        Row(Figure("1M points in 100 growths, the most at once", "bytes a point", "growing", most=40.0), found),
+        Row(Figure("the same, when all is there", "bytes a point", "loaded", most=40.0), found),
+        Row(Figure("CPU time of all 100 growths", "CPU s", "cpu"), found),
+    ]
+
+
 def point(_folder: Path, _scale: float, rounds: int) -> list[Row]:
     """One more point in a store of many runs: offered, published, and asked for as news."""
     import numpy as np
@@ -227,6 +266,7 @@ PARTS: dict[str, Callable[[Path, float, int], list[Row]]] = {
     **{name: lambda folder, scale, rounds, name=name: logdir(name, folder, scale, rounds) for name in LOGDIRS},
     "again": again,
     "growth": growth,
+    "growing": growing,
     "point": point,
 }
 

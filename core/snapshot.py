@@ -7,6 +7,7 @@ are whose. So ten thousand runs are some twenty arrays, and a series that was ta
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -184,15 +185,7 @@ def _unpacked(snapshot: Snapshot) -> list[tuple[str, Run]]:
         )
         for files, (first, last, began, version, latest) in zip(meta["files"], numbers, strict=True)
     ]
-    tags, plugins = meta["tags"], meta["plugins"]
-    tracks: list[Track] = []
-    rows = _rows(arrays, "track", _TRACK)
-    for run, tag, plugin, table, start, count, generation in rows:  # a hundred thousand times: kept short
-        track = Track(plugins[plugin], tables[table], start, count, generation)
-        of_run, name = runs[run], tags[tag]
-        if of_run.tracks.setdefault(name, track) is not track:
-            of_run.others[track.plugin, name] = track
-        tracks.append(track)
+    tracks = _tracks(snapshot, tables, runs)
     tables_of = arrays["track_table"]
     for at, start, count, place, restart, restarts in _rows(arrays, "aside", _ASIDE):
         columns = tuple(column[start : start + count] for column in tables[int(tables_of[at])])
@@ -209,12 +202,35 @@ def _unpacked(snapshot: Snapshot) -> list[tuple[str, Run]]:
     return list(zip(meta["runs"], runs, strict=True))
 
 
+def _tracks(snapshot: Snapshot, tables: list[Columns], runs: list[Run]) -> list[Track]:
+    """The tracks, handed to their runs."""
+    meta, arrays = snapshot.meta, snapshot.arrays
+    tags, plugins = meta["tags"], meta["plugins"]
+    columns: dict[str, list[int]] = {name: arrays[f"track_{name}"].tolist() for name in _TRACK}
+    numbers = (columns["start"], columns["count"], columns["generation"])
+    kinds, where = map(plugins.__getitem__, columns["plugin"]), map(tables.__getitem__, columns["table"])
+    tracks = list(map(Track, kinds, where, *numbers))
+    names: list[str] = list(map(tags.__getitem__, columns["tag"]))
+    of_run = arrays["track_run"]
+    starts: list[int] = np.flatnonzero(np.append(True, of_run[1:] != of_run[:-1])[: len(of_run)]).tolist()
+    for start, end in zip(starts, [*starts[1:], len(tracks)], strict=True):  # ten thousand times: kept short
+        run = runs[columns["run"][start]]
+        fresh = dict(zip(names[start:end], tracks[start:end], strict=True))
+        if not run.tracks and len(fresh) == end - start:
+            run.tracks = fresh
+            continue
+        for name, track in zip(names[start:end], tracks[start:end], strict=True):
+            if run.tracks.setdefault(name, track) is not track:
+                run.others[track.plugin, name] = track
+    return tracks
+
+
 def _rows(arrays: dict[str, NDArray[Any]], table: str, fields: Iterable[str]) -> Iterable[tuple[int, ...]]:
     return zip(*(arrays[f"{table}_{name}"].tolist() for name in fields), strict=True)
 
 
 def _known(number: float) -> float | None:
-    return None if np.isnan(number) else number
+    return None if math.isnan(number) else number
 
 
 def _check(snapshot: Snapshot) -> None:

@@ -433,21 +433,22 @@ class Store:
                 return self._overview
             version, state = self.version, self.state
             infos = [run.info for run in self._shown.values() if run.info is not None]
-            counts: list[tuple[str, str, str, int]] = []
+            tags: dict[str, dict[str, dict[str, int]]] = {}
             generations: dict[tuple[str, str], int] = {}
             labels: dict[tuple[str, str], Label] = {}
             for name, run in self._shown.items():
-                for tag, track in run.all():
+                for tag, track in run.all() if run.others else run.tracks.items():  # ten thousands: kept short
                     shown = track.published if track.before is None else track.before.count
                     if shown:
-                        counts.append((track.plugin, tag, name, shown))
+                        if (of_plugin := tags.get(track.plugin)) is None:
+                            of_plugin = tags[track.plugin] = {}
+                        if (of_tag := of_plugin.get(tag)) is None:
+                            of_tag = of_plugin[tag] = {}
+                        of_tag[name] = shown
                     if track.generation and track.plugin == SCALARS:
                         generations[name, tag] = track.shown().generation
                     if track.label is not None:
                         labels[name, tag] = track.label
-        tags: dict[str, dict[str, dict[str, int]]] = {}
-        for plugin, tag, name, count in counts:
-            tags.setdefault(plugin, {}).setdefault(tag, {})[name] = count
         found = Overview(version, state, sorted(infos, key=lambda info: natural(info.name)), tags, generations, labels)
         with self._lock:
             if version == self.version:

@@ -178,28 +178,28 @@ class Track:
             self.columns, self.start, self.count, self.own = columns, start, more, False
             return
         after = self.count + more
-        pairs = list(zip(self.columns, columns, strict=True))
-        wider = any(mine.dtype.itemsize < theirs.dtype.itemsize for mine, theirs in pairs)
+        dtypes = [np.promote_types(mine.dtype, new.dtype) for mine, new in zip(self.columns, columns, strict=True)]
+        wider = any(mine.dtype != dtype for mine, dtype in zip(self.columns, dtypes, strict=True))
         if not self.own or wider or after > len(self.columns[0]):
             # pages of large arrays cost nothing until they are written, so room for what is to come is free
-            room = max(after, self.count + (self.count >> 2) + 4, self.count + int(more * expected * 1.02))
-            self.columns = tuple(
-                self._moved(mine, np.promote_types(mine.dtype, theirs.dtype), room) for mine, theirs in pairs
-            )
-            self.start, self.own = 0, True
+            room = max(after, self.count + (self.count >> 3) + 4, self.count + int(more * expected * 1.02))
+            self._move(dtypes, room)
         for mine, theirs in zip(self.columns, columns, strict=True):
             mine[self.count : after] = theirs[start:end]
         self.count = after
 
-    def _moved(self, old: NDArray[Any], dtype: np.dtype[Any], room: int) -> NDArray[Any]:
-        new = np.empty(room, dtype)
-        new[: self.count] = old[self.start : self.start + self.count]
-        return new
+    def _move(self, dtypes: list[np.dtype[Any]], room: int) -> None:
+        """Into columns of its own, one after the other: an old one is let go of before the next is written."""
+        made = tuple(np.empty(room, dtype) for dtype in dtypes)
+        old, self.columns = list(self.columns), made
+        for column in made:
+            column[: self.count] = old.pop(0)[self.start : self.start + self.count]
+        self.start, self.own = 0, True
 
     def trim(self) -> None:
         """Gives back room that is not used."""
         if self.own and len(self.columns[0]) > self.count + (self.count >> 4):
-            self.columns = tuple(self._moved(column, column.dtype, self.count) for column in self.columns)
+            self._move([column.dtype for column in self.columns], self.count)
 
     def supersede(self, at: I64, steps: I64, marked: bool) -> bool:
         """Sets aside values that restarts void, and returns whether there were any.
