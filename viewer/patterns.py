@@ -26,8 +26,9 @@ LENGTH_MAX: Final = 10_000
 _QUICK_LENGTH: Final = 500
 _SEARCH: Final = """
 import json, re, sys
-expression, texts = json.load(sys.stdin)
-matches = re.compile(expression).match
+expression, texts, anywhere = json.load(sys.stdin)
+found = re.compile(expression)
+matches = found.search if anywhere else found.match
 json.dump([at for at, text in enumerate(texts) if matches(text)], sys.stdout)
 """
 
@@ -36,12 +37,13 @@ class TookTooLong(Exception):
     """The search took longer than anybody would wait for."""
 
 
-def matching(expression: str, texts: Sequence[str]) -> list[str]:
-    """The texts at whose start the expression matches.
+def matching(expression: str, texts: Sequence[str], *, anywhere: bool = False) -> list[str]:
+    """The texts in which the expression is found.
 
     Args:
         expression: as `re` has it.
         texts: any.
+        anywhere: not at their start alone.
 
     Raises:
         re.error: it is no regular expression.
@@ -53,9 +55,9 @@ def matching(expression: str, texts: Sequence[str]) -> list[str]:
         found = re.compile(expression)
     except (RecursionError, OverflowError) as error:
         raise re.error(str(error)) from None
-    if _is_quick(expression) and all(len(text) <= _QUICK_LENGTH for text in texts):
-        return [text for text in texts if found.match(text)]
-    asked = json.dumps([expression, list(texts)])
+    if _is_quick(expression, anywhere) and all(len(text) <= _QUICK_LENGTH for text in texts):
+        return [text for text in texts if (found.search(text) if anywhere else found.match(text))]
+    asked = json.dumps([expression, list(texts), anywhere])
     try:
         line = [sys.executable, "-I", "-S", "-c", _SEARCH]
         done = subprocess.run(line, input=asked, capture_output=True, text=True, timeout=PATIENCE, check=True)
@@ -67,7 +69,7 @@ def matching(expression: str, texts: Sequence[str]) -> list[str]:
     return [texts[at] for at in places]
 
 
-def _is_quick(expression: str) -> bool:
-    """Whether an expression can only take a time that grows with the square of a text's length: nothing is grouped,
-    and at most two of its parts repeat."""
-    return "(" not in expression and sum(map(expression.count, "*+{")) <= 2
+def _is_quick(expression: str, anywhere: bool) -> bool:
+    """Whether a search can only take a time that grows with the square of a text's length: nothing is grouped, and at
+    most two parts of the expression repeat, or one where it may begin anywhere."""
+    return "(" not in expression and sum(map(expression.count, "*+{")) <= 2 - anywhere

@@ -18,6 +18,9 @@ SENTENCE = {"error": "This viewer was started with --read_only: nothing can be c
 
 QUESTIONS = {
     "POST /api/scalars",
+    "POST /data/plugin/hparams/experiment",
+    "POST /data/plugin/hparams/metric_evals",
+    "POST /data/plugin/hparams/session_groups",
     "POST /data/plugin/scalars/scalars_multirun",
     "POST /data/plugin/timeseries/timeSeries",
 }

@@ -5,17 +5,10 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 import shutil
-import subprocess
-import sys
-import threading
 import time
-import urllib.error
-import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,21 +17,15 @@ import pytest
 
 import tallyboard as tb
 
+from .boards import Board, tensorboard_on, viewer_on, wait_until
+
 pytest.importorskip("tensorboard")
 
-DEADLINE = 120.0
 LONG = 1_500
 """Points of one series: more than the 1,000 that TensorBoard keeps."""
 
 CORPUS = Path(__file__).parents[1] / "conformance" / "corpus"
 """Files of nine real producers, among them torch, tf.summary, tensorboardX, Keras and Lightning."""
-
-BOARD = """
-import sys, types
-sys.modules["tensorboard.compat.notf"] = types.ModuleType("notf")  # start as where TensorFlow is not installed: sooner
-from tensorboard.main import run_main
-run_main()
-"""
 
 
 def write(logdir: Path) -> None:
@@ -94,62 +81,6 @@ def write_media(run: Path) -> None:
         writer.add_custom_scalars({"losses": same, "third": {"z": ["Multiline", ["z"]]}})
 
 
-@dataclass
-class Answer:
-    """What a server said."""
-
-    status: int
-    type: str
-    body: bytes
-
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-
-@dataclass
-class Board:
-    """A server, ours or TensorBoard's."""
-
-    url: str
-
-    def ask(self, path: str, form: dict[str, Any] | None = None, **query: Any) -> Answer:
-        """The answer to a question; a form is posted, as TensorBoard's page does."""
-        given = "&" if "?" in path else "?"
-        url = f"{self.url}{path}{given + urllib.parse.urlencode(query, doseq=True) if query else ''}"
-        data = None if form is None else urllib.parse.urlencode(form, doseq=True).encode()
-        try:
-            with urllib.request.urlopen(urllib.request.Request(url, data), timeout=60) as answer:
-                return Answer(answer.status, answer.headers["Content-Type"], answer.read())
-        except urllib.error.HTTPError as error:
-            return Answer(error.code, error.headers["Content-Type"], error.read())
-
-    def get(self, path: str, form: dict[str, Any] | None = None, **query: Any) -> Any:
-        """JSON that was answered with status 200."""
-        answer = self.ask(path, form, **query)
-        assert answer.status == 200, (path, answer.body)
-        return answer.json()
-
-
-def started(line: list[str], pattern: str) -> tuple[subprocess.Popen[str], Board]:
-    """A server as a process, once it says where it is."""
-    process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert process.stdout is not None
-    said: list[str] = []
-    for text in process.stdout:
-        said.append(text)
-        if found := re.search(pattern, text):
-            threading.Thread(target=process.stdout.read, daemon=True).start()  # so that its pipe never fills
-            return process, Board(found[1])
-    raise AssertionError("".join(said))
-
-
-def ended(process: subprocess.Popen[str]) -> None:
-    process.terminate()
-    process.wait(30)
-    if process.stdout is not None:
-        process.stdout.close()
-
-
 @pytest.fixture(scope="module")
 def logdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("logdir")
@@ -160,34 +91,16 @@ def logdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def theirs(logdir: Path) -> Iterator[Board]:
     """TensorBoard, once it has read the logdir."""
-    line = [sys.executable, "-c", BOARD, "--logdir", str(logdir), "--port", "0", "--host", "127.0.0.1"]
-    process, board = started([*line, "--load_fast=false", "--window_title", "A title"], r"at (http://[^ ]+?)/? \(Press")
-    runs = {file.parent.relative_to(logdir).as_posix() for file in logdir.rglob("*tfevents*")}
-    try:
-        wait_until(lambda: set(board.get("/data/runs")) == runs)
+    with tensorboard_on(logdir, "--window_title", "A title") as board:
         wait_until(lambda: "ours/deep/run 1" in board.get("/data/plugin/scalars/tags"))  # the last to be read
         yield board
-    finally:
-        ended(process)
 
 
 @pytest.fixture(scope="module")
 def ours(logdir: Path) -> Iterator[Board]:
     """The viewer, once it has read the logdir."""
-    line = [sys.executable, "-m", "tallyboard.viewer", "--logdir", str(logdir), "--port", "0", "--cache", "off"]
-    process, board = started([*line, "--window_title", "A title"], r"at (http://[^ ]+?)/ \(")
-    try:
-        wait_until(lambda: board.get("/api/runs")["state"] == "ready")
+    with viewer_on(logdir, "--window_title", "A title") as board:
         yield board
-    finally:
-        ended(process)
-
-
-def wait_until(condition: Any) -> None:
-    end = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < end, "it never came true"
-        threading.Event().wait(0.1)
 
 
 @pytest.mark.parametrize(

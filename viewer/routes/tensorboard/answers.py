@@ -68,10 +68,12 @@ class Asked:
     Attributes:
         context: where answers come from.
         fields: of the query, or of the form; each may have been given again.
+        body: of a POST that is no form.
     """
 
     context: Context
     fields: Mapping[str, list[str]]
+    body: bytes = b""
 
     def one(self, name: str) -> str | None:
         """A field's first value."""
@@ -120,7 +122,8 @@ def answering(answer: Callable[[Asked], web.Response]) -> Handler:
     @functools.wraps(answer)
     async def handler(request: web.Request) -> web.StreamResponse:
         try:
-            asked = Asked(request.app[CONTEXT], await _fields(request))
+            body = await request.read() if request.content_type == "application/json" else b""
+            asked = Asked(request.app[CONTEXT], await _fields(request), body)
             return await asyncio.to_thread(answer, asked)
         except Refused as refused:
             return _plain_error(refused.status, str(refused))
