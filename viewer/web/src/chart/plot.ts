@@ -7,7 +7,7 @@ import type { Ink } from "./ink";
 import type { Sheet } from "./overlay";
 import { linear, log, symlog, symlogUnit, toData, toPixel, type Scale, type ScaleKind } from "./scale";
 import { durationLabel, logTicks, numberTicks, relativeTicks, stepTicks, symlogTicks, wallTicks, type Ticks } from "./ticks";
-import { SvgPen, type Surface } from "./svg";
+import type { SvgPen, Surface } from "./svg";
 import type { Range, Trace } from "./trace";
 
 /** What x counts: steps, seconds, moments, or the values of another tag. */
@@ -135,10 +135,10 @@ export class Plot {
     this.#paint(pen);
   }
 
-  /** The chart as it stands, as a document of its own. */
-  svg(title: string): string {
+  /** The chart as it stands, as a document of its own, by a pen whose code few visits need. */
+  svg(title: string, Pen: typeof SvgPen): string {
     const measuring = context(this.#over);
-    const pen = new SvgPen((text) => measuring.measureText(text));
+    const pen = new Pen((text) => measuring.measureText(text));
     const ratio = this.#ratio;
     this.#ratio = 1; // lines of a whole unit, whatever screen it is made on
     this.#paint(pen);
