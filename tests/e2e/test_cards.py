@@ -190,3 +190,40 @@ def test_tags_share_a_chart_that_is_kept(seeds: Any, open_page: Callable[..., Pa
     other.get_by_role("menuitem", name="Delete").click()
     expect(again.card).to_be_hidden()
     expect(both.card).to_be_hidden()  # on the first page, too
+
+
+def test_layouts_of_a_training_are_groups(tmp_path: Path, open_page: Callable[..., Page], chart: Any) -> None:
+    """A multiline chart has a line for each tag its regex matches, a margin chart a band; a broken regex is told."""
+    with tb.SummaryWriter(tmp_path / "run") as writer:
+        writer.add_custom_scalars(
+            {
+                "Overview": {
+                    "both": ["Multiline", ["loss/(train|val)"]],
+                    "room": ["Margin", ["speed/mid", "speed/low", "speed/high"]],
+                    "wrong": ["Multiline", ["loss/("]],
+                }
+            }
+        )
+        for step in range(10):
+            for tag, value in {
+                "loss/train": 1,
+                "loss/val": 2,
+                "speed/mid": 50,
+                "speed/low": 10,
+                "speed/high": 95,
+            }.items():
+                writer.add_scalar(tag, value, step)
+    page = open_page(tmp_path, "smoothing=0")
+
+    both = chart(page, "both").wait(runs=2, points=20)
+    assert both.summary == ("both, 2 runs. Last values: run · loss/train: 1 at step 9; run · loss/val: 2 at step 9")
+    room = chart(page, "room").wait(runs=1, points=10)
+    assert room.domain[2] < 10  # the band's edges, which the line does not reach
+    assert room.domain[3] > 95
+    expect(page.get_by_role("group", name="wrong", exact=True).get_by_role("note")).to_contain_text("'loss/('")
+    assert groups(page)[0] == ["Overview", "both", "room", "wrong"]
+    with tb.SummaryWriter(tmp_path / "other") as writer:
+        writer.add_custom_scalars({"Later": {"losses": ["Multiline", ["loss/.*"]]}})
+        writer.add_scalar("loss/train", 3, 0)
+    losses = chart(page, "losses").wait(runs=3, points=21)
+    assert "other · loss/train: 3 at step 0" in losses.summary

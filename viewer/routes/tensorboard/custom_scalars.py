@@ -30,18 +30,24 @@ def get_layout(asked: Asked) -> web.Response:
     """The layouts of all runs as one; nothing where there is none."""
     from google.protobuf import json_format
 
+    merged = merged_layout(asked.context)
+    if merged is None:
+        return json_answer({})
+    return json_answer(json_format.MessageToDict(merged, always_print_fields_with_no_presence=True))
+
+
+def merged_layout(context: Context) -> Layout | None:
+    """The latest layouts of all runs, in the order of their names, as one: no chart twice. Reads records."""
     merged: Layout | None = None
-    for run in sorted(run for run, tag in tags_of(asked.context, "custom_scalars") if tag == _TAG):
-        layout = _layout(asked.context, run)
+    for run in sorted(run for run, tag in tags_of(context, "custom_scalars") if tag == _TAG):
+        layout = _layout(context, run)
         if layout is None:
             continue
         if merged is None:
             merged = layout
         else:
             _merge(merged, layout)
-    if merged is None:
-        return json_answer({})
-    return json_answer(json_format.MessageToDict(merged, always_print_fields_with_no_presence=True))
+    return merged
 
 
 def _layout(context: Context, run: str) -> Layout | None:

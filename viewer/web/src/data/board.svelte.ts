@@ -50,6 +50,12 @@ export class Board {
     ),
   );
 
+  /** Changes when a training laid out other charts, or when there are other tags for them; empty where none did. */
+  readonly laidOut = $derived.by(() => {
+    const { custom_scalars: layouts, scalars = {} } = this.#index.series as Record<string, Record<string, unknown> | undefined>;
+    return layouts ? JSON.stringify([layouts, Object.keys(scalars).length]) : "";
+  });
+
   /** Whether any series has points that a restart voided. */
   readonly restarted = $derived(
     Object.values(this.#index.series.scalars ?? {}).some((runs) => runs.some(([, , generation = 0]) => generation > 0)),

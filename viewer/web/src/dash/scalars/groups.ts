@@ -5,6 +5,8 @@ export interface Group {
   name: string;
   title: string;
   tags: string[];
+  /** Whether it is folded until somebody unfolds it. */
+  closed?: boolean;
 }
 
 /** Tags by their first parts up to a slash, by all but the last part, by the last part, or all together. */

@@ -1,8 +1,9 @@
+import { joined } from "../../chart/join";
 import { Smoother, type Smoothing } from "../../chart/smooth";
 import type { Trace } from "../../chart/trace";
 import type { Columns } from "../../data/columns";
 import type { SeedGroup } from "./seedgroups";
-import { together } from "./seeds";
+import type { together } from "./seeds";
 import type { BandKind, Centre } from "./settings";
 import { Traces, type Recipe } from "./traces";
 
@@ -22,6 +23,8 @@ export interface Joining {
   groups: readonly SeedGroup[];
   centre: Centre;
   band: BandKind;
+  /** Comes with them, as its code is fetched when the first group is drawn. */
+  together: typeof together;
 }
 
 type ColumnsOf = (tag: string, run: string) => Columns | undefined;
@@ -59,7 +62,8 @@ export class Lines {
   build(parts: readonly Part[], columnsOf: ColumnsOf, recipe: Recipe, joining: Joining | null): Trace[] {
     const several = parts.length > 1;
     return parts.flatMap((part) => {
-      const traces = joining ? this.#joined(part, columnsOf, recipe, joining) : this.#single(part, columnsOf, recipe);
+      const banded = part.lower !== undefined || part.upper !== undefined;
+      const traces = banded ? this.#banded(part, columnsOf, recipe) : joining ? this.#joined(part, columnsOf, recipe, joining) : this.#single(part, columnsOf, recipe);
       if (!several && !part.dash) return traces;
       return traces.map((trace) => ({
         ...trace,
@@ -76,7 +80,19 @@ export class Lines {
     return traces.build(tag, runs, columnsOf, recipe);
   }
 
-  #joined(part: Part, columnsOf: ColumnsOf, recipe: Recipe, { groups, centre, band }: Joining): Trace[] {
+  /** Values between bounds that other tags have at the same steps, or had last before them. */
+  #banded(part: Part, columnsOf: ColumnsOf, recipe: Recipe): Trace[] {
+    const { lower = part.tag, upper = part.tag } = part;
+    return this.#single(part, columnsOf, recipe).map((trace) => {
+      const [low, high] = [lower, upper].map((tag) => {
+        const bound = columnsOf(tag, trace.name);
+        return bound && joined(trace.step, trace.n, bound);
+      });
+      return low && high ? { ...trace, low, high } : trace;
+    });
+  }
+
+  #joined(part: Part, columnsOf: ColumnsOf, recipe: Recipe, { groups, centre, band, together }: Joining): Trace[] {
     const raw = this.#single(part, columnsOf, { ...recipe, smooth: null });
     const byRun = new Map(raw.map((trace) => [trace.name, trace]));
     const byStep = recipe.across.kind === "step";

@@ -9,6 +9,8 @@ export interface CardSpec {
   /** The name in three: its middle is what the group's heading does not say. */
   title: readonly [before: string, own: string, behind: string];
   parts: readonly Part[];
+  /** What is wrong with it, in a sentence. */
+  problem?: string;
   /** Where it is somebody's own. */
   composed?: Composed;
 }

@@ -1,0 +1,3 @@
+/** What drawing seeds as one line takes: fetched when somebody asks for it. */
+export { seedGroups } from "./seedgroups";
+export { together } from "./seeds";
