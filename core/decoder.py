@@ -105,7 +105,11 @@ class _Records:
 
 
 class ScalarDecoder:
-    """Turns framed records into columns. Keeps templates and tags from batch to batch."""
+    """Turns framed records into columns. Keeps templates and tags from batch to batch.
+
+    Args:
+        simple: only events of `simple_value`s without metadata are taken for scalars.
+    """
 
     LENGTH_MAX: Final = 16_384  # a longer record is no scalars, or not worth a template
     TEMPLATES_PER_SHAPE: Final = 6
@@ -114,7 +118,8 @@ class ScalarDecoder:
     AGAIN: Final = 16  # stretches of a repeat that are another one's; fewer are decoded record by record
     FEW_LENGTHS: Final = 12  # with more lengths than these a chunk has too few rows of each, and everything is taken
 
-    def __init__(self) -> None:
+    def __init__(self, simple: bool = False) -> None:
+        self._simple = simple
         self.tags: dict[bytes, int] = {}
         self.labels: dict[Label | None, int] = {None: 0}
         self._templates: dict[int, list[Template]] = {}
@@ -128,11 +133,17 @@ class ScalarDecoder:
         shape = len(data) << 4 | width
         places = self._places.get(shape)
         if places is None:
-            places = find_places(data) if len(data) <= self.LENGTH_MAX else None
+            places = self._find_places(data) if len(data) <= self.LENGTH_MAX else None
             if places is None:
                 return None
             self._places[shape] = places
         return shape, *(data[slice(*value.tag)] for value in places.values)
+
+    def _find_places(self, data: bytes) -> Places | None:
+        places = find_places(data)
+        if places is not None and self._simple and not all(value.simple for value in places.values):
+            return None
+        return places
 
     def decode(self, buffer: U8, offset: I64, length: I64, repeats: Sequence[Repeat] = ()) -> Decoded:
         """Decodes the records that are scalars.
@@ -198,7 +209,7 @@ class ScalarDecoder:
                 start = int(offset[rows[0]]) + HEADER
                 data = buffer[start : start + size].tobytes()
                 full = len(templates) >= self.TEMPLATES_PER_SHAPE
-                places = None if full else find_places(data)
+                places = None if full else self._find_places(data)
                 if places is None:
                     misfits += 1
                     many = full or misfits >= self.TRIED

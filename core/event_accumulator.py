@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .event_files import EventFile, event_paths
+from .event_files import EventFile, Scalars, event_paths
 from .reservoir import Reservoir
 
 if TYPE_CHECKING:
@@ -199,16 +199,20 @@ class EventAccumulator:
             InvalidLogdir: there is no such file or directory.
         """
         with self._lock:
-            for event in self._load():
-                self._process(event)
+            for file in self._event_files():
+                for piece in file.load_in_bulk():
+                    if isinstance(piece, Scalars):
+                        self._take_scalars(piece)
+                    else:
+                        self._process(piece)
         return self
 
-    def _load(self) -> Iterator[pb.Event]:
+    def _event_files(self) -> Iterator[EventFile]:
         for path in event_paths(self.path):
             file = self._files.get(path)
             if file is None:
                 file = self._files[path] = EventFile(path)
-            yield from file.load()
+            yield file
 
     def FirstEventTimestamp(self) -> float:
         """The wall time of the first event, which is read if nothing was yet.
@@ -229,9 +233,10 @@ class EventAccumulator:
 
     def _read_one(self) -> bool:
         with self._lock:
-            for event in self._load():
-                self._process(event)
-                return True
+            for file in self._event_files():
+                for event in file.load():
+                    self._process(event)
+                    return True
         return False
 
     def _process(self, event: pb.Event) -> None:
@@ -264,6 +269,40 @@ class EventAccumulator:
                     # the first tensor summaries had a node's name in place of a tag
                     tag = value.node_name if kind == "tensor" and not value.tag else value.tag
                     take(tag, event.wall_time, event.step, getattr(value, kind))
+
+    def _take_scalars(self, found: Scalars) -> None:
+        """Takes events of scalars, as `_process` would take one after the other."""
+        if self._first_event_timestamp is None:
+            self._first_event_timestamp = float(found.wall_time[0])
+        if self.purge_orphaned_data and not (self.file_version and self.file_version >= 2):
+            self._take_one_by_one(found)
+            return
+        order = np.argsort(found.tag, kind="stable")
+        tag, wall_time, step, value = (
+            column[order] for column in (found.tag, found.wall_time, found.step, found.value)
+        )
+        starts = np.flatnonzero(np.append(True, tag[1:] != tag[:-1]))
+        bounds: list[tuple[int, int]] = list(zip(starts.tolist(), [*starts[1:].tolist(), len(tag)], strict=True))
+        for start, end in sorted(bounds, key=lambda bound: int(order[bound[0]])):  # tags as they came
+            columns = (column[start:end].tolist() for column in (wall_time, step, value))
+            self.scalars.add_items(found.names[int(tag[start])], map(ScalarEvent, *columns), end - start)
+
+    def _take_one_by_one(self, found: Scalars) -> None:
+        """The same where steps that go back tell of a restart."""
+        starts: list[int] = np.flatnonzero(np.append(True, found.row[1:] != found.row[:-1])).tolist()
+        numbers: list[int] = found.tag.tolist()
+        steps: list[int] = found.step.tolist()
+        wall_time: list[float] = found.wall_time.tolist()
+        value: list[float] = found.value.tolist()
+        for start, end in zip(starts, [*starts[1:], len(numbers)], strict=True):
+            names, step = [found.names[number] for number in numbers[start:end]], steps[start]
+            if step < self.most_recent_step:
+                for name in names:
+                    self._purge(step, name)
+            else:
+                self.most_recent_step, self.most_recent_wall_time = step, wall_time[start]
+            for name, one in zip(names, value[start:end], strict=True):
+                self._take_scalar(name, wall_time[start], step, one)
 
     def _take_metadata(self, tag: str, metadata: pb.SummaryMetadata) -> None:
         self.summary_metadata[tag] = metadata

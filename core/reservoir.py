@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any, Generic, TypeVar
 
 __all__ = ["Reservoir"]
@@ -74,6 +75,18 @@ class Reservoir(Generic[T]):
                 elif self.always_keep_last:
                     bucket.items[-1] = item if f is None else f(item)
             bucket.seen += 1
+
+    def add_items(self, key: str, items: Iterator[T], count: int) -> None:
+        """Many items of a key, as `AddItem` one by one; an iterator of so many."""
+        with self._lock:
+            bucket = self._buckets.get(key)
+            if bucket is None:
+                bucket = self._buckets[key] = _Bucket(self._seed)
+            room = count if self.size == 0 else min(count, max(0, self.size - len(bucket.items)))
+            bucket.items.extend(islice(items, room))
+            bucket.seen += room
+        for item in items:
+            self.AddItem(key, item)
 
     def FilterItems(self, filterFn: Callable[[T], bool], key: str | None = None) -> int:  # noqa: N802, N803
         """Drops the items for which the function is false, of one key or of all; returns how many.

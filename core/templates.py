@@ -29,13 +29,20 @@ Label = tuple[str, str]  # display name and description
 
 @dataclass(frozen=True, slots=True)
 class _Value:
-    """Where a value's tag and number stand; `kind` is a dtype, or `varint`; `label` is what it says of its tag."""
+    """Where a value's tag and number stand.
+
+    Attributes:
+        kind: a dtype, or `varint`.
+        label: what it says of its tag.
+        simple: it is a `simple_value`, and has no metadata.
+    """
 
     tag: tuple[int, int]
     number: tuple[int, int]
     kind: str
     bare: bool
     label: Label | None
+    simple: bool
 
     @property
     def wide(self) -> bool:
@@ -80,7 +87,7 @@ def find_places(data: bytes) -> Places | None:
 def _find_value(data: bytes, at: int, end: int) -> _Value | None:
     tag = value = label = None
     plugin = b""
-    tensor = False
+    tensor = described = False
     for number, kind, start, stop in fields(data, at, end):
         if number == 1 and tag is None and kind == BYTES:
             tag = (start, stop)
@@ -93,11 +100,14 @@ def _find_value(data: bytes, at: int, end: int) -> _Value | None:
         elif number == 9 and not plugin and kind == BYTES:
             plugin = _plugin(data, start, stop)
             label = _label(data, start, stop)
+            described = True
         elif number != 7:
             return None
     if tag is None or value is None or plugin not in (b"", b"scalars"):
         return None
-    return _Value(tag, *value, tensor and not plugin, label or ("", "") if tensor else label)
+    return _Value(
+        tag, *value, tensor and not plugin, label or ("", "") if tensor else label, not tensor and not described
+    )
 
 
 def _plugin(data: bytes, at: int, end: int) -> bytes:

@@ -20,7 +20,7 @@ from tallyboard.core.event_multiplexer import EventMultiplexer
 from tallyboard.core.record import frame
 from tallyboard.core.summary import Event, scalar
 from tallyboard.core.summary_iterator import summary_iterator
-from tallyboard.core.wire import encode_event, encode_file_version
+from tallyboard.core.wire import encode_event, encode_file_version, encode_group, encode_scalar
 
 ROOT = Path(__file__).parents[2]
 KINDS = ("Scalars", "Histograms", "CompressedHistograms", "Images", "Audio", "Tensors")
@@ -102,6 +102,33 @@ def by_the_first_version(folder: Path) -> None:
     (folder / "events.out.tfevents.1.host").write_bytes(data)
 
 
+def by_a_long_loop(folder: Path, version: bool = True) -> None:
+    """Thousands of scalars, some of them several to an event, some with metadata; a restart, and steps that go back."""
+    from tallyboard.core.proto import event_pb2 as pb
+
+    folder.mkdir(parents=True)
+    events = [encode_file_version(1.7e9)] if version else []
+    steps = [*range(900), *range(700, 1_000), 3, 4]
+    for i, step in enumerate(steps):
+        if i == 900:
+            log = pb.SessionLog(status=pb.SessionLog.START)
+            events.append(pb.Event(step=step, wall_time=1.7e9, session_log=log).SerializeToString())
+        events += [encode_scalar(tag, step, 1.7e9 + i / 3, i / 7) for tag in ("loss", "lr", "train/accuracy")]
+        if i % 3 == 0:
+            values = np.array([i, -i, i / 3], "<f4").tobytes()
+            events.append(encode_group(("late", "loss", "late"), step, 1.7e9 + i, values)[0])
+        if i % 400 == 5:
+            event = pb.Event(step=step, wall_time=1.7e9 + i)
+            value = event.summary.value.add(tag="told", simple_value=i)
+            value.metadata.display_name = "Told"
+            events += [event.SerializeToString(), encode_scalar("told", step, 1.7e9 + i, 1.0)]
+    (folder / "events.out.tfevents.1.host").write_bytes(b"".join(map(frame, events)))
+
+
+def by_a_long_loop_of_the_first_version(folder: Path) -> None:
+    by_a_long_loop(folder, version=False)
+
+
 WRITERS: dict[str, Callable[[Path], None]] = {
     "torch": by_torch,
     "tensorboardX": by_tensorboardx,
@@ -110,6 +137,8 @@ WRITERS: dict[str, Callable[[Path], None]] = {
     "TensorFlow 1": by_tensorflow_1,
     "restarted": by_a_restarted_run,
     "first version": by_the_first_version,
+    "long loop": by_a_long_loop,
+    "long loop, first version": by_a_long_loop_of_the_first_version,
 }
 
 
