@@ -56,6 +56,42 @@ def test_values_of_both(board: Any) -> None:
         assert image.open(io.BytesIO(picture.body)).getpixel((0, 0)) == (shade,) * 3
 
 
+def test_samples_of_every_plugin(tmp_path: Path, serve: Any) -> None:
+    """Each plugin that has a number of samples gives so many values, the first and the last among them."""
+    rng = np.random.default_rng(1)
+    with tb.SummaryWriter(tmp_path / "run") as writer:
+        for step in range(9):
+            writer.add_image("x", rng.integers(0, 9, (3, 2, 2), np.uint8), step)
+            writer.add_histogram("x h", rng.random(9), step)
+            writer.add_audio("x a", rng.integers(0, 9, (9, 1), np.int16), step)
+            writer.add_text("x", "t", step)
+            writer.add_pr_curve("x p", [0, 1], [0.5, 0.6], step)
+            writer.add_mesh("x m", rng.random((1, 3, 3)).astype(np.float32), step=step)
+    records = Records(str(tmp_path))
+    reader = records.opened(LogdirReader(tmp_path))
+    reader.poll()
+    asked = {
+        "images": ("x", "images", 2),
+        "histograms": ("x%20h", "histograms", 3),
+        "distributions": ("x%20h", "distributions", 5),
+        "audio": ("x%20a", "audio", 4),
+        "text": ("x%2Ftext_summary", "text", 1),
+        "pr_curves": ("x%20p", "pr_curves", 6),
+        "mesh": ("x%20m", "meshes", 7),
+    }
+    some = serve(reader.store, fetch=records.fetch, samples={plugin: count for plugin, (_, _, count) in asked.items()})
+    all_of_them = serve(reader.store, fetch=records.fetch, samples={"images": 0, "text": 100})
+    for plugin, (tag, route, count) in asked.items():
+        path = f"/data/plugin/{plugin}/{route}?run=run&tag={tag}"
+        for board, wanted in ((some, count), (all_of_them, 9)):
+            answer = board.get(path).json()
+            entries = answer["run"] if plugin == "pr_curves" else answer
+            steps = [entry["step"] if isinstance(entry, dict) else entry[1] for entry in entries]
+            assert len(steps) == wanted, plugin
+            assert steps[-1] == 8
+            assert steps[0] == 0 or wanted == 1
+
+
 def test_what_is_gone_is_missing(board: Any, tmp_path: Path) -> None:
     """A picture whose file was deleted is 404, in a list the value is left out, and scalars are in memory."""
     (entry,) = board.get("/data/plugin/images/images?run=here%2Frun&tag=picture").json()

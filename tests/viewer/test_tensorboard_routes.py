@@ -7,6 +7,7 @@ import base64
 import json
 import shutil
 import time
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -161,6 +162,23 @@ def test_the_points_of_every_series(theirs: Board, ours: Board, form: str) -> No
             assert answer.body == expected.body, (run, tag)
         compared += 1
     assert compared > 35
+
+
+def test_an_answer_in_many_parts(serve: Any, store: Any, put: Any) -> None:
+    """A long series is whole, whatever parts it is encoded in, alone and among others."""
+    values = np.sin(np.arange(12_345))
+    values[7_000] = np.nan
+    for run in ("a", 'b "x"'):
+        put(run, "long", values, wide=True)
+    served = serve(store)
+
+    answer = served.get("/data/plugin/scalars/scalars?run=a&tag=long").json()
+    expected = [[at + 0.5, at, "NaN" if at == 7_000 else value] for at, value in enumerate(values.tolist())]
+    assert answer == expected
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    body = urllib.parse.urlencode({"tag": "long", "runs": ["a", 'b "x"']}, doseq=True).encode()
+    answer = served.request("POST", "/data/plugin/scalars/scalars_multirun", body, form).json()
+    assert answer == {"a": expected, 'b "x"': expected}
 
 
 def test_one_tag_of_many_runs(theirs: Board, ours: Board) -> None:
