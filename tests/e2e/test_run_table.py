@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -213,3 +215,110 @@ def test_a_table_is_copied(grid: Any, open_page: Callable[..., Page], chart: Any
     lines = page.evaluate("() => navigator.clipboard.readText()").splitlines()
     assert lines[:2] == ["| run | lr | batch size | last loss |", "| --- | ---: | ---: | ---: |"]
     assert lines[4] == f"| sgd/lr=0.1/train | 0.1 | 32 | {x * x:.5g} |"
+
+
+def hue(page: Page, run: str) -> str:
+    label = page.locator("aside label").filter(has=page.get_by_role("checkbox", name=run, exact=True))
+    return str(label.evaluate("label => getComputedStyle(label).getPropertyValue('--hue').trim()"))
+
+
+def rgb(colour: str) -> str:
+    return f"rgb({', '.join(str(int(colour[at : at + 2], 16)) for at in (1, 3, 5))})"
+
+
+def test_runs_are_coloured_by_hyperparameter_or_regex(grid: Any, open_page: Callable[..., Page], chart: Any) -> None:
+    """Equal values get equal colours, in the list and in the chart; numbers lie on a scale whose ends are told."""
+    page = open_page(grid, "runs=train&smoothing=0")
+    loss = chart(page, "loss").wait(runs=6)
+    page.get_by_role("button", name="Colour runs by").click()
+    page.get_by_role("radio", name="lr 3 values").check()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("img", name="lr: 0.001 to 0.1")).to_be_visible()
+    colours = {rate: hue(page, f"sgd/lr={rate}/train") for rate in RATES}
+    assert len(set(colours.values())) == 3
+    assert all(hue(page, f"adam/lr={rate}/train") == colours[rate] for rate in RATES)
+    page.get_by_role("checkbox", name="All runs").uncheck()
+    page.get_by_role("checkbox", name="sgd/lr=0.1/train").check()
+    loss.wait(runs=1)
+    assert loss.pixels_near(rgb(colours[0.1])) > 0
+    assert loss.pixels_near(rgb(colours[0.001])) == 0
+
+    page.get_by_role("button", name="Colour runs by").click()
+    page.get_by_role("radio", name="A regex").check()
+    page.get_by_label("Regex to colour by").fill("^(adam|sgd)")
+    page.keyboard.press("Escape")
+    expect(page.locator("aside").get_by_role("listitem").filter(has_text=re.compile("^(adam|sgd)$"))).to_have_count(2)
+    assert hue(page, "sgd/lr=0.1/train") == hue(page, "sgd/lr=0.01/train") != hue(page, "adam/lr=0.1/train")
+    by_regex = hue(page, "sgd/lr=0.1/train")
+    page.wait_for_function("() => location.hash.includes('runcolour=regex')")
+    page.reload()
+    loss.wait(runs=1)
+    page.wait_for_function(
+        """(colour) => [...document.querySelectorAll("aside label")].some(
+            (label) => label.title === "sgd/lr=0.1/train" && label.style.getPropertyValue("--hue") === colour)""",
+        arg=by_regex,
+    )
+
+
+@pytest.fixture
+def four(tmp_path: Path) -> Path:
+    """Four runs, in a logdir of their own: what people say of runs is kept in it."""
+    for run in ("a", "b", "c", "d"):
+        with tb.SummaryWriter(tmp_path / run) as writer:
+            writer.add_scalar("loss", 1.0, 0)
+            writer.add_scalar("loss", 0.5, 1)
+    return tmp_path
+
+
+def test_a_menu_keeps_what_people_say_of_runs(four: Path, open_page: Callable[..., Page], chart: Any) -> None:
+    """Title, note, labels, colour, pin and hiding show at once, are kept beside the runs, and last."""
+    page = open_page(four)
+    loss = chart(page, "loss").wait(runs=4)
+
+    def choose(run: str, what: str) -> None:
+        page.get_by_role("checkbox", name=run, exact=True).click(button="right")
+        page.get_by_role("menuitem", name=what).click()
+
+    page.get_by_role("checkbox", name="c", exact=True).hover()
+    page.get_by_role("button", name="Menu of c").click()
+    menu = page.get_by_role("menu", name="Menu of c")
+    expect(menu).to_contain_text(f"Kept in {four}")
+    expect(menu.get_by_role("menuitem", name="Move to the trash")).to_be_disabled()
+    page.keyboard.press("Escape")
+    choose("c", "Rename")
+    page.get_by_label("Title").fill("the <b>best</b> one")
+    page.keyboard.press("Enter")
+    expect(page.locator("aside").get_by_text("the <b>best</b> one")).to_be_visible()
+    expect(page.get_by_role("checkbox", name="c", exact=True)).to_be_visible()
+    choose("c", "Pin to the top")
+    expect(page.locator("aside li input").first).to_have_attribute("aria-label", "c")
+    choose("c", "Labels")
+    page.get_by_label("Labels").fill("good, paper 1, good")
+    page.get_by_role("button", name="Keep").click()
+    choose("c", "Colour")
+    page.get_by_role("button", name="pink").click()
+    assert hue(page, "c") == "#f96eb1"
+    choose("b", "Hide")
+    loss.wait(runs=3)
+    expect(page.get_by_text("Hidden runs: 1")).to_be_visible()
+    page.get_by_label("Filter runs").fill('tag("paper 1")')
+    loss.wait(runs=1)
+    page.get_by_label("Filter runs").fill("")
+    loss.wait(runs=3)
+
+    page.reload()
+    loss.wait(runs=3)
+    expect(page.locator("aside").get_by_text("the <b>best</b> one")).to_be_visible()
+    assert listed(page) == ["c", "a", "d"]
+    assert hue(page, "c") == "#f96eb1"
+    (kept,) = (json.loads(file.read_text()) for file in four.glob(".tallyboard.json"))
+    assert kept["sections"]["runs"]["c"] == {
+        "title": "the <b>best</b> one",
+        "pinned": True,
+        "tags": ["good", "paper 1"],
+        "colour": "#f96eb1",
+    }
+    page.get_by_role("button", name="show", exact=True).click()
+    loss.wait(runs=4)
+    choose("b", "Show again")
+    expect(page.get_by_text("Hidden runs")).to_have_count(0)

@@ -2,7 +2,9 @@ import { HUES, hueColour } from "../chart/palette";
 import type { Board } from "../data/board.svelte";
 import { drawnHues, lastingHues } from "../data/hues";
 import { Filter } from "./filter.svelte";
+import { arranged } from "./runs/arranged";
 import { RunFilter } from "./runs/filter.svelte";
+import { hiddenShown } from "./runs/look";
 import { subjectsOf } from "./runs/subject";
 import { ALL, isOn, soloed, tick, tickAll, type Selection } from "./selection";
 import { settings } from "./setting.svelte";
@@ -31,8 +33,13 @@ export class View {
   /** The run under the pointer in the run list: charts bring it to the front. */
   pointed = $state<string | null>(null);
 
-  /** Names of the runs that the filter lets through. */
-  readonly matching = $derived.by(() => this.runFilter.runs);
+  /** Names of the runs that the filter lets through and nobody hid; those that somebody pinned in front. */
+  readonly matching = $derived.by(() => arranged(this.runFilter.runs, this.#board.sidecar.sections.runs, hiddenShown.value));
+  /** How many more there would be, had nobody hidden them. */
+  readonly concealed = $derived.by(() => {
+    const notes = this.#board.sidecar.sections.runs;
+    return this.runFilter.runs.filter((run) => Object.hasOwn(notes, run) && notes[run].hidden).length;
+  });
   /** Names of the runs to draw: let through and ticked. */
   readonly drawn = $derived.by(() => new Set(this.matching.filter((name) => isOn(this.selection, name))));
   readonly #lasting = $derived.by(() => lastingHues(this.#board.arrivals, HUES.length));
@@ -43,12 +50,19 @@ export class View {
       HUES.length,
     ),
   );
+  /** Colours runs by something else than each for itself. */
+  painter = $state.raw<((run: string, dark: boolean) => string) | null>(null);
   /** Hues that runs drawn as one line share, while there are such. */
   shared = $state.raw<ReadonlyMap<string, number> | null>(null);
   /** The colour of a run everywhere: in lists, charts and what is saved of them. */
   readonly colourOf = $derived.by(() => {
-    const hues = this.shared ?? this.hues;
-    return (run: string, dark: boolean): string => hueColour(hues.get(run) ?? 0, dark);
+    const { shared, painter } = this;
+    const hues = shared ?? this.hues;
+    const notes = this.#board.sidecar.sections.runs;
+    return (run: string, dark: boolean): string => {
+      const own = !shared && Object.hasOwn(notes, run) ? notes[run].colour : undefined;
+      return own ?? (painter && !shared ? painter(run, dark) : hueColour(hues.get(run) ?? 0, dark));
+    };
   });
 
   constructor(board: Board, hash: string) {

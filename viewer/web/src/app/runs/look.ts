@@ -27,3 +27,9 @@ export const widths = setting<Record<string, number>>("runwidths", json(isWidths
 
 /** Whether the table lies over the whole page. */
 export const spread = setting("runwide", flag, false);
+
+/** What runs are coloured by: each for itself when empty, "hp:lr", or "regex:" and a pattern, whose first group counts. */
+export const colouredBy = setting("runcolour", text, "");
+
+/** Whether runs that somebody hid are shown. */
+export const hiddenShown = setting("runhidden", flag, false);
