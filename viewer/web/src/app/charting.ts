@@ -1,7 +1,7 @@
 /** What a person can set of all charts at once, beyond the axes: the address keeps it. */
 import { actions } from "./actions";
 import { canCopy, copyUnderCursor } from "../chart/cursor";
-import { SORTS } from "../chart/rows";
+import { SORTS } from "../chart/sorts";
 import { choice, flag, json, number, setting, text, type Codec } from "./setting.svelte";
 
 /** Outliers are left out of the height of charts. */

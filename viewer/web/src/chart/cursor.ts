@@ -9,7 +9,7 @@ export interface Cursor {
 
 let now: Cursor | null = null;
 let owner: object | null = null;
-let copy: (() => void) | null = null;
+let copy: (() => Promise<void>) | null = null;
 const listeners = new Set<() => void>();
 
 /** The cursor, unless it is `me` who put it there. */
@@ -18,7 +18,7 @@ export function cursorFor(me: object): Cursor | null {
 }
 
 /** Puts the cursor somewhere; null takes it away if it is `me` who has it. */
-export function putCursor(me: object, cursor: Cursor | null, copying: (() => void) | null = null): void {
+export function putCursor(me: object, cursor: Cursor | null, copying: (() => Promise<void>) | null = null): void {
   if (!cursor && owner !== me) return;
   if (cursor && now && owner === me && cursor.x === now.x && cursor.lead === now.lead && cursor.xkey === now.xkey) return;
   now = cursor;
@@ -38,5 +38,5 @@ export function canCopy(): boolean {
 }
 
 export function copyUnderCursor(): void {
-  copy?.();
+  void copy?.();
 }

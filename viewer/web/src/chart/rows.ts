@@ -1,7 +1,7 @@
 import type { Hit } from "./hover";
+import type { SORTS } from "./sorts";
 import { csvNumber } from "./table";
 
-export const SORTS = ["nearest", "descending", "ascending", "name"] as const;
 export type Sort = (typeof SORTS)[number];
 
 /** Hits, which come nearest first, in the order a person wants; what is no number comes last. */
