@@ -79,6 +79,16 @@ describe("the newsroom", () => {
     expect(new Tab(newsroom).follow(98).versions).toEqual([99]);
   });
 
+  test("tells a tab that comes later which version the notes have, though the store's is the same", () => {
+    new Tab(newsroom).follow(10);
+    streams[0].say("hello");
+    streams[0].say("change", JSON.stringify({ version: 10, structure: false, series: [], sidecar: 3 }));
+    streams[0].news(11);
+    const late = new Tab(newsroom).follow(11);
+    const changes = late.heard.flatMap((tell) => (tell.tell === "change" ? [JSON.parse(tell.data) as unknown] : []));
+    expect(changes).toEqual([{ version: 11, structure: false, series: [], sidecar: 3 }]);
+  });
+
   test("closes its stream when the last tab leaves, and opens another for the next", () => {
     const [one, other] = [new Tab(newsroom).follow(1), new Tab(newsroom).follow(1)];
     one.ask({ ask: "leave" });

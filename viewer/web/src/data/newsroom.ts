@@ -34,6 +34,8 @@ export class Newsroom {
   #from = 0;
   #version = 0;
   #kept: { version: number; data: string }[] = [];
+  /** The version of the notes that was told last: it counts for itself, and changes without the store's. */
+  #sidecar: number | undefined;
   #round: ReturnType<typeof setInterval> | undefined;
 
   constructor(readonly open: (url: string) => Stream) {}
@@ -84,6 +86,10 @@ export class Newsroom {
   /** Tells a tab what was told to others since the version that it knows. */
   #welcome(tab: Tab): void {
     tab.post({ tell: "hello" });
+    if (this.#sidecar !== undefined) {
+      const notes: Change = { version: tab.since, structure: false, series: [], sidecar: this.#sidecar };
+      tab.post({ tell: "change", data: JSON.stringify(notes) });
+    }
     if (tab.since >= this.#version) return;
     const anything: Change = { version: this.#version, structure: true, series: null };
     if (tab.since < this.#from) tab.post({ tell: "change", data: JSON.stringify(anything) });
@@ -91,7 +97,8 @@ export class Newsroom {
   }
 
   #pass(data: string): void {
-    const { version } = JSON.parse(data) as Change;
+    const { version, sidecar } = JSON.parse(data) as Change;
+    this.#sidecar = sidecar ?? this.#sidecar;
     this.#kept.push({ version, data });
     this.#version = version;
     if (this.#kept.length > KEPT) this.#from = this.#kept.shift()?.version ?? this.#from;
@@ -121,6 +128,7 @@ export class Newsroom {
     this.#stream = null;
     this.#greeted = false;
     this.#kept = [];
+    this.#sidecar = undefined;
     clearInterval(this.#round);
     this.#round = undefined;
   }
