@@ -68,6 +68,7 @@ class Access:
         beyond: whether the server listens beyond loopback, so that any numeric address may be its own.
         writable: whether anything may be changed through the server; False turns every request away that is not
             known to read only (see safety.py).
+        frames: origins whose pages may show the viewer in a frame, beside its own.
         guesses: the wrong tokens so far.
     """
 
@@ -75,6 +76,7 @@ class Access:
     names: frozenset[str] = frozenset()
     beyond: bool = False
     writable: bool = True
+    frames: tuple[str, ...] = ()
     guesses: Guesses = field(default_factory=Guesses)
 
     def answers_to(self, host: str) -> bool:

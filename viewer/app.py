@@ -98,7 +98,7 @@ def make_app(
         outer.add_subapp(prefix, app)
     outer.middlewares.append(guard(access, prefix))
     outer.middlewares.append(packing())
-    outer.on_response_prepare.append(add_headers)
+    outer.on_response_prepare.append(add_headers(access))
     return outer
 
 

@@ -104,6 +104,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="answer to this name too, as when a reverse proxy passes requests on; may be given again",
     )
     add(
+        "--allow_frame",
+        action="append",
+        type=_origin,
+        metavar="ORIGIN",
+        help="let this origin's pages show the viewer in a frame, such as http://localhost:8888; may be given again",
+    )
+    add(
         "--no_token",
         action="store_true",
         help="ask nobody for a token: whoever reaches the port sees the runs",
@@ -185,7 +192,13 @@ def options_of(parser: argparse.ArgumentParser, argv: Sequence[str] | None, comm
     names = {name.lower() for name in given.allow_host or ()}
     if beyond:
         names |= {host.lower(), socket.gethostname().lower(), socket.getfqdn().lower()} - {""}
-    access = Access(_token(parser, given.no_token, beyond), frozenset(names), beyond, not given.read_only)
+    access = Access(
+        _token(parser, given.no_token, beyond),
+        frozenset(names),
+        beyond,
+        not given.read_only,
+        tuple(given.allow_frame or ()),
+    )
     shown = host or socket.gethostname()
     tls = _tls(parser, given.certfile, given.keyfile)
     return Options(
@@ -316,6 +329,13 @@ def _prefix(text: str) -> str:
     if not re.fullmatch(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+", prefix):
         raise argparse.ArgumentTypeError(f"{text!r} is not a path of letters, digits and . _ ~ -, such as /board")
     return prefix
+
+
+def _origin(text: str) -> str:
+    if not re.fullmatch(r"https?://(?:\*\.)?[A-Za-z0-9_.-]+(?::(?:[0-9]{1,5}|\*))?|vscode-webview:", text):
+        wanted = "http or https, a host and perhaps a port, such as http://localhost:8888 or http://localhost:*"
+        raise argparse.ArgumentTypeError(f"{text!r} is not an origin: {wanted}")
+    return text
 
 
 def _host_name(text: str) -> str:

@@ -221,6 +221,14 @@ def _explain(request: web.Request, raised: web.HTTPException) -> web.StreamRespo
     return error(raised.status, f"{raised.reason}.")
 
 
-async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
-    """Put the security headers on every answer, streams included (an `on_response_prepare` signal)."""
-    response.headers.update(HEADERS)
+def add_headers(access: Access) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    """Make the `on_response_prepare` signal that puts the security headers on every answer, streams included."""
+    headers = dict(HEADERS)
+    if access.frames:  # the older header can name no origin; browsers that know the policy pass it over
+        del headers["X-Frame-Options"]
+        headers["Content-Security-Policy"] = " ".join((CONTENT_SECURITY_POLICY, *access.frames))
+
+    async def added(_request: web.Request, response: web.StreamResponse) -> None:
+        response.headers.update(headers)
+
+    return added

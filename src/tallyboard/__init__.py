@@ -80,5 +80,12 @@ def __getattr__(name: str) -> object:
     return value
 
 
+def load_ipython_extension(shell: object) -> None:
+    """What `%load_ext tallyboard` calls: brings the magic `%tallyboard`."""
+    from .notebook import load_ipython_extension as load
+
+    load(shell)
+
+
 def __dir__() -> list[str]:
     return sorted({*globals(), *_HOME})

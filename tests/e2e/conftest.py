@@ -91,12 +91,14 @@ class Viewer:
         return self.errors
 
 
-def start_viewer(logdir: Path, port: int = 0, program: tuple[str, ...] = ("-m", "tallyboard.viewer")) -> Viewer:
+def start_viewer(
+    logdir: Path, port: int = 0, program: tuple[str, ...] = ("-m", "tallyboard.viewer"), more: tuple[str, ...] = ()
+) -> Viewer:
     """Start the command on `logdir` and return once it has said where it is."""
     if not (Path(viewer.__path__[0]) / "static" / "index.html").is_file():
         pytest.fail("the page is not built; in a clone: nox -s web", pytrace=False)
     log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - it lives as long as the server
-    command = [sys.executable, *program, "--logdir", str(logdir), "--port", str(port)]
+    command = [sys.executable, *program, "--logdir", str(logdir), "--port", str(port), *more]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
     assert process.stdout is not None
     ready, _, _ = select.select([process.stdout], [], [], DEADLINE)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -115,3 +117,53 @@ def test_all_tabs_are_live_through_one_stream(
     all_show(pages[1:], 11)
     expect(pages[5].locator("header .status")).to_have_text("connected")
     becomes(tmp_path, 1, lambda: write(tmp_path / "runs", f"again/{next(counter)}", 1))
+
+
+class Notebook(BaseHTTPRequestHandler):
+    """Stands for a notebook's server: a page without a policy, on a port of its own."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<!doctype html><link rel=icon href=data:><p>cell")
+
+    def log_message(self, *_: object) -> None:
+        """Nothing: the terminal is pytest's."""
+
+
+@pytest.fixture
+def notebook() -> Iterator[str]:
+    with ThreadingHTTPServer(("localhost", 0), Notebook) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://localhost:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("allowed", [True, False], ids=["allowed", "not_allowed"])
+def test_a_notebook_may_show_it_in_a_frame(
+    tmp_path: Path, open_page: Callable[..., Page], serve: Callable[..., Any], notebook: str, allowed: bool
+) -> None:
+    """A page of another port shows the viewer, live, in a frame where it is allowed, and nothing where it is not."""
+    logdir = tmp_path / "runs"
+    write(logdir, "a", 3)
+    inner = serve(logdir, more=("--allow_frame", "http://localhost:*") if allowed else ())
+    outer = open_page(inner).context.new_page()  # one whose refusals are no faults
+    outer.goto(notebook)
+    said: list[str] = []
+    outer.on("console", lambda message: said.append(message.text))
+    with outer.expect_response(inner.url):
+        outer.evaluate("(url) => { document.body.appendChild(document.createElement('iframe')).src = url; }", inner.url)
+    frame = outer.frame_locator("iframe")
+    if allowed:
+        expect(frame.locator('.chart[data-tag="loss"][data-points="3"]')).to_have_count(1)
+        write(logdir, "b", 4)
+        expect(frame.locator('.chart[data-tag="loss"][data-points="7"]')).to_have_count(1)
+    else:
+        end = time.monotonic() + DEADLINE
+        while not any("violates the following Content Security Policy" in text for text in said):
+            assert time.monotonic() < end, said
+            outer.evaluate("() => new Promise(requestAnimationFrame)")
+        expect(frame.locator("#app")).to_have_count(0)
