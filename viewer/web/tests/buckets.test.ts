@@ -3,6 +3,7 @@ import { bucketAt } from "../src/chart/buckets";
 import type { Trace } from "../src/chart/trace";
 import type { Index, Wanted } from "../src/data/api";
 import { coarser, widened, type Recipe } from "../src/data/buckets";
+import { meansOf } from "../src/data/columns";
 import { SeriesCache } from "../src/data/series";
 import { decodeFrame, type Tail } from "../src/data/wire";
 
@@ -184,6 +185,25 @@ describe("a long series", () => {
     const asked = server.asked.length;
     await vi.advanceTimersByTimeAsync(10_000);
     expect(server.asked.length).toBe(asked);
+  });
+
+  test("gives means over runs the means of its buckets, and what came since", async () => {
+    const { server, cache, settle } = setUp();
+    cache.watch(owner, "loss", ["a"], nothing);
+    await settle();
+    server.total = 1002;
+    cache.note("a", "loss", 1002);
+    await settle();
+    const columns = cache.get("loss", "a")!;
+    const means = meansOf(columns);
+    expect([...means.step.subarray(0, 2), ...means.step.subarray(9)]).toEqual([0, 100, 900, 1000, 1001]);
+    expect([...means.value.subarray(0, 2), ...means.value.subarray(9)]).toEqual([49.5, 149.5, 949.5, 1000, 1001]);
+    expect(meansOf(columns)).toBe(means);
+    server.total = 1003;
+    cache.note("a", "loss", 1003);
+    await settle();
+    expect(meansOf(columns).n).toBe(13);
+    expect(meansOf(means)).toBe(means);
   });
 
   test("is handed out whole when that is asked for, and not kept", async () => {

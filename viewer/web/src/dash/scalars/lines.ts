@@ -1,7 +1,7 @@
 import { joined } from "../../chart/join";
 import { Smoother, type Smoothing } from "../../chart/smooth";
 import type { Trace } from "../../chart/trace";
-import type { Columns } from "../../data/columns";
+import { meansOf, type Columns } from "../../data/columns";
 import type { SeedGroup } from "./seedgroups";
 import type { together } from "./seeds";
 import type { BandKind, Centre } from "./settings";
@@ -93,7 +93,11 @@ export class Lines {
   }
 
   #joined(part: Part, columnsOf: ColumnsOf, recipe: Recipe, { groups, centre, band, together }: Joining): Trace[] {
-    const raw = this.#single(part, columnsOf, { ...recipe, smooth: null });
+    const means: ColumnsOf = (tag, run) => {
+      const columns = columnsOf(tag, run);
+      return columns && meansOf(columns);
+    };
+    const raw = this.#single(part, means, { ...recipe, smooth: null });
     const byRun = new Map(raw.map((trace) => [trace.name, trace]));
     const byStep = recipe.across.kind === "step";
     const found: Trace[] = [];
