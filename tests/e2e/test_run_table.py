@@ -270,14 +270,15 @@ def four(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def choose(page: Page, run: str, what: str) -> None:
+    page.get_by_role("checkbox", name=run, exact=True).click(button="right")
+    page.get_by_role("menuitem", name=what).click()
+
+
 def test_a_menu_keeps_what_people_say_of_runs(four: Path, open_page: Callable[..., Page], chart: Any) -> None:
     """Title, note, labels, colour, pin and hiding show at once, are kept beside the runs, and last."""
     page = open_page(four)
     loss = chart(page, "loss").wait(runs=4)
-
-    def choose(run: str, what: str) -> None:
-        page.get_by_role("checkbox", name=run, exact=True).click(button="right")
-        page.get_by_role("menuitem", name=what).click()
 
     page.get_by_role("checkbox", name="c", exact=True).hover()
     page.get_by_role("button", name="Menu of c").click()
@@ -285,20 +286,20 @@ def test_a_menu_keeps_what_people_say_of_runs(four: Path, open_page: Callable[..
     expect(menu).to_contain_text(f"Kept in {four}")
     expect(menu.get_by_role("menuitem", name="Move to the trash")).to_be_disabled()
     page.keyboard.press("Escape")
-    choose("c", "Rename")
+    choose(page, "c", "Rename")
     page.get_by_label("Title").fill("the <b>best</b> one")
     page.keyboard.press("Enter")
     expect(page.locator("aside").get_by_text("the <b>best</b> one")).to_be_visible()
     expect(page.get_by_role("checkbox", name="c", exact=True)).to_be_visible()
-    choose("c", "Pin to the top")
+    choose(page, "c", "Pin to the top")
     expect(page.locator("aside li input").first).to_have_attribute("aria-label", "c")
-    choose("c", "Labels")
+    choose(page, "c", "Labels")
     page.get_by_label("Labels").fill("good, paper 1, good")
     page.get_by_role("button", name="Keep").click()
-    choose("c", "Colour")
+    choose(page, "c", "Colour")
     page.get_by_role("button", name="pink").click()
     assert hue(page, "c") == "#f96eb1"
-    choose("b", "Hide")
+    choose(page, "b", "Hide")
     loss.wait(runs=3)
     expect(page.get_by_text("Hidden runs: 1")).to_be_visible()
     page.get_by_label("Filter runs").fill('tag("paper 1")')
@@ -320,5 +321,23 @@ def test_a_menu_keeps_what_people_say_of_runs(four: Path, open_page: Callable[..
     }
     page.get_by_role("button", name="show", exact=True).click()
     loss.wait(runs=4)
-    choose("b", "Show again")
+    choose(page, "b", "Show again")
     expect(page.get_by_text("Hidden runs")).to_have_count(0)
+
+
+def test_a_run_goes_to_the_trash_and_comes_back(
+    four: Path, serve: Callable[..., Any], open_page: Callable[..., Page], chart: Any
+) -> None:
+    """Where it is allowed, a run is moved after a question, and the toast brings it back."""
+    page = open_page(serve(four, program=("-m", "tallyboard.viewer", "--allow_delete")))
+    loss = chart(page, "loss").wait(runs=4)
+    choose(page, "b", "Move to the trash")
+    assert (four / "b").is_dir()
+    page.get_by_role("dialog").get_by_role("button", name="Move to the trash").click()
+    loss.wait(runs=3)
+    assert listed(page) == ["a", "c", "d"]
+    assert not (four / "b").exists()
+    expect(page.get_by_text("b is in the trash.")).to_be_visible()
+    page.get_by_role("button", name="Undo").click()
+    loss.wait(runs=4)
+    assert len(list((four / "b").iterdir())) == 1
