@@ -122,34 +122,46 @@ class Catalog:
         self.reader = reader
         self._version = -1
         self._infos: dict[str, RunInfo] = {}
-        self._kinds: dict[str, dict[str, list[str]]] = {}
+        self._kinds: dict[bool, dict[str, dict[str, list[str]]]] = {}
 
     def infos(self) -> dict[str, RunInfo]:
         """Every run by its name, in natural order."""
         self._renew()
         return self._infos
 
-    def kinds(self, run: str) -> dict[str, list[str]]:
-        """Tags of a run by kind."""
+    def kinds(self, run: str, superseded: bool = False) -> dict[str, list[str]]:
+        """Tags of a run by kind; of those that restarts have left no value only where superseded ones are asked for."""
         self._renew()
-        return self._kinds.get(run, {})
+        return self._kinds[superseded].get(run, {})
 
     def _renew(self) -> None:
         found = self.reader.store.overview()
         if found.version == self._version:
             return
-        kinds_of: dict[str, dict[str, list[str]]] = {}
-        for kind, tags in sorted(found.tags.items()):
-            for tag in sorted(tags, key=natural):
-                name = tag
-                if kind == "mesh":
-                    name, _, part = tag.rpartition("_")
-                    if part != _MESH_PARTS[0]:
-                        continue
-                for run in tags[tag]:
-                    kinds_of.setdefault(run, {}).setdefault(kind, []).append(name)
-        self._infos, self._kinds = {info.name: info for info in found.runs}, kinds_of
+        self._infos = {info.name: info for info in found.runs}
+        self._kinds[False] = self._kinds[True] = _kinds_of(found.tags)
+        if found.voided:
+            both: dict[str, dict[str, dict[str, int]]] = {}
+            for kind, tags in (*found.tags.items(), *found.voided.items()):
+                for tag, counts in tags.items():
+                    both.setdefault(kind, {}).setdefault(tag, {}).update(counts)
+            self._kinds[True] = _kinds_of(both)
         self._version = found.version
+
+
+def _kinds_of(counts: dict[str, dict[str, dict[str, int]]]) -> dict[str, dict[str, list[str]]]:
+    """Tags by run and kind."""
+    kinds_of: dict[str, dict[str, list[str]]] = {}
+    for kind, tags in sorted(counts.items()):
+        for tag in sorted(tags, key=natural):
+            name = tag
+            if kind == "mesh":
+                name, _, part = tag.rpartition("_")
+                if part != _MESH_PARTS[0]:
+                    continue
+            for run in tags[tag]:
+                kinds_of.setdefault(run, {}).setdefault(kind, []).append(name)
+    return kinds_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +207,7 @@ class Run(RunTable):
 
         Meshes have one tag each here, not one for each of their parts.
         """
-        found = self._view.catalog.kinds(self.name)
+        found = self._view.catalog.kinds(self.name, self._view.superseded)
         shown = {kind: [tag for tag in tags if self._view.shows(tag)] for kind, tags in found.items()}
         return {kind: tags for kind, tags in shown.items() if tags}
 

@@ -212,7 +212,9 @@ def _tracks(snapshot: Snapshot, tables: list[Columns], runs: list[Run]) -> list[
     tracks = list(map(Track, kinds, where, *numbers))
     names: list[str] = list(map(tags.__getitem__, columns["tag"]))
     of_run = arrays["track_run"]
-    starts: list[int] = np.flatnonzero(np.append(True, of_run[1:] != of_run[:-1])[: len(of_run)]).tolist()
+    if not tracks:
+        return tracks
+    starts: list[int] = np.flatnonzero(np.append(True, of_run[1:] != of_run[:-1])).tolist()
     for start, end in zip(starts, [*starts[1:], len(tracks)], strict=True):  # ten thousand times: kept short
         run = runs[columns["run"][start]]
         fresh = dict(zip(names[start:end], tracks[start:end], strict=True))

@@ -72,6 +72,7 @@ class Overview:
         runs: in natural order of names.
         tags: number of values by plugin, tag and run.
         generations: of the scalar series that restarts have changed, by (run, tag).
+        voided: the same number where restarts have superseded every value, so that `tags` has none.
         labels: what scalars' first values said of their tags, by (run, tag); of those that said anything, be it
             empty.
     """
@@ -82,6 +83,7 @@ class Overview:
     tags: dict[str, dict[str, dict[str, int]]]
     generations: dict[tuple[str, str], int]
     labels: dict[tuple[str, str], Label] = field(default_factory=dict[tuple[str, str], Label])
+    voided: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict[str, dict[str, dict[str, int]]])
 
 
 class Offer(NamedTuple):
@@ -434,6 +436,7 @@ class Store:
             version, state = self.version, self.state
             infos = [run.info for run in self._shown.values() if run.info is not None]
             tags: dict[str, dict[str, dict[str, int]]] = {}
+            voided: dict[str, dict[str, dict[str, int]]] = {}
             generations: dict[tuple[str, str], int] = {}
             labels: dict[tuple[str, str], Label] = {}
             for name, run in self._shown.items():
@@ -445,11 +448,15 @@ class Store:
                         if (of_tag := of_plugin.get(tag)) is None:
                             of_tag = of_plugin[tag] = {}
                         of_tag[name] = shown
+                    elif (aside := track.shown().aside) is not None and len(aside.places):
+                        voided.setdefault(track.plugin, {}).setdefault(tag, {})[name] = len(aside.places)
                     if track.generation and track.plugin == SCALARS:
                         generations[name, tag] = track.shown().generation
                     if track.label is not None:
                         labels[name, tag] = track.label
-        found = Overview(version, state, sorted(infos, key=lambda info: natural(info.name)), tags, generations, labels)
+        found = Overview(
+            version, state, sorted(infos, key=lambda info: natural(info.name)), tags, generations, labels, voided
+        )
         with self._lock:
             if version == self.version:
                 self._overview = found

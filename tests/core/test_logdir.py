@@ -286,6 +286,22 @@ def test_superseded_points(tmp_path: Path) -> None:
     assert everything.filter(superseded=False)["."].scalar("loss").step.tolist() == [0, 1, 2, 3, 4]
 
 
+def test_tags_of_which_nothing_stands(tmp_path: Path) -> None:
+    """A tag whose every point is superseded is listed and read when those are asked for, and only then."""
+    with tb.SummaryWriter(tmp_path) as writer:
+        writer.add_scalar("loss", 1.0, 5)
+        writer.add_scalar("gone", 2.0, 6)
+        writer.add_text("gone_too", "text", 7)
+    with tb.SummaryWriter(tmp_path, purge_step=6) as writer:
+        writer.add_scalar("loss", 3.0, 6)
+    run = tb.read(tmp_path)["."]
+    assert run.tags == {"scalars": ["loss"]}
+    everything = tb.read(tmp_path, superseded=True)["."]
+    assert everything.tags == {"scalars": ["gone", "loss"], "text": ["gone_too/text_summary"]}
+    assert everything.scalar("gone").value.tolist() == [2.0]
+    assert [text.value for text in everything.text("gone_too/text_summary")] == ["text"]
+
+
 def test_nothing_is_fetched_before_it_is_asked_for(logdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Listing, counting and steps touch no file; one value reads that record and the tag's first, no other."""
     run = tb.read(logdir)["a"]

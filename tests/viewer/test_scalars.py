@@ -375,3 +375,21 @@ def test_a_restart_reaches_a_page_that_follows(serve: Any, tmp_path: Path, decod
     body = b'{"series": [{"run": "run", "tag": "loss", "since": 4, "generation": 0}]}'
     (series,) = decode_frame(served.post("/api/scalars", body).body)
     assert (series["since"], series["generation"], series["value"].tolist()) == (0, 1, [0.0, 1.0, 9.0])
+
+
+def test_tags_of_which_nothing_stands_are_told_apart(serve: Any, tmp_path: Path, decode_frame: Any) -> None:
+    """A series of which a restart voided every point is in "voided" alone, and its points are given when asked for."""
+    folder = tmp_path / "run"
+    with tb.SummaryWriter(folder) as writer:
+        writer.add_scalar("loss", 1.0, 5)
+        writer.add_scalar("gone", 2.0, 6)
+    with tb.SummaryWriter(folder, purge_step=6) as writer:
+        writer.add_scalar("loss", 3.0, 6)
+    reader = LogdirReader(tmp_path)
+    reader.poll()
+    served = serve(reader.store)
+    answer = json.loads(served.get("/api/runs").body)
+    assert list(answer["series"]["scalars"]) == ["loss"]
+    assert answer["voided"] == {"scalars": {"gone": [[0, 1, 1]]}}
+    body = json.dumps({"series": [{"run": "run", "tag": "gone", "superseded": True}]}).encode()
+    assert decode_frame(served.post("/api/scalars", body).body)[0]["value"].tolist() == [2.0]

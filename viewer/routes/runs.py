@@ -69,6 +69,11 @@ def describe(context: Context, overview: Overview) -> bytes:
             for plugin, tags in overview.tags.items()
         },
     }
+    if overview.voided:
+        answer["voided"] = {
+            plugin: {tag: entries(plugin, tag, counts) for tag, counts in tags.items()}
+            for plugin, tags in overview.voided.items()
+        }
     return dump_json(answer)
 
 

@@ -26,8 +26,13 @@ export interface Index {
   /** Whether anything may be changed through the server; absent, as before the first answer, means no. */
   writable?: boolean;
   runs: Run[];
-  series: { scalars?: Record<string, [run: number, points: number, generation?: number][]> };
+  series: { scalars?: Counted };
+  /** The same of series of which a restart voided every point; absent where there are none. */
+  voided?: { scalars?: Counted };
 }
+
+/** By tag: runs and how many points. */
+type Counted = Record<string, [run: number, points: number, generation?: number][]>;
 
 export interface Wanted {
   run: string;

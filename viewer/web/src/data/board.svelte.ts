@@ -43,12 +43,19 @@ export class Board {
       .sort((a, b) => (a.first_wall_time ?? Infinity) - (b.first_wall_time ?? Infinity) || naturally(a.name, b.name))
       .map((run) => run.name),
   );
+  /** Whether points that a restart voided are wanted. */
+  everything = $state(false);
   /** The scalar tags and which runs have them. */
-  readonly scalars = $derived(
-    new Map(
-      Object.entries(this.#index.series.scalars ?? {}).map(([tag, runs]) => [tag, runs.map(([run]) => this.runs[run].name)]),
-    ),
-  );
+  readonly scalars = $derived.by(() => {
+    const found = new Map<string, string[]>();
+    const { series, voided } = this.#index;
+    for (const counted of [series.scalars, this.everything ? voided?.scalars : undefined]) {
+      for (const [tag, runs] of Object.entries(counted ?? {})) {
+        found.set(tag, [...(found.get(tag) ?? []), ...runs.map(([run]) => this.runs[run].name)]);
+      }
+    }
+    return found;
+  });
 
   /** Changes when a training laid out other charts, or when there are other tags for them; empty where none did. */
   readonly laidOut = $derived.by(() => {
@@ -58,7 +65,7 @@ export class Board {
 
   /** Whether any series has points that a restart voided. */
   readonly restarted = $derived(
-    Object.values(this.#index.series.scalars ?? {}).some((runs) => runs.some(([, , generation = 0]) => generation > 0)),
+    !!this.#index.voided?.scalars || Object.values(this.#index.series.scalars ?? {}).some((runs) => runs.some(([, , generation = 0]) => generation > 0)),
   );
 
   #version = -1;
