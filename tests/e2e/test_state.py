@@ -39,7 +39,7 @@ def test_back_undoes_and_forward_does_again(runs: Any, open_page: Callable[..., 
     page.keyboard.type("loss", delay=200)
     expect(page.get_by_role("group", name="accuracy")).to_have_count(0)
     expect(page).to_have_url(re.compile("tags=loss"))
-    slider = page.get_by_label("Smoothing")
+    slider = page.get_by_role("slider", name="Smoothing")
     slider.focus()
     for _ in range(3):
         page.keyboard.press("ArrowLeft", delay=200)
