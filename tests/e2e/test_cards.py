@@ -227,3 +227,27 @@ def test_layouts_of_a_training_are_groups(tmp_path: Path, open_page: Callable[..
         writer.add_scalar("loss/train", 3, 0)
     losses = chart(page, "losses").wait(runs=3, points=21)
     assert "other · loss/train: 3 at step 0" in losses.summary
+
+
+def test_a_view_and_a_chart_are_files(seeds: Any, open_page: Callable[..., Page], chart: Any) -> None:
+    """The view's CSV has every point of the tags shown and the runs drawn; a chart's pgfplots has what is drawn."""
+    page = open_page(seeds, "smoothing=0&tags=loss&only=lr%3D1-seed%3D0&only=lr%3D2-seed%3D2")
+    chart(page, "train/loss").wait(runs=2, points=40)
+
+    page.get_by_role("button", name="Chart settings").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV", exact=True).click()
+    lines = download.value.path().read_text().splitlines()
+    assert download.value.suggested_filename.endswith("-scalars.csv")
+    assert (lines[0], len(lines)) == ("run,tag,step,wall_time,value", 1 + 2 * 2 * 20)
+    rows = [line.split(",") for line in lines[1:]]
+    assert ["lr=2-seed=2", "val/loss", "19", "50.0"] in [[run, tag, step, value] for run, tag, step, _, value in rows]
+    page.keyboard.press("Escape")
+
+    page.get_by_role("button", name="Download train/loss").click()
+    with page.expect_download() as download:
+        page.get_by_role("menuitem", name="pgfplots").click()
+    assert download.value.suggested_filename == "train_loss.tex"
+    text = download.value.path().read_text()
+    assert "(18,18) (19,19)\n  };\n  \\addlegendentry{lr=1-seed=0}" in text
+    assert text.count("\\addplot[") == 2
