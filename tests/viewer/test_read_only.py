@@ -12,7 +12,7 @@ from tallyboard.core.store import Store
 from tallyboard.viewer.access import Access
 from tallyboard.viewer.app import make_app
 from tallyboard.viewer.context import CONTEXT
-from tallyboard.viewer.safety import add_headers, guard, only_reads, reads
+from tallyboard.viewer.safety import guard, only_reads, reads
 
 SENTENCE = {"error": "This viewer was started with --read_only: nothing can be changed through it."}
 
@@ -47,7 +47,6 @@ def _app(access: Access, prefix: str = "") -> web.Application:
         app = web.Application()
         app.add_subapp(prefix, inner)
     app.middlewares.append(guard(access, prefix))
-    app.on_response_prepare.append(add_headers)
     return app
 
 
