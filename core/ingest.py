@@ -328,7 +328,8 @@ class Ingest:
         number = number_in(value)
         if number is not None:
             series = run << 32 | self._number(value.tag)
-            label = self._label(value)
+            # of what later values say nothing is kept: each might say something else
+            label = 0 if self._store.plugin_of(work.runs[run], value.tag) else self._label(value)
             work.scalars.append((row, series, int(work.step[row]), float(work.wall_time[row]), *number, label))
         else:
             message = f"a value of the scalar {value.tag!r} is not one number; it was skipped"

@@ -112,3 +112,19 @@ def test_a_run_began_with_its_first_event(tmp_path: Path) -> None:
         assert run.first_wall_time == 5.0
         assert run.began is not None
         assert abs(run.began - float(name)) < 5.0
+
+
+def test_later_words_are_not_kept(tmp_path: Path) -> None:
+    """A description that is another one in each event takes no memory but the first one's."""
+    with tb.SummaryWriter(tmp_path) as writer:
+        reader = LogdirReader(tmp_path)
+        for step in range(40):
+            writer.add_scalar("loss", step, step, summary_description=f"{step:03}")
+            writer.flush()
+            reader.poll()
+
+    assert reader.store.overview().labels == {(".", "loss"): Label("", "000")}
+    assert len(reader._ingest._decoder.labels) < 15
+    series = reader.store.scalars(".", "loss")
+    assert series is not None
+    assert len(series) == 40
