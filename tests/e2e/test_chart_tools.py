@@ -249,3 +249,41 @@ def test_values_are_pinned_sorted_and_copied(tools: Any, open_page: Callable[...
     assert [float(row.locator("td").nth(1).inner_text()) for row in rows.all()] == pytest.approx(
         [float(value) for value in shown], rel=1e-4
     )
+
+
+def test_a_step_and_a_range_are_selected_for_all_charts(tools: Any, open_page: Callable[..., Page], chart: Any) -> None:
+    """Markers are moved by hand or by keys, in all charts at once; the table has the exact figures, sorted, as CSV."""
+    page = open_page(tools, "smoothing=0&tags=spiky|resumed&off=run1", permissions=["clipboard-read"])
+    spiky = chart(page, "spiky").wait(runs=1)
+    chart(page, "resumed").wait(runs=1)
+    page.get_by_role("button", name="Chart settings").click()
+    page.get_by_label("Values in tables").select_option("At a step")
+    page.keyboard.press("Escape")
+    marker = page.get_by_role("slider", name="Step of the table of spiky")
+    expect(marker).to_have_attribute("aria-valuenow", "99")
+    box = marker.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(spiky.place(0.5, 0)[0], box["y"] + 40, steps=4)
+    page.mouse.up()
+    moved = int(marker.get_attribute("aria-valuenow"))
+    assert 30 < moved < 60
+    marker.focus()
+    for _ in range(abs(moved - 30)):
+        page.keyboard.press("ArrowLeft")
+    expect(marker).to_have_attribute("aria-valuenow", "30")
+    other = page.get_by_role("slider", name="Step of the table of resumed")
+    expect(other).to_have_attribute("aria-valuenow", "30")
+    page.get_by_role("button", name="Table of spiky", exact=True).click()
+    assert spiky.card.locator("table td").all_inner_texts() == ["run0", "500", "30"]
+
+    page.wait_for_url(re.compile("selected="))
+    page.goto(page.url.replace("select=step", "select=range").replace("selected=%5B30%5D", "selected=%5B25%2C65%5D"))
+    page.reload()
+    page.get_by_role("button", name="Table of spiky", exact=True).click()
+    cells = spiky.card.locator("table td")
+    expect(cells).to_have_text(["run0", "0", "500", "5", "5", "0"])
+    page.get_by_role("button", name="Copy the table of spiky").click()
+    expect(page.get_by_role("button", name="Copy the table of spiky")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == "run,min,max,start,end,change\nrun0,0,500,5,5,0\n"

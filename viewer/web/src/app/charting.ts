@@ -13,6 +13,18 @@ export const by = setting("by", text, "");
 /** The order of a tooltip's rows. */
 export const tipSort = setting("tipsort", choice(SORTS), "nearest");
 
+export const SELECTORS = ["off", "step", "range"] as const;
+
+/** Whether charts by step have a marker, or two, and a table of the values there. */
+export const selector = setting("select", choice(SELECTORS), "off");
+
+function areSteps(value: unknown): value is readonly number[] {
+  return Array.isArray(value) && value.length <= 2 && value.every(Number.isFinite);
+}
+
+/** The steps that are selected; none before a marker was moved. */
+export const selected = setting<readonly number[]>("selected", json(areSteps), []);
+
 /** How many rows a tooltip has at most; 0: as many as there is room for. */
 export const tipRows = setting("tiprows", number(0, 100), 0);
 
