@@ -10,7 +10,7 @@ from pathlib import Path
 from tallyboard.core.errors import TallyboardError
 from tallyboard.core.remote import check_url, is_remote, placed
 
-__all__ = ["Logdir", "checked", "from_spec", "named"]
+__all__ = ["Logdir", "checked", "from_spec", "is_spec", "named"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,16 @@ def from_spec(text: str) -> list[Logdir]:
         given.append((name, path if is_remote(path) else os.path.expanduser(path)))
     unnamed = iter(_tails([path for name, path in given if not name]))
     return _apart([Logdir(name or next(unnamed), checked(path)) for name, path in given])
+
+
+def is_spec(path: str) -> bool:
+    """Whether a path that leads nowhere names several directories, as TensorBoard 1 took `--logdir a:runs,b:old`."""
+    if "," not in path or is_remote(path) or os.path.lexists(path):
+        return False
+    try:
+        return all(os.path.isdir(logdir.path) for logdir in from_spec(path))
+    except ValueError:
+        return False
 
 
 def named(paths: list[str]) -> list[Logdir]:

@@ -15,7 +15,7 @@ from tallyboard import __version__
 
 from . import elsewhere
 from .access import Access
-from .logdirs import Logdir, checked, from_spec, named
+from .logdirs import Logdir, checked, from_spec, is_spec, named
 from .ports import is_loopback
 
 if TYPE_CHECKING:
@@ -241,6 +241,8 @@ def _logdirs(parser: argparse.ArgumentParser, given: argparse.Namespace, command
         paths: list[str] = [given.logdir] if given.logdir is not None else given.positional
         if not paths or not all(paths):
             parser.error(f"a logdir is needed, for example: {command} --logdir runs")
+        if len(paths) == 1 and is_spec(paths[0]):
+            parser.error(f"the logdir {paths[0]!r} is not there, its parts are; give them as --logdir_spec {paths[0]}")
         return tuple(named(paths)) if len(paths) > 1 else (Logdir("", checked(paths[0])),)
     except ValueError as wrong:
         parser.error(str(wrong))

@@ -79,6 +79,16 @@ def test_the_spec_is_tensorboards(monkeypatch: pytest.MonkeyPatch) -> None:
     assert from_spec(r"C:\runs")[0].path == r"C:\runs"
 
 
+def test_a_comma_in_a_name_is_a_comma(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A logdir with a comma is taken as it is where it is there, or where its parts are not."""
+    monkeypatch.chdir(tmp_path)
+    parser = cli.make_parser()
+    assert options_of(parser, ["--logdir", "a,b"], "tallyboard").logdirs == (Logdir("", "a,b"),)
+    for name in ("a", "b", "a,b"):
+        (tmp_path / name).mkdir()
+    assert options_of(parser, ["--logdir", "a,b"], "tallyboard").logdirs == (Logdir("", "a,b"),)
+
+
 def test_names_are_as_short_as_they_can_be() -> None:
     """As much of each path as tells it from the others."""
     assert [each.name for each in named(["x/a", "x/b"])] == ["a", "b"]
@@ -206,6 +216,7 @@ def test_every_flag_of_tensorboard_is_known() -> None:
         (("--logdir_spec", "a:file"), "the logdir 'file' is not a directory"),
         (("a", "file"), "the logdir 'file' is not a directory"),
         (("a", "a"), "two logdirs are called"),
+        (("--logdir", "x:one,two"), "'x:one,two' is not there, its parts are; give them as --logdir_spec x:one,two"),
         (("a", ""), "a logdir is needed"),
         (("a", "--reload_interval", "-1"), "'-1' is not a number of seconds; 0 reads once, 5 every five seconds"),
         (("a", "--reload_interval", "nan"), "'nan' is not a number of seconds"),
@@ -232,6 +243,8 @@ def test_what_is_wrong_is_said(
     """Each wrong call ends with 2 and one sentence on what was wrong and what would do."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("")
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
 
     with pytest.raises(SystemExit) as ended:
         cli.main(arguments)
