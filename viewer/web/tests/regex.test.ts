@@ -39,7 +39,9 @@ describe("a typed regex", () => {
     for (let i = 0; i < 4_000; i++) {
       const pattern = make(3);
       const text = Array.from({ length: random(7) }, () => pick(["a", "b", "c"])).join("");
-      expect([pattern, text, byMachine(pattern, text) !== null]).toEqual([pattern, text, new RegExp(pattern, "i").test(text)]);
+      const wanted = new RegExp(pattern, "i").test(text);
+      expect([pattern, text, byMachine(pattern, text) !== null]).toEqual([pattern, text, wanted]);
+      expect([pattern, text, new Pattern(`${pattern}|(?:\u0000\u0000+)+`).test(text)]).toEqual([pattern, text, wanted]);
     }
   });
 

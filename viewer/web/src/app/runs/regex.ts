@@ -252,6 +252,49 @@ class Machine {
       } else into.push([pointer, first, last]);
     }
   }
+  /** Whether there is a match: as `run`, without the groups, and with nothing made on the way. */
+  test(text: string): boolean {
+    const size = this.#code.length;
+    const threads = new Int32Array(size);
+    const now = new Int32Array(size);
+    const waiting = new Int32Array(2 * size + 2);
+    let count = 0;
+    for (let at = 0; at <= text.length; at++) {
+      this.#round++;
+      let reached = 0;
+      for (let i = 0; i < count; i++) reached = this.#reach(threads[i], now, reached, waiting, text, at);
+      reached = this.#reach(0, now, reached, waiting, text, at);
+      if (reached < 0) return true;
+      const letter = text.charCodeAt(at);
+      count = 0;
+      for (let i = 0; i < reached; i++) {
+        const instruction = this.#code[now[i]];
+        if (instruction.op === "one" && at < text.length && instruction.fits(letter)) threads[count++] = now[i] + 1;
+      }
+    }
+    return false;
+  }
+
+  /** Adds what can be reached from one instruction without a letter; -1 when that is the end. */
+  #reach(start: number, into: Int32Array, reached: number, waiting: Int32Array, text: string, at: number): number {
+    if (reached < 0) return reached;
+    let top = 0;
+    waiting[top++] = start;
+    while (top > 0) {
+      const pointer = waiting[--top];
+      if (this.#seen[pointer] === this.#round) continue;
+      this.#seen[pointer] = this.#round;
+      const instruction = this.#code[pointer];
+      if (instruction.op === "one") into[reached++] = pointer;
+      else if (instruction.op === "end") return -1;
+      else if (instruction.op === "jump") waiting[top++] = instruction.to;
+      else if (instruction.op === "split") {
+        waiting[top++] = instruction.to[1];
+        waiting[top++] = instruction.to[0];
+      } else if (instruction.op === "mark" || holds(instruction.edge, text, at)) waiting[top++] = pointer + 1;
+    }
+    return reached;
+  }
 }
 
 /** Steps of the browser's engine that nobody notices, for one name; and what it may take where there is no other. */
@@ -290,17 +333,27 @@ export class Pattern {
     }
   }
 
+  /** What has to run it on a text: null when the browser's engine is quick enough, or nothing is. */
+  #machineFor(text: string): Machine | null {
+    return this.#steps(text) > FEW_STEPS && this.#plain ? (this.#machine ??= new Machine(this.#root)) : null;
+  }
+
+  #steps(text: string): number {
+    const { loops, ways, size, explodes } = this.#effort;
+    return explodes ? Infinity : ways * size * (text.length + 1) ** (loops + 1);
+  }
+
   /** The first match, with what its first group held. Null without a match. */
   find(text: string): Found | null {
-    const { loops, ways, size, explodes } = this.#effort;
-    const steps = explodes ? Infinity : ways * size * (text.length + 1) ** (loops + 1);
-    if (steps > FEW_STEPS && this.#plain) return (this.#machine ??= new Machine(this.#root)).run(text);
-    if (steps > MOST_STEPS) return null;
+    const machine = this.#machineFor(text);
+    if (machine) return machine.run(text);
+    if (this.#steps(text) > MOST_STEPS) return null;
     const match = this.#regex.exec(text);
     return match && { group: match[1] ?? null };
   }
 
   test(text: string): boolean {
-    return this.find(text) !== null;
+    const machine = this.#machineFor(text);
+    return machine ? machine.test(text) : this.#steps(text) <= MOST_STEPS && this.#regex.test(text);
   }
 }
