@@ -96,7 +96,7 @@ def test_keys_do_what_their_sheet_says(runs: Any, open_page: Callable[..., Page]
     sheet = page.get_by_role("dialog", name="Keys")
     expect(sheet).to_be_visible()
     assert {"/", "t", "r", "l", "x", "[", "]", "?"} <= set(sheet.locator("kbd").all_inner_texts())
-    assert sheet.locator("h3").all_inner_texts() == ["Runs", "Charts", "Page"]
+    assert sheet.locator("h3").all_inner_texts() == ["Go to", "Runs", "Charts", "Page"]
     page.keyboard.press("t")
     assert theme(page) == "dark"
     page.keyboard.press("Escape")
