@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { Newsroom, ROUND_MS, type Ask, type Tell } from "../src/data/newsroom";
+import { Newsroom } from "../src/data/newsroom";
+import { ROUND_MS, type Ask, type Tell } from "../src/data/posts";
 
 class FakeStream {
   closed = false;

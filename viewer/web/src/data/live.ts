@@ -18,7 +18,7 @@ export interface Source {
 export interface LiveOptions {
   /** Brings everything up to date and says from which version to follow. */
   begin: () => Promise<number>;
-  open: (since: number) => Source;
+  open: (since: number) => Source | Promise<Source>;
   onChange: (change: Change) => void;
   onLink: (link: Link) => void;
 }
@@ -66,7 +66,9 @@ export class Live {
     try {
       const since = await this.#options.begin();
       if (attempt !== this.#attempt || this.#resting) return;
-      this.#follow(this.#options.open(since), attempt);
+      const source = await this.#options.open(since);
+      if (attempt === this.#attempt && !this.#resting) this.#follow(source, attempt);
+      else source.close();
     } catch {
       if (attempt === this.#attempt) this.#lost();
     }

@@ -1,8 +1,5 @@
 import type { Change } from "./live";
-
-/** What a tab says to the newsroom, and what it hears. */
-export type Ask = { ask: "follow"; url: string; since: number } | { ask: "leave" } | { ask: "here" };
-export type Tell = { tell: "hello" } | { tell: "change"; data: string } | { tell: "error" } | { tell: "there?" };
+import { ROUND_MS, SILENT_ROUNDS, type Ask, type Tell } from "./posts";
 
 export type Post = (tell: Tell) => void;
 
@@ -12,10 +9,6 @@ export interface Stream {
   close(): void;
 }
 
-/** How often tabs are asked whether they are there, and hear that the newsroom is. */
-export const ROUND_MS = 15_000;
-/** Rounds that a tab may leave unanswered, and a newsroom unasked. */
-export const SILENT_ROUNDS = 3;
 /** Changes kept for tabs that join a little behind. */
 const KEPT = 64;
 

@@ -1,4 +1,5 @@
-import { Newsroom, type Ask, type Tell } from "./newsroom";
+import { Newsroom } from "./newsroom";
+import type { Ask, Tell } from "./posts";
 
 interface ConnectEvent extends Event {
   readonly ports: readonly MessagePort[];
