@@ -74,6 +74,7 @@ def find(buffer: U8, starts: list[int], ends: list[int], kind: Kind) -> tuple[Fr
     if size.sum() < WORTH:
         return scan(buffer, starts, ends), []
     heads = {at: _head(buffer, starts[at], ends[at], kind) for at in np.flatnonzero(size >= LARGE).tolist()}
+    heads = {at: head for at, head in heads.items() if head.cycles}
     resume = begin.copy()
     for at, head in heads.items():
         resume[at] = head.stop
