@@ -1,5 +1,8 @@
-import { describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
+import { fetchMachine } from "../src/app/runs/machines.svelte";
 import { Pattern } from "../src/app/runs/regex";
+
+beforeAll(fetchMachine);
 
 /** The same pattern by the machine that never backtracks, whatever the effort: long names go to it. */
 function byMachine(pattern: string, text: string): { group: string | null } | null {
