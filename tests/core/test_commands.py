@@ -151,4 +151,4 @@ def test_both_modules_are_the_command(tmp_path: Path) -> None:
     code, out, err = started("--help", folder=tmp_path, program=("-m", "tallyboard.viewer"))
     assert (code, err) == (0, "")
     assert out.startswith("usage: python -m tallyboard.viewer [-h]")
-    assert "inspect" not in out
+    assert "\n  inspect " not in out
