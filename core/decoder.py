@@ -153,10 +153,13 @@ class ScalarDecoder:
             offset, length: of the records, as `record.scan` returns them.
             repeats: what repeats among them, as `repeats.find` returns it.
         """
-        records = _Records(buffer, offset, length)
+        with np.errstate(invalid="ignore"):  # a NaN that signals, or bytes whose checksum is still to be compared
+            return self._decode(_Records(buffer, offset, length), repeats)
+
+    def _decode(self, records: _Records, repeats: Sequence[Repeat]) -> Decoded:
         work, later = _Work(), _Work()
         blocks = [(repeat, self._block(records, repeat)) for repeat in repeats]
-        self._decode_rows(work, records, _alone(len(offset), blocks))
+        self._decode_rows(work, records, _alone(len(records.offset), blocks))
         out = as_columns(sum(block.points for _, block in blocks) + work.points())
         at = 0
         while blocks:
@@ -164,25 +167,32 @@ class ScalarDecoder:
             count, left = block.fill(out, at)
             at += count
             if len(left):
-                again = Repeat(repeat.first[left], repeat.count)
+                again, singly = Repeat(repeat.first[left], repeat.count), block.taken
                 if count and len(left) >= self.AGAIN:
-                    blocks.append((again, self._block(records, again)))
-                else:
-                    rows = (again.first[:, None] + block.taken).ravel()
-                    self._decode_rows(later, records, np.sort(rows))
+                    other = self._block(records, again, block.taken)
+                    if other.slots <= block.slots:  # else there is no room for it
+                        blocks.append((again, other))
+                        singly = np.setdiff1d(block.taken, other.taken)
+                rows = (again.first[:, None] + singly).ravel()
+                self._decode_rows(later, records, np.sort(rows))
         for part in work.parts:
             at += part.put(out, at)
         return _decoded(out, at, work, later)
 
-    def _block(self, records: _Records, repeat: Repeat) -> Block:
-        """A repeat, ready to be decoded: what its first stretch holds tells what the others should."""
+    def _block(self, records: _Records, repeat: Repeat, only: I64 | None = None) -> Block:
+        """A repeat, ready to be decoded: what its first stretch holds tells what the others should.
+
+        Args:
+            only: the records of a stretch that are asked for; None for all.
+        """
         start, count = int(repeat.first[0]), repeat.count
         trial, known = _Work(), list[Known | None]([None] * count)
         self._decode_rows(trial, records, np.arange(start, start + count))
         for part in trial.parts:
             if part.template.plain:
                 for row, tags in zip((part.row - start).tolist(), part.tag.tolist(), strict=True):
-                    known[row] = part.template, tags
+                    if only is None or row in only:
+                        known[row] = part.template, tags
         place = records.offset[repeat.first]
         offset = records.offset[start : start + count] - place[0]
         size = int(offset[-1] + records.length[start + count - 1]) + OVERHEAD

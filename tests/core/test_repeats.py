@@ -119,7 +119,22 @@ def test_events_of_many_values_and_tensors_repeat() -> None:
     assert repeated > 400
 
 
-@settings(max_examples=80, deadline=None)
+def test_stretches_that_differ_in_more_than_one_way() -> None:
+    """Of files alike but for a tag, the first differs in another record too: nothing is lost, or had twice."""
+    files = [bytearray(loop(TAGS, range(25), i)) for i in range(16)]
+    for at, segment in enumerate(files):
+        if at % 2:
+            _change_record(segment, 66, "tag")
+        if at == 1:
+            _change_record(segment, 723, "swap")
+        if at == 3:
+            segment[723:723] = b"\0"
+    both_ways([bytes(segment) for segment in files])
+    _change_record(files[0], 400, "swap")
+    both_ways([bytes(segment) for segment in files])
+
+
+@settings(max_examples=200, deadline=None)
 @given(data=st.data())
 def test_damage_anywhere(data: st.DataObject) -> None:
     """Whatever bytes change, are cut or come in between: the same records, points and faults as one by one."""

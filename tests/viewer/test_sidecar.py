@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -297,25 +298,24 @@ def test_a_disk_that_fails_loses_nothing(logdir: Path, monkeypatch: pytest.Monke
     assert sidecar.told().sections["runs"] == {"a": {"title": "A"}}
 
 
-def _write_many(logdir: str, who: int, times: int) -> None:
-    sidecar = Sidecar(logdir)
-    for at in range(times):
-        sidecar.patch({"runs": {f"{who}-{at}": {"title": str(at)}}})
+WRITE_MANY = """
+import sys
+from tallyboard.viewer.sidecar import Sidecar
+logdir, who = sys.argv[1:]
+sidecar = Sidecar(logdir)
+for at in range(25):
+    sidecar.patch({"runs": {f"{who}-{at}": {"title": str(at)}}})
+"""
 
 
 def test_many_programs_may_write(logdir: Path) -> None:
     """Four processes, a hundred changes: all of them are there, and the file was whole at every moment."""
-    context = multiprocessing.get_context("spawn")
-    writers = [context.Process(target=_write_many, args=(str(logdir), who, 25)) for who in range(4)]
-    for writer in writers:
-        writer.start()
+    writers = [subprocess.Popen([sys.executable, "-c", WRITE_MANY, str(logdir), str(who)]) for who in range(4)]
     reader = Sidecar(str(logdir))
-    while any(writer.is_alive() for writer in writers):
+    while any(writer.poll() is None for writer in writers):
         assert reader.told().reason is None
-    for writer in writers:
-        writer.join()
 
-    assert [writer.exitcode for writer in writers] == [0] * 4
+    assert [writer.wait() for writer in writers] == [0] * 4
     assert set(reader.told().sections["runs"]) == {f"{who}-{at}" for who in range(4) for at in range(25)}
 
 
