@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DECODING", "Batch", "Ingest"]
 
-DECODING = 4  # goes up when the same bytes give something else than before: indexes of older numbers are read anew
+DECODING = 5  # goes up when the same bytes give something else than before: indexes of older numbers are read anew
 
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
