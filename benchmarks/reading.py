@@ -11,6 +11,7 @@ finished its load cycle. `--scale` makes the logdirs smaller, `--folder` keeps t
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import subprocess
@@ -150,7 +151,8 @@ def sides(path: Path, slow: bool) -> dict[str, Callable[[], Figures]]:
     }
     if slow:
         out[ACCUMULATOR] = lambda: child(ACCUMULATOR, str(path))
-        out[TBPARSE] = lambda: child(TBPARSE, str(path))
+        if importlib.util.find_spec("tbparse"):
+            out[TBPARSE] = lambda: child(TBPARSE, str(path))
     return out
 
 
