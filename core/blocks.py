@@ -27,9 +27,7 @@ U8 = NDArray[np.uint8]
 BYTES: Final = 1 << 20  # of records that are decoded at once: they stay in the processor's cache
 PAIRS: Final = 1 << 15  # records of one template for which it pays to make tables of two bytes
 WINDOW: Final = 8
-WIDE: Final = (
-    8  # records of a template in a row that pay for NumPy's loops in two dimensions; fewer are taken one by one
-)
+WIDE: Final = 8  # records of a template in a row that pay for loops in two dimensions; fewer are taken one by one
 
 Column = Callable[[int, str], NDArray[Any]]
 Known = tuple[Template, Sequence[int]]

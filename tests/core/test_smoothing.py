@@ -105,6 +105,16 @@ def test_it_is_the_plain_loop(kind: Smoother, points: list[tuple[float, int]], w
     np.testing.assert_allclose(smoothed(np.array(values), weight, kind, np.array(x), at), got[at], rtol=1e-9, atol=1e-8)
 
 
+@given(
+    st.lists(st.floats(-1e6, 1e6) | st.just(float("nan")) | st.just(float("inf")), min_size=1, max_size=50),
+    st.floats(0.01, 0.999),
+)
+def test_the_average_is_tensorboards(values: list[float], weight: float) -> None:
+    """The average is TensorBoard's for any values, also around NaN and infinity."""
+    got = smoothed(np.array(values), weight)
+    np.testing.assert_allclose(got, loop("ema", values, weight, [0.0] * len(values)), rtol=1e-9, atol=1e-9)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("uneven", [False, True])
 def test_a_long_series_is_smoothed_as_a_short_one(kind: Smoother, uneven: bool) -> None:
