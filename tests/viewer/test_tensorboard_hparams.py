@@ -177,6 +177,33 @@ def test_the_points_of_a_metric(boards: tuple[Board, Board], session: str, group
     assert len(expected.json()) == 2
 
 
+@pytest.mark.parametrize("form", ["csv", "json", "latex"])
+@pytest.mark.parametrize("visible", [[True] * 30, [False, True, True, False, True], []], ids=["all", "some", "none"])
+def test_the_table_as_a_file(boards: tuple[Board, Board], form: str, visible: list[bool]) -> None:
+    """The download is TensorBoard's, byte for byte but for the order of JSON's blanks."""
+    theirs, ours = boards
+    asked = {"experimentName": "", "allowedStatuses": ALL, "sliceSize": 100, "colParams": [{"hparam": "lr"}]}
+    query = {"request": json.dumps(asked), "format": form, "columnsVisibility": json.dumps(visible)}
+    path = "/data/plugin/hparams/download_data"
+    expected, answer = theirs.ask(path, **query), ours.ask(path, **query)
+
+    assert (answer.status, answer.type.partition(";")[0]) == (expected.status, expected.type.partition(";")[0])
+    if form == "json":
+        assert answer.json() == expected.json()
+    else:
+        assert answer.body == expected.body
+
+
+@pytest.mark.parametrize("query", [{"format": "xls"}, {"columnsVisibility": "["}, {"columnsVisibility": "1"}], ids=str)
+def test_bad_downloads(boards: tuple[Board, Board], query: dict[str, str]) -> None:
+    """A form or a list of columns that is none is refused with a sentence."""
+    _, ours = boards
+    asked = {"request": json.dumps({"sliceSize": 1}), "format": "csv", "columnsVisibility": "[]", **query}
+    answer = ours.ask("/data/plugin/hparams/download_data", **asked)
+    assert answer.status == 400
+    assert answer.body.startswith(b"Invalid argument: ")
+
+
 @pytest.mark.parametrize(
     "question",
     [

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import json
+from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp import web
 
 from ...safety import reads
-from .answers import Asked, answering, json_answer, missing, plain
+from .answers import Asked, answering, invalid, json_answer, missing, plain, text_answer
+from .hparam_tables import FORMATS, table_of, written
 from .questions import Question, question_of
 from .scalars import points
 from .session_groups import session_groups
@@ -35,10 +37,14 @@ def post_experiment(asked: Asked) -> web.Response:
 
 
 def _experiment(context: Context, question: Question) -> web.Response:
+    return json_answer(plain(_announced(context, question)))
+
+
+def _announced(context: Context, question: Question) -> dict[str, Any]:
     found = experiment(context, said_of_runs(context), metrics=question.truth("includeMetrics", True))
     infos: list[dict[str, Any]] = sorted(found["hparamInfos"], key=lambda info: (not info["differs"], info["name"]))
     limit = question.whole("hparamsLimit")
-    return json_answer(plain({**found, "hparamInfos": infos[:limit] if limit > 0 else infos}))
+    return {**found, "hparamInfos": infos[:limit] if limit > 0 else infos}
 
 
 @routes.get("/data/plugin/hparams/session_groups")
@@ -80,3 +86,25 @@ def _metric_evals(asked: Asked) -> web.Response:
     if found is None:
         raise missing(f"there is no scalar of run={run!r}, tag={metric.tag!r}")
     return json_answer(list(zip(*found, strict=True)))
+
+
+@routes.get("/data/plugin/hparams/download_data")
+@answering
+def get_download_data(asked: Asked) -> web.Response:
+    """The session groups that the field `request` asks for as a table: `format` is csv, json or latex."""
+    form, question = asked.needed("format"), question_of(asked)
+    if form not in FORMATS:
+        raise invalid(f"'format' must be one of {', '.join(FORMATS)}, not {form!r}")
+    groups = session_groups(asked.context, question)["sessionGroups"]
+    titles, rows = table_of(_announced(asked.context, question), groups, _visible(asked))
+    return text_answer(written((titles, plain(rows) if form == "json" else rows), form), FORMATS[form])
+
+
+def _visible(asked: Asked) -> list[bool]:
+    try:
+        given: Any = json.loads(asked.needed("columnsVisibility"))
+    except (ValueError, RecursionError):
+        given = None
+    if not isinstance(given, list):
+        raise invalid("'columnsVisibility' must be a list of true and false")
+    return [bool(one) for one in cast("list[Any]", given)]
