@@ -22,7 +22,7 @@ SRC = str(Path(tb.__file__).parents[1])
 def run_python(code: str, *args: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": SRC}
     return subprocess.run(
-        [sys.executable, "-c", code, *args], capture_output=True, text=True, env=environment, timeout=60, check=False
+        [sys.executable, "-c", code, *args], capture_output=True, text=True, env=environment, timeout=300, check=False
     )
 
 
@@ -74,7 +74,7 @@ def test_point_that_comes_behind_close(tmp_path: Path) -> None:
     late = writer._extend  # what add_scalar calls last
     writer.close()
     late(("loss", 1.0, 1, time.time()))
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while len(logged(tmp_path)["loss"]) < 2 and time.monotonic() < deadline:
         time.sleep(0.005)
 
@@ -133,7 +133,7 @@ def test_writers_dropped_anywhere(tmp_path: Path) -> None:
     finally:
         gc.set_threshold(*before)
     gc.collect()
-    deadline = time.monotonic() + 10  # those found in another thread are closed soon
+    deadline = time.monotonic() + 60  # those found in another thread are closed soon
     while any(sink.forsaken for sink in pump.sinks()) and time.monotonic() < deadline:
         time.sleep(0.005)
 
@@ -320,7 +320,7 @@ def test_dropped_in_a_thread_over_a_slow_network(tmp_path: Path) -> None:
             self.arrived = threading.Event()
 
         def wait(self) -> None:
-            self.arrived.wait(30)
+            self.arrived.wait(120)
 
     network = Network()
 
@@ -332,7 +332,7 @@ def test_dropped_in_a_thread_over_a_slow_network(tmp_path: Path) -> None:
     thread.join()
     other = tb.SummaryWriter(tmp_path)
     other.add_scalar("loss", 1.0, 0)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not logged(tmp_path) and time.monotonic() < deadline:
         time.sleep(0.005)
     assert logged(tmp_path) == {"loss": [0]}

@@ -111,7 +111,7 @@ def test_a_run_began_with_its_first_event(tmp_path: Path) -> None:
         (run,) = reader.store.runs()
         assert run.first_wall_time == 5.0
         assert run.began is not None
-        assert abs(run.began - float(name)) < 5.0
+        assert abs(run.began - float(name)) < 120
 
 
 def test_later_words_are_not_kept(tmp_path: Path) -> None:

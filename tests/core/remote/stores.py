@@ -63,9 +63,9 @@ class S3:
         self._open = threading.Event()
         self._open.set()
         self._asked: list[Asked] = []
-        self._counting = threading.Lock()
+        self._counting = threading.Condition()
         self._under_way = 0
-        self._delay = 0.0
+        self._together = 0
         self.port = 0
         self.start()
 
@@ -102,7 +102,10 @@ class S3:
             for asked in self._asked:
                 asked.requests.append((environ["REQUEST_METHOD"], environ["QUERY_STRING"]))
                 asked.most = max(asked.most, self._under_way)
-        time.sleep(self._delay)
+            self._counting.notify_all()
+            if environ["REQUEST_METHOD"] == "GET" and not environ["QUERY_STRING"]:
+                self._counting.wait_for(lambda: self._under_way >= self._together, DEADLINE)
+                self._together = 0
         body = b"".join(self._application(environ, start_response))
         with self._counting:
             self._under_way -= 1
@@ -111,15 +114,15 @@ class S3:
         return [body]
 
     @contextlib.contextmanager
-    def counted(self, delay: float = 0.0) -> Iterator[Asked]:
-        """What is asked meanwhile; each answer takes `delay` seconds longer."""
-        asked, self._delay = Asked(), delay
+    def counted(self, together: int = 0) -> Iterator[Asked]:
+        """What is asked meanwhile; no object is sent before so many requests are under way at once."""
+        asked, self._together = Asked(), together
         self._asked.append(asked)
         try:
             yield asked
         finally:
             self._asked.remove(asked)
-            self._delay = 0.0
+            self._together = 0
 
     def put(self) -> list[str]:
         """Paths that were PUT, as often as they were."""
@@ -161,6 +164,6 @@ def run(code: str, *arguments: str, **environment: str) -> subprocess.CompletedP
         [sys.executable, "-c", code, *arguments],  # a warning would stand in stderr, which every caller wants empty
         capture_output=True,
         text=True,
-        timeout=DEADLINE,
+        timeout=5 * DEADLINE,
         env={**os.environ, **environment},
     )

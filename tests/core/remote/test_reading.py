@@ -244,11 +244,11 @@ class TestS3:
         server, bucket = s3
         fs = system()
         fs.pipe({f"{bucket}/run/events.out.tfevents.{i:03d}": event_file(tmp_path, range(i, i + 1)) for i in range(64)})
-        with server.counted(delay=0.02) as asked:
+        with server.counted(together=5) as asked:
             logdir = tb.read(bucket)
 
         assert asked.gets() == 64
-        assert asked.together() > 4
+        assert asked.together() >= 5
         assert steps(logdir) == list(range(64))
 
     def test_a_replaced_object(self, s3: tuple[S3, str], tmp_path: Path) -> None:
