@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import logging
-import shlex
+import importlib
 import signal
 import sys
 import threading
 import warnings
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tallyboard import __version__
 
 from .options import add_arguments, options_of
+from .porch import Porch
 from .ports import PortInUse, claim
 
 if TYPE_CHECKING:
@@ -81,33 +81,52 @@ def _run(argv: Sequence[str] | None, epilog: Callable[[], str] | None) -> int:
         return _fail(EXIT_PORT_IN_USE, _port_in_use(taken, options))
     except OSError as refused:
         return _fail(EXIT_USAGE, f"cannot listen on port {options.port}: {refused.strerror}")
-    with listener:
-        try:
-            from .serving import serve  # here, so that --help and --version work without aiohttp
-        except ModuleNotFoundError as missing:
-            if missing.name != "aiohttp":
-                raise
-            return _fail(EXIT_NO_AIOHTTP, "the viewer needs aiohttp:\n    pip install 'tallyboard[viewer]'")
-        logging.basicConfig(level=logging.WARNING, format="tallyboard: %(message)s")
-        serving = serve(
-            listener,
-            options.logdirs,
-            lambda: _announce(listener, options),
-            logdir=options.logdir,
-            title=options.title,
-            access=options.access,
-            prefix=options.prefix,
-            tls=options.tls,
-            cache=options.cache,
-            sidecar=options.sidecar,
-            reload_interval=options.reload_interval,
-            samples=options.samples,
-            allow_delete=options.allow_delete,
-        )
-        with warnings.catch_warnings():
-            warnings.showwarning = _say
-            asyncio.run(serving)
+    # With TLS nothing can be said before the server is there.
+    with listener, Porch(listener, options.access, options.prefix) if options.tls is None else nullcontext() as porch:
+        return _serve(listener, porch, options)
+
+
+def _serve(listener: socket.socket, porch: Porch | None, options: Options) -> int:
+    # Here, so that --help and --version work without aiohttp, and that the porch is there before all that takes long.
+    # No daemon: an early end waits for it, rather than stopping it amid a library's own start.
+    threading.Thread(target=_load_reading, name="tallyboard-loading").start()
+    try:
+        from .serving import serve
+    except ModuleNotFoundError as missing:
+        if missing.name != "aiohttp":
+            raise
+        return _fail(EXIT_NO_AIOHTTP, "the viewer needs aiohttp:\n    pip install 'tallyboard[viewer]'")
+    import asyncio
+    import logging
+
+    logging.basicConfig(level=logging.WARNING, format="tallyboard: %(message)s")
+    serving = serve(
+        listener,
+        options.logdirs,
+        lambda: _announce(listener, options),
+        porch=porch,
+        logdir=options.logdir,
+        title=options.title,
+        access=options.access,
+        prefix=options.prefix,
+        tls=options.tls,
+        cache=options.cache,
+        sidecar=options.sidecar,
+        reload_interval=options.reload_interval,
+        samples=options.samples,
+        allow_delete=options.allow_delete,
+    )
+    with warnings.catch_warnings():
+        warnings.showwarning = _say
+        asyncio.run(serving)
     return EXIT_OK
+
+
+def _load_reading() -> None:
+    """The reader's half of what has to be loaded; much of either half is waiting, for files and certificates."""
+    with suppress(ImportError):  # raised again where it is needed
+        for name in ("store", "reader", "follow", "index"):
+            importlib.import_module(f"tallyboard.core.{name}")
 
 
 def _say(message: Warning | str, *_: object) -> None:
@@ -129,6 +148,8 @@ def _inspect(arguments: tuple[str, ...]) -> int:
 
 
 def _port_in_use(taken: PortInUse, options: Options) -> str:
+    import shlex
+
     where = " --bind_all" if not options.host else f" --host {options.host}" if options.host != "localhost" else ""
     again = f"{_command()} {shlex.join(options.given)}{where} --port {taken.next_free}"
     if not taken.next_free:

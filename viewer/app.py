@@ -17,6 +17,7 @@ from .access import Access
 from .context import CONTEXT, Context
 from .live import Hub
 from .packing import packing
+from .page import STATIC
 from .records import Records
 from .safety import MAX_BODY, add_headers, guard
 from .sidecar import Sidecar
@@ -38,7 +39,7 @@ def make_app(
     *,
     logdir: str,
     title: str = "tallyboard",
-    static: Path = assets.STATIC,
+    static: Path = STATIC,
     keep_alive: float = 15.0,
     access: Access | None = None,
     prefix: str = "",

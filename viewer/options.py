@@ -7,7 +7,6 @@ import os
 import re
 import secrets
 import socket
-import ssl
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from .logdirs import Logdir, checked, from_spec, is_spec, named
 from .ports import is_loopback
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Mapping, Sequence
 
 __all__ = ["DEFAULT_PORT", "TOKEN", "Options", "add_arguments", "options_of"]
@@ -277,6 +277,8 @@ def _tls(parser: argparse.ArgumentParser, certificate: str | None, key: str | No
         if key is not None:
             parser.error("--keyfile needs --certfile, the certificate that the key belongs to")
         return None
+    import ssl  # few need it here, and the others start sooner
+
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
         context.load_cert_chain(certificate, key, password=lambda: parser.error("the private key is encrypted"))

@@ -26,34 +26,11 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from .access import Access
+from .page import headers_for
 from .responses import error
 
 MAX_BODY = 1 << 20
 """Most bytes a request's body may have."""
-
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'self'",
-        "script-src 'self'",
-        "worker-src 'self'",  # holds the one stream of news for all tabs
-        "style-src 'self' 'unsafe-inline'",  # the page sets colours and sizes of elements from data
-        "img-src 'self' data: blob:",
-        "connect-src 'self'",
-        "object-src 'none'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'self'",
-    )
-)
-
-HEADERS = {
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "SAMEORIGIN",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-}
 
 _READ_ONLY = ("GET", "HEAD")
 
@@ -223,10 +200,7 @@ def _explain(request: web.Request, raised: web.HTTPException) -> web.StreamRespo
 
 def add_headers(access: Access) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
     """Make the `on_response_prepare` signal that puts the security headers on every answer, streams included."""
-    headers = dict(HEADERS)
-    if access.frames:  # the older header can name no origin; browsers that know the policy pass it over
-        del headers["X-Frame-Options"]
-        headers["Content-Security-Policy"] = " ".join((CONTENT_SECURITY_POLICY, *access.frames))
+    headers = headers_for(access)
 
     async def added(_request: web.Request, response: web.StreamResponse) -> None:
         response.headers.update(headers)

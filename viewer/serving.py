@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from .indexing import Poller
     from .logdirs import Logdir
+    from .porch import Porch
 
 _PATIENCE = 0.25
 """Seconds an answer under way may take to finish once the server is asked to stop."""
@@ -38,6 +39,7 @@ async def serve(
     logdirs: Sequence[Logdir],
     announce: Callable[[], None],
     *,
+    porch: Porch | None = None,
     tls: ssl.SSLContext | None = None,
     cache: str | None = None,
     reload_interval: float | None = None,
@@ -49,6 +51,7 @@ async def serve(
         listener: bound and listening; closed at the end.
         logdirs: need not exist yet.
         announce: called once connections are answered.
+        porch: answers until now, and has connections to give over.
         tls: speaks HTTPS with this; None speaks HTTP.
         cache: the directory of the index, see `cache_folder`.
         reload_interval: seconds between two looks, 0 for one alone; None to hear of what happens.
@@ -80,6 +83,7 @@ async def serve(
     _on_signals(stopping.set)
     try:
         await runner.setup()
+        await _take_over(runner, porch)
         await web.SockSite(runner, listener, ssl_context=tls).start()
         announce()
         for indexing in indexings:
@@ -91,6 +95,18 @@ async def serve(
             indexing.stop(0)
         for indexing in indexings:
             indexing.stop(_FAREWELL / len(indexings))
+
+
+async def _take_over(runner: web.AppRunner, porch: Porch | None) -> None:
+    """Goes on with the connections that were made before the server was there."""
+    if porch is None or runner.server is None:
+        return
+    loop = asyncio.get_running_loop()
+    for guest in porch.leave():
+        try:
+            await loop.connect_accepted_socket(runner.server, guest)
+        except OSError:  # it is gone
+            guest.close()
 
 
 def _open_reader(

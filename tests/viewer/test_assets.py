@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tallyboard.viewer.assets import CONTENT_TYPES, locate
+from tallyboard.viewer.page import CONTENT_TYPES, locate
 
 
 @pytest.fixture

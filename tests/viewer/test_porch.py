@@ -1,0 +1,249 @@
+"""The page before the server is there: its files at once, everything else later, and nothing lost between."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tallyboard.viewer.access import Access
+from tallyboard.viewer.porch import Porch
+from tallyboard.viewer.ports import claim, next_free
+
+DEADLINE = 20.0
+
+Opened = Callable[..., Porch]
+
+
+@pytest.fixture
+def static(tmp_path: Path) -> Path:
+    root = tmp_path / "static"
+    (root / "assets").mkdir(parents=True)
+    (root / "index.html").write_text("<!doctype html><title>tallyboard</title>")
+    (root / "icon.svg").write_text("<svg/>")
+    (root / "assets" / "index-Bx_1-Yz0.js").write_bytes(b"export {};" * 1000)
+    (root / "assets" / "theme.js").write_bytes(b"1;")
+    (root / "assets" / "notes.py").write_bytes(b"secret")
+    (root / "assets" / "deep").mkdir()
+    (root / "assets" / "deep" / "x.css").write_text("a{}")
+    (tmp_path / "secret.js").write_text("secret")
+    return root
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with claim(0) as listening:
+        yield listening
+
+
+@pytest.fixture
+def porch(listener: socket.socket, static: Path) -> Iterator[Opened]:
+    opened: list[Porch] = []
+
+    def start(access: Access | None = None, prefix: str = "") -> Porch:
+        opened.append(Porch(listener, access or Access(), prefix, static))
+        return opened[-1].__enter__()
+
+    yield start
+    for each in opened:
+        each.__exit__()
+
+
+def connected(listener: socket.socket) -> socket.socket:
+    peer = socket.create_connection(listener.getsockname(), timeout=DEADLINE)
+    peer.settimeout(DEADLINE)
+    return peer
+
+
+def asked(peer: socket.socket, request: bytes) -> tuple[int, dict[str, str], bytes]:
+    peer.sendall(request)
+    answer = http.client.HTTPResponse(peer)
+    answer.begin()
+    return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
+
+
+@pytest.mark.parametrize("frames", [(), ("https://hub.example",)])
+@pytest.mark.parametrize("prefix", ["", "/board"])
+@pytest.mark.parametrize(
+    "path", ["/", "/?runs=a%20b", "/index.html", "/icon.svg", "/assets/index-Bx_1-Yz0.js", "/assets/theme.js",
+             "/assets/deep/x.css"]
+)  # fmt: skip
+def test_it_answers_as_the_server_does(
+    porch: Opened, listener: socket.socket, serve: Any, store: Any, static: Path, path: str, prefix: str, frames: Any
+) -> None:
+    """Status, body, ETag, caching, type and every safety header of a file are the server's own."""
+    access = Access(frames=frames)
+    porch(access, prefix)
+    wanted = serve(store, static=static, access=access, prefix=prefix).get(f"{prefix}{path}")
+
+    with connected(listener) as peer:
+        status, headers, body = asked(peer, b"GET %b HTTP/1.1\r\nHost: localhost\r\n\r\n" % f"{prefix}{path}".encode())
+
+    assert (status, body) == (wanted.status, wanted.body)
+    assert status == 200
+    for name in ("date", "server", "vary"):
+        wanted.headers.pop(name, None)
+    assert {name: headers[name] for name in wanted.headers} == wanted.headers
+    assert set(headers) - set(wanted.headers) == {"date", "vary"}
+
+
+PAGE = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"GET /api/runs HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET /data/logdir HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n",
+        b"HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\n folded\r\n\r\n",
+        b"GET / HTTP/1.1\nHost: localhost\n\n",
+        b"GET / HTTP/1.1\r\nHost: local",
+        b"GET /nothing.js HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET /deep/x.css HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET /assets/notes.py HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET /assets/../../secret.js HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET /assets/%2e%2e/theme.js HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET //secret.js HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET http://localhost/ HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nCookie: " + b"x" * 9000 + b"\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00",
+        b"\x00",
+    ],
+    ids=lambda request: repr(request[:60]),
+)
+def test_everything_else_is_left_whole_for_the_server(
+    porch: Opened, listener: socket.socket, request_bytes: bytes
+) -> None:
+    """What is no plain question for a file gets no answer here, and none of its bytes is taken."""
+    opened = porch()
+    with connected(listener) as first, connected(listener) as second:
+        first.sendall(request_bytes)
+        assert asked(second, PAGE)[0] == 200  # the first had its turn before, or has it at the same one
+
+        guests = {guest.getpeername(): guest for guest in opened.leave()}
+
+        left = guests[first.getsockname()]
+        assert left.recv(20_000) == request_bytes
+        left.close()
+        assert first.recv(1) == b""  # nothing had been sent
+        guests[second.getsockname()].close()
+
+
+def test_a_connection_is_kept_and_given_over(porch: Opened, listener: socket.socket) -> None:
+    """Several files come over one connection; of requests sent together, those for data stay behind the answers."""
+    opened = porch()
+    data = b"GET /api/runs HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with connected(listener) as peer:
+        assert asked(peer, PAGE)[0] == 200
+        assert asked(peer, PAGE.replace(b"/ ", b"/icon.svg "))[2] == b"<svg/>"
+        assert asked(peer, PAGE + data)[0] == 200
+
+        (guest,) = opened.leave()
+        with guest:
+            assert guest.recv(1000) == data
+
+
+def test_clients_that_leave_or_do_not_read_hold_up_nobody(porch: Opened, listener: socket.socket, static: Path) -> None:
+    """One that hangs up is forgotten; one that does not take its answer keeps the next waiting for a moment only."""
+    with (static / "assets" / "large.js").open("wb") as large:
+        large.truncate(40_000_000)
+    opened = porch()
+    connected(listener).close()
+    with connected(listener) as stuck, connected(listener) as next_one:
+        stuck.sendall(b"GET /assets/large.js HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert stuck.recv(12) == b"HTTP/1.1 200"
+        assert asked(next_one, PAGE)[0] == 200
+        (guest,) = opened.leave()
+        assert guest.getpeername() == next_one.getsockname()
+        guest.close()
+
+
+# Loading the server waits for a file, as if the machine were slow; the page is the test's own.
+SLOW = """
+import os, pathlib, sys, time
+from tallyboard.viewer import page
+page.STATIC = pathlib.Path("static")
+class Gate:
+    def find_spec(self, name, path=None, target=None):
+        while name == "aiohttp" and not os.path.exists("go"):
+            time.sleep(0.01)
+sys.meta_path.insert(0, Gate())
+from tallyboard.viewer.__main__ import main
+sys.exit(main())
+"""
+
+
+@pytest.fixture
+def slow(command: Any, until: Any, static: Path) -> tuple[Any, Callable[[], socket.socket]]:
+    """A viewer that waits for the file `go`, and what connects to it."""
+    port = next_free(20_000 + os.getpid() % 20_000)
+
+    def reached() -> socket.socket | None:
+        try:
+            return socket.create_connection(("127.0.0.1", port), timeout=DEADLINE)
+        except ConnectionRefusedError:
+            return None
+
+    return command("--logdir", "runs", "--port", str(port), program=("-c", SLOW)), lambda: until(reached)
+
+
+def answer_to(peer: socket.socket) -> int:
+    answer = http.client.HTTPResponse(peer)
+    answer.begin()
+    answer.read()
+    return answer.status
+
+
+def test_connections_go_on_with_the_server(slow: Any, tmp_path: Path) -> None:
+    """Before aiohttp is loaded the page comes; questions asked meanwhile are answered after, checks and all."""
+    viewer, reach = slow
+    with reach() as page, reach() as data, reach() as foreign:
+        data.sendall(b"GET /api/runs HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        foreign.sendall(b"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n")
+        assert asked(page, PAGE)[0] == 200
+
+        (tmp_path / "go").touch()
+
+        viewer.wait_for_line()
+        assert (answer_to(data), answer_to(foreign)) == (200, 403)
+        assert asked(page, b"GET /api/runs HTTP/1.1\r\nHost: localhost\r\n\r\n")[0] == 200
+    viewer.process.send_signal(signal.SIGTERM)
+    assert viewer.finish() == (0, "", "")
+
+
+def test_whoever_needs_a_token_waits_for_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    """With a token nothing is said before the server is there, which asks for it."""
+    monkeypatch.setenv("TALLYBOARD_TOKEN", "a-secret-of-the-viewer")
+    viewer, reach = request.getfixturevalue("slow")
+    with reach() as page:
+        page.sendall(PAGE)
+        (tmp_path / "go").touch()
+        assert answer_to(page) == 401
+    viewer.process.send_signal(signal.SIGTERM)
+    assert viewer.finish()[0] == 0
+
+
+def test_it_ends_at_once_while_the_server_is_loading(slow: Any) -> None:
+    """SIGTERM before the server is there ends the command with 0, though a page is open."""
+    viewer, reach = slow
+    with reach():
+        viewer.process.send_signal(signal.SIGTERM)
+        assert viewer.finish() == (0, "", "")
