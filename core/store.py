@@ -56,11 +56,13 @@ class Changes:
         structure: runs, tags, warnings or the state changed, or a series started anew.
         series: scalar series that changed: run, tag, number of points now, generation; None when there are too many
             to name or the version is too old, so that all must be taken as changed.
+        others: whether series of other plugins changed, which are not named; where `series` is None they may have, too.
     """
 
     version: int
     structure: bool
     series: list[tuple[str, str, int, int]] | None
+    others: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,7 @@ class _Publication:
     version: int
     structure: bool
     series: list[tuple[str, str, int, int]] | None
+    others: bool
 
 
 class Store:
@@ -380,6 +383,7 @@ class Store:
         named = None
         if len(tracks) <= self.NAMED_MAX and not self._unnamed:
             named = [(run, tag, track.count, track.generation) for (run, tag), track in self._touched.items()]
+        others = bool(self._touched_blobs)
         for track in (*tracks, *self._touched_blobs):
             track.publish()
         if self.state != "ready" or loaded:
@@ -391,7 +395,7 @@ class Store:
         self._touched.clear()
         self._touched_blobs = []
         self._unnamed = False
-        self._history.append(_Publication(self.version, self._structure, named))
+        self._history.append(_Publication(self.version, self._structure, named, others))
         self._names_remembered += len(named or ())
         while len(self._history) > self.REMEMBERED or self._names_remembered > self.NAMES_REMEMBERED:
             self._names_remembered -= len(self._history.popleft().series or ())
@@ -542,7 +546,8 @@ class Store:
         if latest is not None and len(latest) > self.NAMED_MAX:
             latest = None
         series = None if latest is None else list(latest.values())
-        return Changes(version, any(publication.structure for publication in recent), series)
+        structure = any(publication.structure for publication in recent)
+        return Changes(version, structure, series, any(publication.others for publication in recent))
 
 
 _NUMBER = re.compile(r"(0\.\d+|\d+)")

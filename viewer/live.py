@@ -148,7 +148,8 @@ class Hub:
         series = None
         if changes.series is not None:  # a generation is said where there is one: few runs are ever restarted
             series = [change if change[3] else change[:3] for change in changes.series]
-        return {"version": changes.version, "structure": changes.structure, "series": series, **sidecar}
+        others = {"others": True} if changes.others else {}
+        return {"version": changes.version, "structure": changes.structure, "series": series, **others, **sidecar}
 
 
 def _event(name: str, number: str, data: dict[str, Any]) -> bytes:

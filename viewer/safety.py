@@ -199,10 +199,14 @@ def _explain(request: web.Request, raised: web.HTTPException) -> web.StreamRespo
 
 
 def add_headers(access: Access) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
-    """Make the `on_response_prepare` signal that puts the security headers on every answer, streams included."""
+    """Make the `on_response_prepare` signal that puts the security headers on every answer, streams included.
+
+    An answer that has a policy of its own keeps it: what came from a training is under a stricter one.
+    """
     headers = headers_for(access)
 
     async def added(_request: web.Request, response: web.StreamResponse) -> None:
-        response.headers.update(headers)
+        for name, value in headers.items():
+            response.headers.setdefault(name, value)
 
     return added

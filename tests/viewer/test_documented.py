@@ -25,7 +25,9 @@ ROUTES = sorted(
 )
 PAGES = "\n".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("viewer*.md")))
 SOURCES = {
-    path.name: path.read_text(encoding="utf-8")
+    path.name if path.name not in ("about.ts", "settings.ts") else f"{path.parent.name}/{path.name}": path.read_text(
+        encoding="utf-8"
+    )
     for path in sorted((ROOT / "viewer" / "web" / "src").rglob("*"))
     if path.suffix in (".ts", ".svelte")
 }
@@ -34,6 +36,11 @@ KEYS = sorted(
     for source in SOURCES.values()
     for listed in re.findall(r'\bkeys: \[((?:"[^"]*"(?:, )?)+)\]', source)
     for key in re.findall(r'"([^"]+)"', listed)
+) + sorted(
+    f"g {key}"
+    for name, source in SOURCES.items()
+    if name.endswith("/about.ts")
+    for key in re.findall(r'\bkey: "(.)"', source)
 )
 SETTINGS = sorted(
     {

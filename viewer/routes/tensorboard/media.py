@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from ...values import SIZES
 from .answers import Asked, answering, data_answer, invalid, json_answer, missing
 from .values import Key, blob, head, names, steps
 
@@ -15,12 +16,9 @@ if TYPE_CHECKING:
 
     from ...context import Context
 
-__all__ = ["SIZES", "picture"]
+__all__ = ["picture"]
 
 routes = web.RouteTableDef()
-
-SIZES: Final = 2
-"""Blobs in front of a step's pictures: its width and height."""
 
 _PICTURES: Final = {
     b"\x89PNG\r\n\x1a\n": "image/png",

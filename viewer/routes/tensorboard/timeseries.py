@@ -9,9 +9,10 @@ from aiohttp import web
 
 from ...safe_html import from_markdown
 from ...safety import reads
+from ...values import SIZES
 from .answers import Asked, answering, invalid, json_answer, plain
 from .histograms import rows_of
-from .media import SIZES, picture
+from .media import picture
 from .scalars import names_of, points
 from .values import Key, head, most_blobs, steps
 

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from tallyboard.core.errors import CorruptRecord
 from tallyboard.core.unpack import Found, array_of, histogram
-from tallyboard.core.wire import decode_event
 
 from ...safe_html import from_markdown
+from ...values import blobs_in, read_value
 from .answers import invalid, missing, sampled
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ __all__ = [
     "Key",
     "Value",
     "blob",
-    "blobs_in",
     "head",
     "latest",
     "most_blobs",
@@ -145,7 +144,7 @@ def most_blobs(context: Context, plugin: str, run: str, tag: str) -> int:
 def _head(fetch: Callable[[BlobRef], bytes], ref: BlobRef, tag: str, wall_time: float) -> Head:
     """Looked up by time too: another file may have taken the place of the one that was there."""
     del wall_time
-    message = _message(fetch, ref, tag)
+    message = read_value(fetch, ref, tag)
     about = message.metadata
     older = message.WhichOneof("value") != "tensor"
     return Head(
@@ -154,13 +153,6 @@ def _head(fetch: Callable[[BlobRef], bytes], ref: BlobRef, tag: str, wall_time: 
         about.plugin_data.content,
         len(blobs_in(message)),
     )
-
-
-def _message(fetch: Callable[[BlobRef], bytes], ref: BlobRef, tag: str) -> pb.Summary.Value:
-    for value in decode_event(fetch(ref)).summary.value:
-        if value.tag == tag:
-            return value
-    raise CorruptRecord(f"{ref.path}: the record at {ref.offset} has no value of the tag {tag!r} any more")
 
 
 def values(context: Context, plugin: str, run: str, tag: str, limited_as: str = "") -> list[Value] | None:
@@ -177,7 +169,7 @@ def values(context: Context, plugin: str, run: str, tag: str, limited_as: str = 
     found: list[Value] = []
     for at in chosen:
         try:
-            message = _message(context.fetch, stored.ref[at], tag)
+            message = read_value(context.fetch, stored.ref[at], tag)
         except CorruptRecord:
             continue
         found.append(Value(int(stored.step[at]), float(stored.wall_time[at]), message))
@@ -190,7 +182,7 @@ def latest(context: Context, plugin: str, run: str, tag: str) -> Value | None:
     if stored is None:
         return None
     try:
-        message = _message(context.fetch, stored.ref[-1], tag)
+        message = read_value(context.fetch, stored.ref[-1], tag)
     except CorruptRecord:
         return None
     return Value(int(stored.step[-1]), float(stored.wall_time[-1]), message)
@@ -230,23 +222,10 @@ def blob(context: Context, text: str, plugin: str) -> bytes:
         at = np.flatnonzero(stored.step == key.step).tolist()
     if stored is None or not at:
         raise missing(f"there is no such blob in {plugin}")
-    blobs = blobs_in(_message(context.fetch, stored.ref[at[0]], key.tag))
+    blobs = blobs_in(read_value(context.fetch, stored.ref[at[0]], key.tag))
     if not 0 <= key.place < len(blobs):
         raise missing(f"the value has {len(blobs)} blobs, and none of index {key.place}")
     return blobs[key.place]
-
-
-def blobs_in(message: pb.Summary.Value) -> list[bytes]:
-    """The blobs of a value: of pictures width and height first, as text."""
-    kind = message.WhichOneof("value")
-    if kind == "image":
-        image = message.image
-        return [str(image.width).encode(), str(image.height).encode(), image.encoded_image_string]
-    if kind == "audio":
-        return [message.audio.encoded_audio_string]
-    strings = list(message.tensor.string_val)
-    shape = [dim.size for dim in message.tensor.tensor_shape.dim]
-    return strings[:: max(1, shape[1])] if len(shape) == 2 else strings  # older sounds have a label each
 
 
 def tensor_in(message: pb.Summary.Value) -> NDArray[Any]:

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import { arrange, between, type Measures } from "../src/dash/scalars/arrange";
-import { groupTags, titleIn, type Grouping } from "../src/dash/scalars/groups";
-import { pinCodec, spelled } from "../src/dash/scalars/pins";
+import { arrange, between, type Measures } from "../src/cards/arrange";
+import { groupTags, titleIn, type Grouping } from "../src/cards/groups";
+import { pinCodec, spelled } from "../src/cards/pins";
 
 const named = (tags: string[], by?: Grouping): [string, string[]][] => groupTags(tags, by).map(({ name, tags }) => [name, tags]);
 

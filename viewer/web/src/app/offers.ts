@@ -1,6 +1,5 @@
 import { actions } from "./actions";
 import type { App } from "./context";
-import { DASHBOARDS } from "./dashboards";
 import { goToTag } from "./seek";
 import { settings, type Setting } from "./setting.svelte";
 import { AXES, RISES } from "./url";
@@ -26,7 +25,6 @@ export function offers(app: App): Offer[] {
     ...actions.all
       .filter(({ when }) => when?.() ?? true)
       .map(({ does, group, run, keys }) => offer(group, does, run, keys)),
-    ...DASHBOARDS.map(({ id, title }) => offer("dashboard", title, () => (view.dash = id))),
     ...app.views.list.map(({ name }) => offer("view", name, () => app.views.apply(name))),
     ...choices(app),
     ...settings.all.flatMap(settingOffers),

@@ -26,9 +26,9 @@ export interface Index {
   /** Whether anything may be changed through the server; absent, as before the first answer, means no. */
   writable?: boolean;
   runs: Run[];
-  series: { scalars?: Counted };
+  series: Partial<Record<string, Counted>>;
   /** The same of series of which a restart voided every point; absent where there are none. */
-  voided?: { scalars?: Counted };
+  voided?: Partial<Record<string, Counted>>;
 }
 
 /** By tag: runs and how many points. */

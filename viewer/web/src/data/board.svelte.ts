@@ -46,16 +46,7 @@ export class Board {
   /** Whether points that a restart voided are wanted. */
   everything = $state(false);
   /** The scalar tags and which runs have them. */
-  readonly scalars = $derived.by(() => {
-    const found = new Map<string, string[]>();
-    const { series, voided } = this.#index;
-    for (const counted of [series.scalars, this.everything ? voided?.scalars : undefined]) {
-      for (const [tag, runs] of Object.entries(counted ?? {})) {
-        found.set(tag, [...(found.get(tag) ?? []), ...runs.map(([run]) => this.runs[run].name)]);
-      }
-    }
-    return found;
-  });
+  readonly scalars = $derived(this.tags("scalars"));
 
   /** Changes when a training laid out other charts, or when there are other tags for them; empty where none did. */
   readonly laidOut = $derived.by(() => {
@@ -67,6 +58,27 @@ export class Board {
   readonly restarted = $derived(
     !!this.#index.voided?.scalars || Object.values(this.#index.series.scalars ?? {}).some((runs) => runs.some(([, , generation = 0]) => generation > 0)),
   );
+
+  /** A plugin's tags and which runs have them; those of other plugins than scalars are known by `values`, too. */
+  tags(plugin: string): ReadonlyMap<string, string[]> {
+    const found = new Map<string, string[]>();
+    const { series, voided } = this.#index;
+    for (const counted of [series[plugin], this.everything ? voided?.[plugin] : undefined]) {
+      for (const [tag, runs] of Object.entries(counted ?? {})) {
+        found.set(tag, [...(found.get(tag) ?? []), ...runs.map(([run]) => this.runs[run].name)]);
+      }
+    }
+    return found;
+  }
+
+  /** Whether any run has something of these plugins. */
+  has(plugins: readonly string[]): boolean {
+    const { series } = this.#index;
+    return plugins.some((plugin) => Object.keys(series[plugin] ?? {}).length > 0);
+  }
+
+  /** Goes up when values of other plugins than scalars may have come or gone. */
+  others = $state(0);
 
   #version = -1;
   #fetching = false;
@@ -111,6 +123,7 @@ export class Board {
     this.#holding = this.phase === "ready" && index.state === "loading" && index.logdir === this.logdir;
     this.#take(index);
     if (!this.#holding) this.series.doubtAll();
+    this.others++;
     this.facts.ask();
     this.metrics.hear();
     this.sidecar.hear();
@@ -133,6 +146,7 @@ export class Board {
     if (this.pause.on) return this.pause.hold(change, (tag, run) => this.series.known(tag, run));
     this.#version = Math.max(this.#version, change.version);
     if (!this.#holding) for (const news of change.series ?? []) this.series.note(...news);
+    if (change.others || change.series === null) this.others++;
     if (change.structure || change.series === null) void this.#refresh();
     if (change.structure || change.series?.length !== 0) this.facts.ask();
     this.metrics.hear(change);

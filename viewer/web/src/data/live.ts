@@ -5,6 +5,8 @@ export interface Change {
   structure: boolean;
   /** Null: too much or too old to list, so anything may have changed. */
   series: [run: string, tag: string, total: number, generation?: number][] | null;
+  /** Whether series of other plugins than scalars changed; they may have, too, where `series` is null. */
+  others?: boolean;
   /** The version that notes have now, where it may be news. */
   sidecar?: number;
 }

@@ -1,6 +1,6 @@
 import { checked } from "../../data/api";
 import { DASHES } from "./charts.svelte";
-import type { Group } from "./groups";
+import type { Group } from "../../cards/groups";
 import type { Part } from "./lines";
 
 interface Margin {

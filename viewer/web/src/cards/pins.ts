@@ -1,4 +1,4 @@
-import type { Codec } from "../../app/setting.svelte";
+import type { Codec } from "../app/setting.svelte";
 
 /** Longer than this, a list of pins is kept by the browser, and the address holds only its mark. */
 const LONGEST = 1_500;

@@ -1,4 +1,4 @@
-import { naturally, sortNaturally } from "../../data/order";
+import { naturally, sortNaturally } from "../data/order";
 
 export interface Group {
   /** What the address calls it when it is folded. */
