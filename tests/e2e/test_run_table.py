@@ -306,6 +306,7 @@ def test_a_menu_keeps_what_people_say_of_runs(four: Path, open_page: Callable[..
     loss.wait(runs=1)
     page.get_by_label("Filter runs").fill("")
     loss.wait(runs=3)
+    page.wait_for_function("() => !location.hash.includes('runs=')")  # it follows a moment behind the picture
 
     page.reload()
     loss.wait(runs=3)
