@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PATIENCE", "TookTooLong", "matching"]
 
-PATIENCE: Final = 2.0
-"""Seconds that a search may take."""
+PATIENCE: Final = 5.0
+"""Seconds that a search may take, the start of its process among them."""
 
 LENGTH_MAX: Final = 10_000
 """Characters that an expression may have."""

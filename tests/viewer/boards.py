@@ -87,7 +87,7 @@ def started(line: list[str], pattern: str) -> tuple[subprocess.Popen[str], Board
 
 def ended(process: subprocess.Popen[str]) -> None:
     process.terminate()
-    process.wait(30)
+    process.wait(DEADLINE)
     if process.stdout is not None:
         process.stdout.close()
 

@@ -26,7 +26,8 @@ from aiohttp import web
 from tallyboard.core.store import Store
 from tallyboard.viewer.app import make_app
 
-DEADLINE = 20.0
+DEADLINE = 60.0
+"""Seconds any wait may take: far more than any needs, on a machine however slow and busy."""
 
 
 def put(

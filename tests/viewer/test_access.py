@@ -201,7 +201,7 @@ def test_everything_lies_below_the_prefix(serve: Any, store: Any, page: Path) ->
     assert served.get("/a/board/api/runs", Sec_Fetch_Site="cross-site").status == 403
     assert served.get("/a/board/api/runs", Host="evil.example").status == 403
     assert "default-src 'self'" in served.get("/a/board/").headers["content-security-policy"]
-    stream = http.client.HTTPConnection("127.0.0.1", served.port, timeout=20)
+    stream = http.client.HTTPConnection("127.0.0.1", served.port, timeout=60)
     stream.request("GET", "/a/board/api/live")
     assert stream.getresponse().read(13) == b"event: hello\n"
     stream.close()
@@ -246,7 +246,7 @@ def started(command: Callable[..., Any], *arguments: str) -> tuple[Any, str, int
 
 
 def ask(port: int, path: str, host: str = "127.0.0.1", **headers: str) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection(host, port, timeout=20)
+    connection = http.client.HTTPConnection(host, port, timeout=60)
     try:
         connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
@@ -300,7 +300,7 @@ def test_https(command: Callable[..., Any], tmp_path: Path) -> None:
     _, address, port = started(command, "--certfile", "both.pem", "--host", "localhost", "--path_prefix", "board/")
     context = ssl.create_default_context()
     authority.configure_trust(context)
-    connection = http.client.HTTPSConnection("localhost", port, timeout=20, context=context)
+    connection = http.client.HTTPSConnection("localhost", port, timeout=60, context=context)
 
     assert address == f"https://localhost:{port}/board/"
     headers = {"Content-Type": "application/json", "Origin": f"https://localhost:{port}"}
@@ -377,7 +377,7 @@ def test_what_is_loopback() -> None:
 def test_every_address_of_the_machine_is_claimed_once() -> None:
     """A port claimed everywhere is reached through loopback of either kind."""
     with claim(0, "") as listener:
-        socket.create_connection(("127.0.0.1", listener.getsockname()[1]), timeout=20).close()
+        socket.create_connection(("127.0.0.1", listener.getsockname()[1]), timeout=60).close()
 
 
 def test_handlers_see_no_aiohttp_guard_twice(serve: Any, store: Any) -> None:

@@ -161,10 +161,10 @@ def test_a_real_kernel_shows_it_and_takes_it_along(logdir: Path) -> None:
     cells = ["%load_ext tallyboard\n%tallyboard --logdir runs --port 0", ask]
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     place = {"metadata": {"path": str(logdir.parent)}}
-    nbclient.NotebookClient(book, timeout=60, kernel_name="python3", resources=place).execute()
+    nbclient.NotebookClient(book, timeout=300, startup_timeout=300, kernel_name="python3", resources=place).execute()
     port = int(book.cells[1].outputs[0]["data"]["text/plain"])
     shown = book.cells[0].outputs[0]["data"]
     assert f'<iframe src="http://localhost:{port}/"' in shown["text/html"]
     assert shown["text/plain"] == f"tallyboard at http://localhost:{port}/"
     with pytest.raises(OSError):
-        urllib.request.urlopen(f"http://localhost:{port}/", timeout=5)
+        urllib.request.urlopen(f"http://localhost:{port}/", timeout=60)

@@ -320,7 +320,7 @@ def test_a_bug_in_a_stream_cuts_it(serve: Any, caplog: pytest.LogCaptureFixture)
     store = Late()
     served = serve(store)
     received = b""
-    with socket.create_connection(("127.0.0.1", served.port), timeout=20) as peer:
+    with socket.create_connection(("127.0.0.1", served.port), timeout=60) as peer:
         peer.sendall(b"GET /api/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
         while b"event: hello" not in received:
             received += peer.recv(65536)
