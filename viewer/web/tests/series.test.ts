@@ -227,6 +227,20 @@ describe("the points of series", () => {
     expect(server.asked.map((request) => request.length)).toEqual([2, 1]);
   });
 
+  test("of a chart with many runs are asked for by themselves, so that no chart is drawn in parts", async () => {
+    const server = new Server();
+    const runs = Array.from({ length: 700 }, (_, i) => `r${i}`);
+    for (const run of runs) for (const tag of ["loss", "accuracy"]) server.series.set(`${run} ${tag}`, [1]);
+    const cache = new SeriesCache(server.answer);
+    cache.noteIndex(server.index(), false);
+    const charts = ["loss", "accuracy"].map((tag) => watched(cache, tag, runs));
+    await Promise.all(charts.map(({ next }) => next()));
+    expect(server.asked.map((request) => [request.length, request[0].tag])).toEqual([
+      [700, "loss"],
+      [700, "accuracy"],
+    ]);
+  });
+
   test("are tried again after a refusal, which is told until it is over", async () => {
     vi.useFakeTimers();
     const server = new Server();

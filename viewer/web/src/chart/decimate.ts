@@ -9,12 +9,18 @@ export class Path {
     this.length = 0;
   }
 
-  push(x: number, y: number): void {
-    if (this.length + 2 > this.xy.length) {
+  /** Room for another two points. */
+  reserve(): Float32Array {
+    if (this.length + 4 > this.xy.length) {
       const bigger = new Float32Array(this.xy.length * 2);
       bigger.set(this.xy);
       this.xy = bigger;
     }
+    return this.xy;
+  }
+
+  push(x: number, y: number): void {
+    this.reserve();
     this.xy[this.length++] = x;
     this.xy[this.length++] = y;
   }
@@ -48,17 +54,25 @@ export function decimate(
   out: Path,
 ): void {
   const straight = sx.kind === "linear";
+  const level = sy.kind === "linear";
   const positive = sy.kind === "log";
+  const { r0: left, b0: first, k: across } = sx;
+  const { r0: bottom, b0: least, k: up } = sy;
   let column = NaN;
   let low = 0;
   let high = 0;
-  const place = (i: number): void => {
-    out.push(near(toPixel(sx, x[i] - origin)), near(toPixel(sy, y[i])));
-  };
+  // Written out for what nearly all charts are, as it runs for every point of each: not even a call where none is needed.
   const flush = (): void => {
-    if (Number.isNaN(column)) return;
-    place(Math.min(low, high));
-    if (low !== high) place(Math.max(low, high));
+    if (column !== column) return;
+    const xy = out.reserve();
+    for (let i = low < high ? low : high; ; i = low < high ? high : low) {
+      const away = x[i] - origin;
+      const px = left + ((straight ? away : sx.bend(away)) - first) * across;
+      const py = bottom + ((level ? y[i] : sy.bend(y[i])) - least) * up;
+      xy[out.length++] = px > FAR || px < -FAR ? near(px) : px;
+      xy[out.length++] = py > FAR || py < -FAR ? near(py) : py;
+      if (i >= low && i >= high) return;
+    }
   };
   for (let i = from; i < to; i++) {
     const value = y[i];
@@ -69,8 +83,7 @@ export function decimate(
       continue;
     }
     const away = x[i] - origin;
-    // The one line that runs for every point of every chart: not even a call where none is needed.
-    const at = Math.floor((sx.r0 + ((straight ? away : sx.bend(away)) - sx.b0) * sx.k) / cell);
+    const at = Math.floor((left + ((straight ? away : sx.bend(away)) - first) * across) / cell);
     if (at !== column) {
       flush();
       column = at;

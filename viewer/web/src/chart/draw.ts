@@ -33,7 +33,7 @@ function strokePath(pen: Pen, width: number): void {
   pen.beginPath();
   for (let i = 0; i < length; i += 2) {
     const x = xy[i];
-    if (Number.isNaN(x)) {
+    if (x !== x) {
       first = true;
       continue;
     }
@@ -71,9 +71,9 @@ function ink(pen: Pen, { colour, dash }: Trace, width: number, alpha: number): v
   pen.strokeStyle = pen.fillStyle = colour;
   pen.lineWidth = width;
   pen.globalAlpha = alpha;
-  pen.setLineDash(dash ?? SOLID);
+  if (dash) pen.setLineDash(dash);
   strokePath(pen, width);
-  pen.setLineDash(SOLID);
+  if (dash) pen.setLineDash(SOLID);
   pen.globalAlpha = 1;
 }
 

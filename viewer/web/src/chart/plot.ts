@@ -101,6 +101,8 @@ export class Plot {
   #width = 0;
   #height = 0;
   #ratio = 1;
+  /** Whether anything was ever drawn above the lines. */
+  #covered = false;
   #sx: Scale = linear(0, 1, 0, 1);
   #sy: Scale = linear(0, 1, 1, 0);
 
@@ -122,10 +124,13 @@ export class Plot {
     this.#width = width;
     this.#height = height;
     this.#ratio = ratio;
-    for (const canvas of [this.#base, this.#over]) {
-      canvas.width = Math.round(width * ratio);
-      canvas.height = Math.round(height * ratio);
-    }
+    this.#fit(this.#base);
+    if (this.#covered) this.#fit(this.#over);
+  }
+
+  #fit(canvas: HTMLCanvasElement): void {
+    canvas.width = Math.round(this.#width * this.#ratio);
+    canvas.height = Math.round(this.#height * this.#ratio);
   }
 
   draw(): void {
@@ -137,7 +142,7 @@ export class Plot {
 
   /** The chart as it stands, as a document of its own, by a pen whose code few visits need. */
   svg(title: string, Pen: typeof SvgPen): string {
-    const measuring = context(this.#over);
+    const measuring = context(this.#base);
     const pen = new Pen((text) => measuring.measureText(text));
     const ratio = this.#ratio;
     this.#ratio = 1; // lines of a whole unit, whatever screen it is made on
@@ -307,12 +312,16 @@ export class Plot {
     return within(this.bounds.x, () => extentX(all, this.axis === "step" ? 1 : 0.5));
   }
 
-  /** Redraws what lies above the lines, as `draw` says. */
-  drawOver(draw: (sheet: Sheet) => void): void {
+  /** Redraws what lies above the lines, as `draw` says; without, nothing does. */
+  drawOver(draw: ((sheet: Sheet) => void) | null): void {
+    if (!draw && !this.#covered) return;
+    // Only from the first time on: of many charts few are ever pointed at, and a canvas costs in each frame.
+    if (!this.#covered) this.#fit(this.#over);
+    this.#covered = true;
     const pen = context(this.#over);
     pen.setTransform(this.#ratio, 0, 0, this.#ratio, 0, 0);
     pen.clearRect(0, 0, this.#width, this.#height);
-    draw({ pen, ink: this.#ink, ratio: this.#ratio, sx: this.#sx, sy: this.#sy });
+    draw?.({ pen, ink: this.#ink, ratio: this.#ratio, sx: this.#sx, sy: this.#sy });
   }
 
   /** The zoom that a dragged rectangle asks for, or null where numbers are too coarse for it. */

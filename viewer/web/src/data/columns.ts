@@ -1,7 +1,16 @@
 import type { BucketColumns } from "./buckets";
 import type { Tail } from "./wire";
 
-function grown(array: Float64Array<ArrayBuffer>, capacity: number): Float64Array<ArrayBuffer> {
+const NONE = new Float64Array(0);
+
+type Numbers = Tail["value"];
+
+/** As they came, where they are as wide as is drawn: a copy of every first answer would cost more than drawing it. */
+function taken(numbers: Numbers): Float64Array {
+  return numbers instanceof Float64Array ? numbers : new Float64Array(numbers);
+}
+
+function grown(array: Float64Array, capacity: number): Float64Array {
   const bigger = new Float64Array(capacity);
   bigger.set(array);
   return bigger;
@@ -20,11 +29,11 @@ function copied({ rows, start, points, mean, odd }: BucketColumns): BucketColumn
  */
 export class Columns {
   n = 0;
-  step = new Float64Array(0);
-  wall = new Float64Array(0);
-  value = new Float64Array(0);
+  step: Float64Array = NONE;
+  wall: Float64Array = NONE;
+  value: Float64Array = NONE;
   /** The smoothed values that the server computed on all points; null where it was not asked. */
-  line: Float64Array<ArrayBuffer> | null = null;
+  line: Float64Array | null = null;
   /** How many points of the series these stand for: `n`, unless they were chosen. */
   points = 0;
   /** What those of the first fetch were chosen from; null where they are all. */
@@ -49,15 +58,8 @@ export class Columns {
   append(tail: Tail, from = 0): void {
     const more = tail.step.length - from;
     if (more <= 0) return;
-    if (this.n === 0) {
-      if (tail.line) this.line = new Float64Array(this.step.length);
-      if (tail.buckets && !tail.buckets.exact) this.buckets = copied(tail.buckets);
-    }
-    this.#reserve(this.n + more);
-    this.step.set(tail.step.subarray(from), this.n);
-    this.wall.set(tail.wall.subarray(from), this.n);
-    this.value.set(tail.value.subarray(from), this.n);
-    this.line?.set((tail.line ?? tail.value).subarray(from), this.n);
+    if (this.n === 0) this.#begin(tail, from);
+    else this.#extend(tail, from, this.n + more);
     const start = Math.max(1, this.n);
     this.n += more;
     this.points = tail.buckets ? tail.total : this.points + more;
@@ -77,6 +79,23 @@ export class Columns {
       tail.wall[0] === this.wall[last] &&
       Object.is(tail.value[0], this.value[last])
     );
+  }
+
+  /** Full arrays: what comes later finds no room in them, and so never writes into what an answer brought. */
+  #begin(tail: Tail, from: number): void {
+    this.step = tail.step.subarray(from);
+    this.wall = tail.wall.subarray(from);
+    this.value = taken(tail.value.subarray(from));
+    this.line = tail.line ? taken(tail.line.subarray(from)) : null;
+    if (tail.buckets && !tail.buckets.exact) this.buckets = copied(tail.buckets);
+  }
+
+  #extend(tail: Tail, from: number, needed: number): void {
+    this.#reserve(needed);
+    this.step.set(tail.step.subarray(from), this.n);
+    this.wall.set(tail.wall.subarray(from), this.n);
+    this.value.set(tail.value.subarray(from), this.n);
+    this.line?.set((tail.line ?? tail.value).subarray(from), this.n);
   }
 
   #reserve(needed: number): void {

@@ -114,6 +114,8 @@ export class Sidecar {
   }
 
   #show(): void {
-    this.sections = this.#pending.reduce((sections, { patch }) => mergePatch(sections, patch) as Sections, this.#kept);
+    const now = this.#pending.reduce((sections, { patch }) => mergePatch(sections, patch) as Sections, this.#kept);
+    // All charts are drawn anew where notes changed, and nearly always the answer is what was known before.
+    if (JSON.stringify(now) !== JSON.stringify(this.sections)) this.sections = now;
   }
 }
