@@ -1,6 +1,8 @@
+// @vitest-environment jsdom
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Newsroom } from "../src/data/newsroom";
-import { ROUND_MS, type Ask, type Tell } from "../src/data/posts";
+import { ROUND_MS, SILENT_ROUNDS, UNANSWERED, UNANSWERED_AT_FIRST, type Ask, type Tell } from "../src/data/posts";
+import { Subscription } from "../src/data/subscription";
 
 class FakeStream {
   closed = false;
@@ -117,13 +119,72 @@ describe("the newsroom", () => {
 
   test("forgets a tab that crashed, and so closes the stream that nobody follows", () => {
     const [alive, crashed] = [new Tab(newsroom).follow(1), new Tab(newsroom).follow(1)];
-    for (let round = 0; round < 5; round++) {
+    for (let round = 0; round <= SILENT_ROUNDS; round++) {
       vi.advanceTimersByTime(ROUND_MS);
-      alive.ask({ ask: "here" });
+      alive.ask({ ask: "there?" });
     }
     expect(newsroom.tabs).toBe(1);
-    expect(crashed.heard.filter(({ tell }) => tell === "there?").length).toBe(3);
-    vi.advanceTimersByTime(5 * ROUND_MS);
+    expect(alive.heard.map(({ tell }) => tell)).toEqual(Array(SILENT_ROUNDS + 1).fill("here"));
+    crashed.ask({ ask: "there?" });
+    expect(crashed.heard).toEqual([{ tell: "error" }]);
+    vi.advanceTimersByTime((SILENT_ROUNDS + 1) * ROUND_MS);
     expect([newsroom.tabs, streams[0].closed]).toEqual([0, true]);
+  });
+});
+
+class Followed extends Subscription {
+  asked: string[] = [];
+  wasDeaf = false;
+  errors = 0;
+
+  constructor() {
+    super();
+    this.addEventListener("error", () => this.errors++);
+  }
+
+  protected ask({ ask }: Ask): void {
+    this.asked.push(ask);
+  }
+
+  protected end(): void {}
+
+  protected override deaf(): void {
+    this.wasDeaf = true;
+  }
+
+  answer(): void {
+    this.hear({ tell: "here" });
+  }
+}
+
+describe("a tab that follows", () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => vi.useRealTimers());
+
+  test("keeps asking, and is content with answers", () => {
+    const followed = new Followed();
+    for (let round = 0; round < 20; round++) {
+      vi.advanceTimersByTime(ROUND_MS);
+      followed.answer();
+    }
+    expect([followed.asked, followed.errors]).toEqual([Array(20).fill("there?"), 0]);
+    followed.close();
+  });
+
+  test("gives up a newsroom that crashed after a few rounds, and does not hold it for one that never was", () => {
+    const followed = new Followed();
+    followed.answer();
+    vi.advanceTimersByTime(UNANSWERED * ROUND_MS);
+    expect(followed.errors).toBe(0);
+    vi.advanceTimersByTime(ROUND_MS);
+    expect([followed.errors, followed.wasDeaf, followed.asked.at(-1)]).toEqual([1, false, "leave"]);
+  });
+
+  test("tells when nobody ever was there", () => {
+    const followed = new Followed();
+    vi.advanceTimersByTime(UNANSWERED_AT_FIRST * ROUND_MS);
+    expect([followed.errors, followed.wasDeaf]).toEqual([0, false]);
+    vi.advanceTimersByTime(ROUND_MS);
+    expect([followed.errors, followed.wasDeaf]).toEqual([1, true]);
   });
 });

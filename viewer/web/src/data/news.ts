@@ -49,4 +49,8 @@ class WorkerNews extends Subscription {
   protected end(): void {
     this.#port.close();
   }
+
+  protected override deaf(): void {
+    workless = true;
+  }
 }

@@ -40,10 +40,14 @@ export class Newsroom {
   hear(key: unknown, ask: Ask, post: Post): void {
     if (ask.ask === "follow") this.#join(key, ask, post);
     else if (ask.ask === "leave") this.#leave(key);
-    else {
-      const tab = this.#tabs.get(key);
-      if (tab) tab.silent = 0;
-    }
+    else this.#answer(key, post);
+  }
+
+  #answer(key: unknown, post: Post): void {
+    const tab = this.#tabs.get(key);
+    if (tab) tab.silent = 0;
+    // One that was thought to be gone, or followed another newsroom, has to begin anew.
+    post({ tell: tab ? "here" : "error" });
   }
 
   /** Ends everything: who follows is told so, and looks for another newsroom. */
@@ -54,7 +58,7 @@ export class Newsroom {
   #join(key: unknown, { url, since }: { url: string; since: number }, post: Post): void {
     const tab = { post, since, silent: 0 };
     this.#tabs.set(key, tab);
-    this.#round ??= setInterval(() => this.#ask(), ROUND_MS);
+    this.#round ??= setInterval(() => this.#count(), ROUND_MS);
     if (!this.#stream) this.#start(url, since);
     if (this.#greeted) this.#welcome(tab);
   }
@@ -98,11 +102,8 @@ export class Newsroom {
     for (const tab of this.#tabs.values()) tab.post({ tell: "change", data });
   }
 
-  #ask(): void {
-    for (const [key, tab] of [...this.#tabs]) {
-      if (++tab.silent > SILENT_ROUNDS) this.#leave(key);
-      else tab.post({ tell: "there?" });
-    }
+  #count(): void {
+    for (const [key, tab] of [...this.#tabs]) if (++tab.silent > SILENT_ROUNDS) this.#leave(key);
   }
 
   #leave(key: unknown): void {

@@ -1,21 +1,26 @@
 import type { Source } from "./live";
-import { ROUND_MS, SILENT_ROUNDS, type Ask, type Tell } from "./posts";
+import { ROUND_MS, UNANSWERED, UNANSWERED_AT_FIRST, type Ask, type Tell } from "./posts";
 
 /** A connection to a newsroom: turns what is told into events, and silence into an error. */
 export abstract class Subscription implements Source {
   #listeners: [string, (event: MessageEvent<string>) => void][] = [];
-  #silence: ReturnType<typeof setTimeout> | undefined;
+  readonly #round: ReturnType<typeof setInterval>;
+  #unanswered = 0;
+  #heard = false;
   #ended = false;
   // A page that is put aside, for Back to find, hears nothing any more: it has to begin anew.
   readonly #hide = (): void => this.#lost();
 
   constructor() {
     addEventListener("pagehide", this.#hide);
-    this.#wait();
+    // Questions are counted, and not seconds: a computer that slept wakes up with time gone by and nothing wrong.
+    this.#round = setInterval(() => this.#ask(), ROUND_MS);
   }
 
   protected abstract ask(ask: Ask): void;
   protected abstract end(): void;
+  /** There was nobody to hear from, ever. */
+  protected deaf(): void {}
 
   addEventListener(type: string, listener: (event: MessageEvent<string>) => void): void {
     this.#listeners.push([type, listener]);
@@ -25,22 +30,27 @@ export abstract class Subscription implements Source {
     if (this.#ended) return;
     this.#ended = true;
     removeEventListener("pagehide", this.#hide);
-    clearTimeout(this.#silence);
+    clearInterval(this.#round);
     this.ask({ ask: "leave" });
     this.end();
   }
 
   protected hear(tell: Tell): void {
     if (this.#ended) return;
-    this.#wait();
-    if (tell.tell === "there?") this.ask({ ask: "here" });
-    else if (tell.tell === "error") this.#lost();
-    else this.#say(tell.tell, tell.tell === "change" ? tell.data : "");
+    this.#heard = true;
+    this.#unanswered = 0;
+    if (tell.tell === "error") this.#lost();
+    else if (tell.tell !== "here") this.#say(tell.tell, tell.tell === "change" ? tell.data : "");
   }
 
-  #wait(): void {
-    clearTimeout(this.#silence);
-    this.#silence = setTimeout(() => this.#lost(), ROUND_MS * SILENT_ROUNDS);
+  #ask(): void {
+    if (this.#unanswered >= (this.#heard ? UNANSWERED : UNANSWERED_AT_FIRST)) {
+      if (!this.#heard) this.deaf();
+      this.#lost();
+      return;
+    }
+    this.#unanswered++;
+    this.ask({ ask: "there?" });
   }
 
   #lost(): void {
