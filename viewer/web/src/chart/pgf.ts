@@ -1,5 +1,5 @@
 import type { ScaleKind } from "./scale";
-import type { Range, Trace } from "./trace";
+import { calledOf, type Range, type Trace } from "./trace";
 
 const SPECIAL: Record<string, string> = {
   "\\": "\\textbackslash{}",
@@ -77,7 +77,7 @@ function lineOf(trace: Trace, number: number, x: Range, start: number): string[]
           `  \\addplot[c${number}, fill opacity=0.2, forget plot] fill between[of=l${number} and h${number}];`,
         ]
       : [];
-  return [...band, `  \\addplot[${style}] ${coordinates(trace, line, indices, start)}`, `  \\addlegendentry{${texText(trace.name)}}`];
+  return [...band, `  \\addplot[${style}] ${coordinates(trace, line, indices, start)}`, `  \\addlegendentry{${texText(calledOf(trace))}}`];
 }
 
 interface Look {

@@ -1,6 +1,7 @@
 import type { Hit } from "./hover";
 import type { SORTS } from "./sorts";
 import { csvNumber } from "./table";
+import { calledOf } from "./trace";
 
 export type Sort = (typeof SORTS)[number];
 
@@ -8,7 +9,7 @@ export type Sort = (typeof SORTS)[number];
 export function sorted(hits: readonly Hit[], sort: Sort): Hit[] {
   const list = [...hits];
   if (sort === "nearest") return list;
-  if (sort === "name") return list.sort((a, b) => a.trace.name.localeCompare(b.trace.name, undefined, { numeric: true }));
+  if (sort === "name") return list.sort((a, b) => calledOf(a.trace).localeCompare(calledOf(b.trace), undefined, { numeric: true }));
   const value = ({ trace, index }: Hit): number => trace.line[index];
   const sign = sort === "ascending" ? 1 : -1;
   return list.sort((a, b) => {

@@ -1,10 +1,12 @@
 import { nearestIndex } from "./hover";
 import { csvField, csvNumber } from "./table";
-import type { Trace } from "./trace";
+import { calledOf, type Trace } from "./trace";
 
 /** A run's row in the table of a selector. */
 export interface Row {
   name: string;
+  /** What people call the run, where that is something else. */
+  label?: string | undefined;
   colour: string;
   /** The figures by the columns of COLUMNS. */
   figures: readonly number[];
@@ -19,14 +21,14 @@ export const COLUMNS = {
 export function atStep(traces: readonly Trace[], step: number): Row[] {
   return traces.flatMap((trace) => {
     const i = trace.n > 0 ? nearestIndex(trace, step) : -1;
-    return i < 0 ? [] : [{ name: trace.name, colour: trace.colour, figures: [trace.raw[i], trace.step[i]] }];
+    return i < 0 ? [] : [{ name: trace.name, label: trace.label, colour: trace.colour, figures: [trace.raw[i], trace.step[i]] }];
   });
 }
 
 /** Least, greatest, first and last finite value of each run from one step to another, and what changed from first to last. */
 export function overRange(traces: readonly Trace[], lo: number, hi: number): Row[] {
   return traces.flatMap((trace) => {
-    const { name, colour, n, x, origin, raw } = trace;
+    const { name, label, colour, n, x, origin, raw } = trace;
     const found = { min: Infinity, max: -Infinity, start: NaN, end: NaN };
     for (let i = 0; i < n; i++) {
       const at = x[i] - origin;
@@ -38,7 +40,7 @@ export function overRange(traces: readonly Trace[], lo: number, hi: number): Row
       found.end = value;
     }
     const { min, max, start, end } = found;
-    return Number.isNaN(start) ? [] : [{ name, colour, figures: [min, max, start, end, end - start] }];
+    return Number.isNaN(start) ? [] : [{ name, label, colour, figures: [min, max, start, end, end - start] }];
   });
 }
 
@@ -46,7 +48,7 @@ export function overRange(traces: readonly Trace[], lo: number, hi: number): Row
 export function ranked(rows: readonly Row[], column: number, down: boolean): Row[] {
   const sign = down ? -1 : 1;
   return [...rows].sort((a, b) => {
-    if (column < 0) return sign * a.name.localeCompare(b.name, undefined, { numeric: true });
+    if (column < 0) return sign * calledOf(a).localeCompare(calledOf(b), undefined, { numeric: true });
     const [p, q] = [a.figures[column], b.figures[column]];
     if (Number.isNaN(p) || Number.isNaN(q)) return Number(Number.isNaN(p)) - Number(Number.isNaN(q));
     return p === q ? 0 : sign * (p < q ? -1 : 1);

@@ -1,6 +1,6 @@
 import type { Outside } from "./edges";
 import { stepText, valueText } from "./format";
-import type { Trace } from "./trace";
+import { calledOf, type Trace } from "./trace";
 
 const NAMED = 10;
 
@@ -9,7 +9,8 @@ export function summaryOf(tag: string, traces: readonly Trace[], { above, below 
   if (traces.length === 0) return `${tag}, no points yet`;
   const runs = traces.length === 1 ? "1 run" : `${traces.length} runs`;
   const lasts = traces.slice(0, NAMED).map((trace) => {
-    const { name, n, raw, step } = trace.whole ?? trace;
+    const { n, raw, step } = trace.whole ?? trace;
+    const name = calledOf(trace);
     return n === 0 ? `${name}: no points yet` : `${name}: ${valueText(raw[n - 1])} at step ${stepText(step[n - 1])}`;
   });
   if (traces.length > NAMED) lasts.push(`and ${traces.length - NAMED} more`);

@@ -4,6 +4,8 @@ import type { Stretch } from "./stretches";
 /** One line to draw. Of each array only the first `n` numbers count. */
 export interface Trace {
   name: string;
+  /** What people call it, where that is something else. */
+  label?: string;
   colour: string;
   n: number;
   /** Where a point stands, once `origin` is taken off; NaN where it has no place. */
@@ -36,6 +38,11 @@ export interface Trace {
   whole?: Trace;
   /** The parts of a series whose steps go back; left out where they never do. */
   stretches?: readonly Stretch[];
+}
+
+/** What a line is called where people read it; its name is what tells it from others. */
+export function calledOf({ label, name }: { label?: string | undefined; name: string }): string {
+  return label ?? name;
 }
 
 export interface Range {

@@ -69,6 +69,7 @@ export class Lines {
         ...trace,
         run: trace.name,
         name: several ? `${trace.name} · ${part.tag}` : trace.name,
+        ...(several && trace.label && { label: `${trace.label} · ${part.tag}` }),
         ...(part.dash && { dash: part.dash }),
       }));
     });
@@ -107,9 +108,10 @@ export class Lines {
       const key = `${part.tag}\n${name}`;
       let group = this.#groups.get(key);
       if (!group) this.#groups.set(key, (group = new Group()));
-      const look = { name: runs.length > 1 ? `${name} (${members.length})` : name, colour: members[0].colour };
+      const [{ colour, label }] = members;
+      const look = { name: runs.length > 1 ? `${name} (${members.length})` : name, colour, ...(runs.length === 1 && label && { label }) };
       const editions = members.map(({ name }) => columnsOf(part.tag, name)?.edition);
-      const made = [...members.flatMap(({ x, raw, n, origin }) => [x, raw, n, origin]), ...editions, centre, band, byStep, look.name, look.colour];
+      const made = [...members.flatMap(({ x, raw, n, origin }) => [x, raw, n, origin]), ...editions, centre, band, byStep, look.name, look.label, colour];
       const trace = group.trace(made, () => together(members, byStep, look, centre, band));
       found.push(recipe.smooth ? group.smoothed(trace, recipe.smooth) : trace);
     }

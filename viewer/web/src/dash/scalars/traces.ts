@@ -11,6 +11,8 @@ export interface Recipe {
   /** Whether points that a restart has voided are among those to draw. */
   superseded: boolean;
   colour: (run: string) => string;
+  /** The title that somebody gave a run. */
+  titleOf?: (run: string) => string | undefined;
 }
 
 type ColumnsOf = (tag: string, run: string) => Columns | undefined;
@@ -42,11 +44,13 @@ export class Traces {
     return traces;
   }
 
-  #trace(name: string, columns: Columns, place: Place, { smooth, superseded, colour }: Recipe): Trace {
+  #trace(name: string, columns: Columns, place: Place, { smooth, superseded, colour, titleOf }: Recipe): Trace {
     const { n, step, wall, value, buckets, whole } = columns;
     const all = whole ?? columns;
+    const label = titleOf?.(name);
     return {
       name,
+      ...(label && { label }),
       colour: colour(name),
       n,
       ...place,
