@@ -180,6 +180,9 @@ def test_tags_share_a_chart_that_is_kept(seeds: Any, open_page: Callable[..., Pa
     assert legend.inner_text().split() == ["val/loss", "train/loss"]
     strokes = legend.locator("path").evaluate_all("paths => paths.map(path => path.getAttribute('stroke-dasharray'))")
     assert strokes == ["", "6 3"]
+    both.hover(0.5, 0.5)
+    row = page.locator(".tip tbody tr").filter(has_text="train/loss").first
+    expect(row.locator("td.run path")).to_have_attribute("stroke-dasharray", "6 3")
 
     other = open_page(seeds, "smoothing=0")
     again = chart(other, "Both <b>losses</b>").wait(runs=12, points=240)

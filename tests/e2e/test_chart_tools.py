@@ -236,6 +236,10 @@ def test_values_are_pinned_sorted_and_copied(tools: Any, open_page: Callable[...
     assert copied[0] == ["run", "value", "step", "relative_s", "time"]
     assert [(row[0], row[3]) for row in copied[1:]] == [(name, str(2 * step)) for name in reversed(names)]
     assert sorted(float(row[1]) for row in copied[1:]) == pytest.approx(sorted(values))
+    page.locator("section.group h2 button").click()
+    expect(pin).to_have_count(0)
+    page.locator("section.group h2 button").click()
+    expect(pin.locator("tbody td.run").first).to_have_text(names[1])  # kept while the card was away
     pin.get_by_role("button", name="Close").click()
     expect(pin).to_have_count(0)
     page.mouse.dblclick(x, y)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ def rename(page: Page, run: str, title: str) -> None:
 def test_two_people_share_what_they_say(
     tmp_path: Path, serve: Callable[..., Any], open_page: Callable[..., Page], chart: Any
 ) -> None:
-    """Each sees at once what the other says, whatever viewer they look through; what cannot be kept is taken back."""
+    """Each sees at once what the other says, in charts too, through whatever viewer; what cannot be kept goes."""
     for run in ("a", "b"):
         with tb.SummaryWriter(tmp_path / run) as writer:
             writer.add_scalar("loss", 1.0, 0)
@@ -39,6 +40,10 @@ def test_two_people_share_what_they_say(
     rename(mine, "a", "the first")
     for page in (mine, yours, elsewhere):
         expect(page.locator("aside").get_by_text("the first")).to_be_visible()
+    loss = chart(yours, "loss")
+    expect(loss.root).to_have_attribute("aria-label", re.compile("the first: 1 at step 0; b: 1"))
+    loss.hover(0.5, 0.5)
+    expect(yours.locator(".tip td.run").filter(has_text="the first")).to_be_visible()
     rename(elsewhere, "b", "the second")
     for page in (mine, yours, elsewhere):
         expect(page.locator("aside").get_by_text("the second")).to_be_visible()

@@ -8,13 +8,16 @@ import json
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import tallyboard as tb
 from tallyboard.core import dataframes
 from tallyboard.core.errors import MissingDependency
+from tallyboard.core.reader import LogdirReader
 from tallyboard.core.store import Store
 from tallyboard.viewer.routes import export
 
@@ -62,6 +65,28 @@ def test_long_series_are_whole(put: Put, store: Store, serve: Callable[..., Any]
     table = parquet.read_table(io.BytesIO(ask(served, format="parquet", runs=["long"], tags=["loss"]).body))
     assert table.column_names == ["run", "tag", "step", "wall_time", "value"]
     assert table["value"].to_numpy().tolist() == value.tolist()
+
+
+def test_voided_points_are_given_when_asked_for(tmp_path: Path, serve: Callable[..., Any]) -> None:
+    """What a restart has voided, be it all of a series, is left out unless "superseded" asks for it."""
+    folder = tmp_path / "run"
+    with tb.SummaryWriter(folder) as writer:
+        for tag, step in (("loss", 5), ("loss", 6), ("gone", 6)):
+            writer.add_scalar(tag, step, step)
+    with tb.SummaryWriter(folder, purge_step=6) as writer:
+        writer.add_scalar("loss", 6.5, 6)
+    reader = LogdirReader(tmp_path)
+    reader.poll()
+    served = serve(reader.store)
+
+    def values(**more: Any) -> list[str]:
+        text = ask(served, format="csv", runs=["run"], tags=["loss", "gone"], **more).body.decode()
+        return [f"{row['tag']} {row['value']}" for row in csv.DictReader(io.StringIO(text))]
+
+    assert values() == values(superseded=False) == ["loss 5.0", "loss 6.5"]
+    assert values(superseded=True) == ["loss 5.0", "loss 6.0", "loss 6.5", "gone 6.0"]
+    answer = ask(served, format="csv", runs=[], tags=[], superseded=1)
+    assert (answer.status, answer.json()["error"]) == (400, '"superseded" is true or false.')
 
 
 def test_nothing_is_a_file_of_names(store: Store, serve: Callable[..., Any]) -> None:

@@ -58,27 +58,29 @@ async def post_export(request: web.Request) -> web.StreamResponse:
     """The points of the runs and tags named in the body, as CSV or Parquet."""
     context = request.app[CONTEXT]
     try:
-        form, runs, tags = parse(await request.read())
+        form, runs, tags, superseded = parse(await request.read())
     except _BadRequest as bad:
         return error(400, str(bad))
     if len(_busy) >= MOST_EXPORTS:
         return error(503, f"{MOST_EXPORTS} exports are being written already; try again when one is done.")
-    wanted = _series(context.store, runs, tags)
+    wanted = _series(context.store, runs, tags, superseded=superseded)
+    chunks = rows(context.store, wanted, plain=form == "csv", superseded=superseded)
     pipe = _Pipe(asyncio.get_running_loop())
     _busy.add(pipe)
     try:
-        writing = _writers.submit(_write, rows(context.store, wanted, plain=form == "csv"), pipe, form)
+        writing = _writers.submit(_write, chunks, pipe, form)
         return await _send(request, pipe, writing, form, _name(context.logdir, form))
     finally:
         pipe.close()
         _busy.discard(pipe)
 
 
-def parse(body: bytes) -> tuple[Format, list[str], list[str]]:
-    """Read the body of a request: format, runs, tags.
+def parse(body: bytes) -> tuple[Format, list[str], list[str], bool]:
+    """Read the body of a request: format, runs, tags, and whether points that a restart has voided are wanted.
 
     Raises:
-        _BadRequest: it is not `{"format": "csv" or "parquet", "runs": [str, ...], "tags": [str, ...]}`.
+        _BadRequest: it is not `{"format": "csv" or "parquet", "runs": [str, ...], "tags": [str, ...]}`, with
+            `"superseded": bool` or without.
     """
     try:
         asked: Any = json.loads(body)
@@ -94,29 +96,35 @@ def parse(body: bytes) -> tuple[Format, list[str], list[str]]:
         if not isinstance(given, list) or not all(isinstance(one, str) for one in cast("list[Any]", given)):
             raise _BadRequest(f'The request needs "{name}", a list of names.')
         lists.append(list(dict.fromkeys(cast("list[str]", given))))
-    return cast("Format", form), lists[0], lists[1]
+    superseded: Any = fields.get("superseded", False)
+    if not isinstance(superseded, bool):
+        raise _BadRequest('"superseded" is true or false.')
+    return cast("Format", form), lists[0], lists[1], superseded
 
 
-def _series(store: Store, runs: list[str], tags: list[str]) -> list[tuple[str, str]]:
+def _series(store: Store, runs: list[str], tags: list[str], *, superseded: bool) -> list[tuple[str, str]]:
     """Those of the runs and tags that there are, run by run."""
-    known = store.overview().tags.get("scalars", {})
-    return [(run, tag) for run in runs for tag in tags if run in known.get(tag, ())]
+    overview = store.overview()
+    known = overview.tags.get("scalars", {})
+    voided = overview.voided.get("scalars", {}) if superseded else {}
+    return [(run, tag) for run in runs for tag in tags if run in known.get(tag, ()) or run in voided.get(tag, ())]
 
 
-def rows(store: Store, wanted: list[tuple[str, str]], *, plain: bool) -> Iterator[Chunk]:
+def rows(store: Store, wanted: list[tuple[str, str]], *, plain: bool, superseded: bool = False) -> Iterator[Chunk]:
     """The points of series, a bounded number at a time; the first chunk has no rows and tells the columns.
 
     Args:
         store: what has them.
         wanted: run and tag of each.
         plain: names that a spreadsheet would take for a formula start with an apostrophe.
+        superseded: with the points that a restart has voided.
     """
-    found = (store.scalars(run, tag) for run, tag in wanted)
+    found = (store.scalars(run, tag, superseded=superseded) for run, tag in wanted)
     # as exact as the most exact of them: a number of 32 bits then has the digits that it was written with
     exact = np.float64 if any(one is not None and one.value.dtype == np.float64 for one in found) else np.float32
     yield _chunk("", "", np.empty(0, np.int64), np.empty(0), np.empty(0, exact))
     for run, tag in wanted:
-        series = store.scalars(run, tag)
+        series = store.scalars(run, tag, superseded=superseded)
         if series is None:
             continue
         names = (_text(run), _text(tag)) if plain else (run, tag)

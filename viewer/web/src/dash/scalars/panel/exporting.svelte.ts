@@ -10,7 +10,7 @@ class Exporting {
   problem = $state<string | null>(null);
   #abort: AbortController | null = null;
 
-  async start(format: ViewFormat, runs: readonly string[], tags: readonly string[]): Promise<void> {
+  async start(format: ViewFormat, runs: readonly string[], tags: readonly string[], superseded: boolean): Promise<void> {
     this.#abort?.abort();
     const abort = (this.#abort = new AbortController());
     this.problem = null;
@@ -20,7 +20,7 @@ class Exporting {
         await fetch("./api/export", {
           method: "POST",
           headers: { "Content-Type": "application/json" },
-          body: JSON.stringify({ format, runs, tags }),
+          body: JSON.stringify({ format, runs, tags, superseded }),
           signal: abort.signal,
         }),
       );
