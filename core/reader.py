@@ -32,6 +32,8 @@ CHECKSUM = OVERHEAD - HEADER  # bytes behind a record's data
 FIRST_BYTES = 2 << 20  # read at first, so that there is something to show soon; later batches are larger
 BATCH_BYTES = 8 << 20  # read and decoded at once; bounds memory whatever the files' size
 TAIL_ROOM = 2_048  # bytes behind a batch that bulk decoding may look at
+PUBLISH_PAUSE = 0.25  # seconds between two publications while there is more to read, at least
+PUBLISH_SHARE = 0.25  # and as part of the time that it has taken so far: each costs whoever looks the whole list
 FEW = 8  # when at most this part of the runs changed, only these are saved
 RECENT = 32  # files that are looked at more often than others, where nobody tells of changes
 
@@ -97,7 +99,8 @@ class LogdirReader:
     def poll(self, paths: Collection[str] | None = None) -> bool:
         """Looks for new runs, files and bytes, and publishes what it found. Returns whether anything changed.
 
-        Data is published after every batch, so that a large logdir fills up before one's eyes.
+        Data is published after the first batch, and ever more rarely after later ones, so that a large logdir fills up
+        before one's eyes.
 
         Args:
             paths: where to look: files and directories that something may have happened to. All of the logdir
@@ -124,12 +127,15 @@ class LogdirReader:
         self.look_seconds = time.perf_counter() - began
         self._note_recent(grown)
         self._room = min(FIRST_BYTES, BATCH_BYTES)
+        began, due = time.perf_counter(), 0.0
         while grown:
             self._reading = True
             grown = self._read_batch(grown)
             self._reading = False
-            if grown:
+            now = time.perf_counter()
+            if grown and now >= due:
                 self.store.publish()
+                due = now + max(PUBLISH_PAUSE, PUBLISH_SHARE * (now - began))
         self.store.publish("ready", of=self._name)
         self._ingest.settle()
         return self.store.version != before

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import importlib
+import gc
 import signal
 import sys
 import threading
 import warnings
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,52 +81,52 @@ def _run(argv: Sequence[str] | None, epilog: Callable[[], str] | None) -> int:
         return _fail(EXIT_PORT_IN_USE, _port_in_use(taken, options))
     except OSError as refused:
         return _fail(EXIT_USAGE, f"cannot listen on port {options.port}: {refused.strerror}")
-    # With TLS nothing can be said before the server is there.
-    with listener, Porch(listener, options.access, options.prefix) if options.tls is None else nullcontext() as porch:
-        return _serve(listener, porch, options)
+    porch = Porch(listener, options.access, options.prefix) if options.tls is None else nullcontext()
+    with listener, porch as answering, warnings.catch_warnings():
+        warnings.showwarning = _say
+        try:
+            return _serve(listener, answering, options)
+        finally:
+            gc.enable()
 
 
 def _serve(listener: socket.socket, porch: Porch | None, options: Options) -> int:
-    # Here, so that --help and --version work without aiohttp, and that the porch is there before all that takes long.
-    # No daemon: an early end waits for it, rather than stopping it amid a library's own start.
-    threading.Thread(target=_load_reading, name="tallyboard-loading").start()
-    try:
-        from .serving import serve
-    except ModuleNotFoundError as missing:
-        if missing.name != "aiohttp":
-            raise
-        return _fail(EXIT_NO_AIOHTTP, "the viewer needs aiohttp:\n    pip install 'tallyboard[viewer]'")
-    import asyncio
+    # Loaded here, when the socket listens, the porch answers, and --help and --version have long been done without.
+    gc.disable()  # what is loaded stays
     import logging
 
+    from .reading import Reading
+
     logging.basicConfig(level=logging.WARNING, format="tallyboard: %(message)s")
-    serving = serve(
-        listener,
-        options.logdirs,
-        lambda: _announce(listener, options),
-        porch=porch,
-        logdir=options.logdir,
-        title=options.title,
-        access=options.access,
-        prefix=options.prefix,
-        tls=options.tls,
-        cache=options.cache,
-        sidecar=options.sidecar,
-        reload_interval=options.reload_interval,
-        samples=options.samples,
-        allow_delete=options.allow_delete,
-    )
-    with warnings.catch_warnings():
-        warnings.showwarning = _say
+    with Reading(options.logdirs, cache=options.cache, interval=options.reload_interval) as reading:
+        try:
+            from .serving import serve
+        except ModuleNotFoundError as missing:
+            if missing.name != "aiohttp":
+                raise
+            return _fail(EXIT_NO_AIOHTTP, "the viewer needs aiohttp:\n    pip install 'tallyboard[viewer]'")
+        import asyncio
+
+        def up() -> None:
+            gc.enable()
+            _announce(listener, options)
+
+        serving = serve(
+            listener,
+            reading,
+            up,
+            porch=porch,
+            tls=options.tls,
+            logdir=options.logdir,
+            title=options.title,
+            access=options.access,
+            prefix=options.prefix,
+            sidecar=options.sidecar,
+            samples=options.samples,
+            allow_delete=options.allow_delete,
+        )
         asyncio.run(serving)
     return EXIT_OK
-
-
-def _load_reading() -> None:
-    """The reader's half of what has to be loaded; much of either half is waiting, for files and certificates."""
-    with suppress(ImportError):  # raised again where it is needed
-        for name in ("store", "reader", "follow", "index"):
-            importlib.import_module(f"tallyboard.core.{name}")
 
 
 def _say(message: Warning | str, *_: object) -> None:

@@ -15,6 +15,7 @@ from . import assets
 from . import routes as api
 from .access import Access
 from .context import CONTEXT, Context
+from .later import Later
 from .live import Hub
 from .packing import packing
 from .page import STATIC
@@ -86,9 +87,9 @@ def make_app(
         samples or {},
     )
     app[assets.STATIC_DIR] = static.resolve()
-    for table in api.found():
+    for table in (*api.first(), assets.routes):
         app.add_routes(table)
-    app.add_routes(assets.routes)
+    app.router.register_resource(Later(api.rest))
     app.cleanup_ctx.append(_hub_is_open)
     app.cleanup_ctx.append(_sidecar_is_watched)
     app.on_shutdown.append(_end_streams)

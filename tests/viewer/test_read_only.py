@@ -18,7 +18,11 @@ SENTENCE = {"error": "This viewer was started with --read_only: nothing can be c
 
 QUESTIONS = {
     "POST /api/export",
+    "POST /api/histograms",
+    "POST /api/hparams/correlation",
+    "POST /api/hparams/importance",
     "POST /api/scalars",
+    "POST /api/values",
     "POST /data/plugin/hparams/experiment",
     "POST /data/plugin/hparams/metric_evals",
     "POST /data/plugin/hparams/session_groups",

@@ -341,7 +341,7 @@ def test_every_module_with_routes_is_mounted(served: Any) -> None:
     folder = Path(routes.__file__).parent
     files = [path for path in folder.rglob("*.py") if "\nroutes = web.RouteTableDef()" in path.read_text()]
     tables = list(found())
-    mounted = {resource.canonical for resource in served.app.router.resources()}
+    mounted = {route.resource.canonical for route in served.app.router.routes()}
 
     assert len(tables) == len(files)
     for table in tables:
