@@ -434,13 +434,12 @@ def test_two_that_save_at_once(saved: tuple[Path, Path]) -> None:
     enough = cache.parent / "enough"
     program = [sys.executable, "-c", SAVES, str(logdir), str(cache), str(enough)]
     (path,) = cache.iterdir()
-    index = Index(cache, str(logdir))
     writers = [subprocess.Popen(program) for _ in range(2)]
     end = time.monotonic() + 120
     saves = set[tuple[int, int]]()
     try:
         while len(saves) < 20:
-            assert index.load() is not None
+            assert Index(cache, str(logdir)).load() is not None
             info = path.stat()
             saves.add((info.st_ino, info.st_mtime_ns))
             assert time.monotonic() < end
@@ -454,15 +453,9 @@ def test_the_folder_is_bounded(saved: tuple[Path, Path], monkeypatch: pytest.Mon
     """Saving removes what was not used for 90 days, half-written files of crashed programs, the oldest of too much."""
     logdir, cache = saved
     (mine,) = cache.iterdir()
-    size = mine.stat().st_size
-    now = time.time()
-    for name, age in (
-        ("old.index", 91 * 86_400),
-        ("b.index", 5000),
-        ("c.index", 6000),
-        ("x.part", 4000),
-        ("y.part", 10),
-    ):
+    size, now = mine.stat().st_size, time.time()
+    ages = {"old.index": 91 * 86_400, "b.index": 5000, "c.index": 6000, "x.part": 4000, "y.part": 10}
+    for name, age in ages.items():
         (cache / name).write_bytes(bytes(size))
         os.utime(cache / name, (now - age, now - age))
     (cache / "notes.txt").write_text("not ours")
