@@ -3,7 +3,9 @@
 Nobody writes down that a training has died, and few write down that it ended, so a status is a conclusion. The rules:
 
 1. A recorded end (the hparams plugin's session end) says "finished" or "failed". It is void once the run has values
-   that are more than `SILENCE` later: somebody went on with it.
+   that are more than `SILENCE` later: somebody went on with it. So does the mark that a writer leaves at the end of its
+   file when it is closed (a SessionLog of status STOP; its message tells a failure), the latest of several; but not
+   while another writer of the run, which left none, has news that are later, or recent as in rule 3.
 2. Torch's `add_hparams`, and Lightning with it, writes an end together with the start, whenever it is called. Such an
    end counts only if nothing came after it and something came before it: then the call stood at the training's end.
    The run below, named by the time, that torch writes it to holds nothing else, and is finished.
@@ -196,18 +198,43 @@ class Facts:
 
     def _status(self, kept: _Kept, sub: _Kept | None, beside: bool, now: float) -> Status:
         standing = kept.standing
-        if (end := _recorded_end(kept, sub, beside)) is not None:
+        if (end := self._end(kept, sub, beside, now)) is not None:
             return end
         last = standing.last if standing.last is not None and standing.last <= now + SILENCE else -math.inf
         silent = now - max(last, standing.grew)
+        return "running" if self._is_recent(kept, silent) else "stalled"
+
+    def _end(self, kept: _Kept, sub: _Kept | None, beside: bool, now: float) -> Status | None:
+        """How a run ended, by its own records, those below it, or the marks of its writers."""
+        recorded = _recorded_end(kept, sub, beside)
+        marks = [(writer.news, writer.ended) for writer in kept.standing.writers if writer.ended]
+        if not marks:
+            return recorded
+        # a time to come is none of the clock's, and says nothing of when that was
+        going = [writer.news for writer in kept.standing.writers if not writer.ended and writer.news <= now + SILENCE]
+        newest = max(going, default=-math.inf)
+        ends = [] if newest > max(marks)[0] or self._is_recent(kept, now - newest) else marks
+        if recorded is not None:
+            session = kept.session if sub is None else sub.session
+            assert session is not None
+            assert session.ended is not None
+            if newest <= session.ended + _TOGETHER:
+                ends = [*ends, (session.ended, recorded)]
+        if not ends:
+            return None
+        return "failed" if max(ends)[1] == "failed" else "finished"
+
+    def _is_recent(self, kept: _Kept, silent: float) -> bool:
+        """Whether so many seconds of silence are what a run that goes on may have."""
         if silent <= SILENCE:
-            return "running"
+            return True
+        standing = kept.standing
         span = (standing.last or 0.0) - (standing.first or 0.0)
         if not standing.longest or silent > GAPS * span:
-            return "stalled"
+            return False
         if kept.gap is None:
             kept.gap = self._usual_gap(standing)
-        return "running" if silent <= GAPS * kept.gap else "stalled"
+        return silent <= GAPS * kept.gap
 
     def _usual_gap(self, standing: Standing) -> float:
         """The median pause between the last values of its longest series, in seconds; 0 where it has none."""

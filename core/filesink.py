@@ -15,9 +15,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from .errors import InvalidLogdir, warn_once
+from .hparams import failing
 from .summary import Event
 from .values import Group
-from .wire import encode_event, encode_file_version, encode_session_start
+from .wire import encode_event, encode_file_version, encode_session_start, encode_session_stop
 
 __all__ = ["FileSink"]
 
@@ -55,6 +56,7 @@ class FileSink:
         self._end = 0
         self._identity = (0, 0)
         self._parked = False  # the file is this sink's, but is not open now
+        self._marked = True  # what was written is known to be all
         self._lock = threading.Lock()
         self._encoder: Any = None
         self._group_encoder: Any = None
@@ -94,6 +96,7 @@ class FileSink:
                     raise
                 os.makedirs(self._place, exist_ok=True)
         self._fd, self._end, self.path = fd, 0, path
+        self._marked = False
         self._identity = _identity(os.fstat(fd))
         now = time.time()
         first = frame(encode_file_version(now, self._purge_step or 0))
@@ -108,13 +111,17 @@ class FileSink:
             raise
         self._purge_step = None  # said; in another file of this sink it would void what is in this one
 
-    def _reopen(self) -> None:
+    def _reopen(self, *, quietly: bool = False) -> None:
         """Opens the file again that was parked, or another if that one is no longer as it was left."""
         self._parked = False
         assert self.path is not None
         try:
             fd = os.open(self.path, os.O_WRONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
-        except FileNotFoundError:
+        except OSError as error:
+            if quietly:
+                return
+            if not isinstance(error, FileNotFoundError):
+                raise
             self._say_deleted()
             return
         if _identity(os.fstat(fd)) == self._identity and os.lseek(fd, 0, os.SEEK_END) == self._end:
@@ -128,6 +135,7 @@ class FileSink:
                 self._reopen()
             if self._fd is None:
                 self._open()
+            self._marked = False
             self._put(data)
             if self._is_deleted():
                 self._say_deleted()
@@ -201,8 +209,30 @@ class FileSink:
             self._group_encoder = GroupEncoder()
         self._append(self._group_encoder.encode(groups, steps, wall_times))
 
+    def mark(self, failed: bool) -> None:
+        """Says at the end of the file that this is all, which whoever is killed does not; once.
+
+        Args:
+            failed: whether what was logged failed.
+        """
+        with self._lock:
+            self._mark(failed)
+
+    def _mark(self, failed: bool) -> None:
+        from .record import frame
+
+        if self._marked:
+            return
+        if self._parked:
+            self._reopen(quietly=True)
+        with contextlib.suppress(OSError):  # nothing that was logged is lost with it
+            if self._fd is not None:
+                self._put(frame(encode_session_stop(time.time(), failed)))
+        self._marked = True
+
     def close(self) -> None:
         with self._lock:
+            self._mark(failing())
             self._parked = False
             self._let_go()
         _open_files.forget(self)

@@ -27,6 +27,7 @@ __all__ = [
     "Plain",
     "Session",
     "ended_well",
+    "failing",
     "hparams_of",
     "metrics_of",
     "passed_through",
@@ -254,10 +255,10 @@ class Session:
         except IndexError:
             return
         now = time.time()
-        write(Event(self._step, now, session_end(_failing() if failed is None else failed, now)))
+        write(Event(self._step, now, session_end(failing() if failed is None else failed, now)))
 
 
-def _failing() -> bool:
+def failing() -> bool:
     """Whether a writer that nobody closed is let go because of an exception.
 
     One is being handled, or has ended the program: the interpreter keeps that for debuggers (where it runs

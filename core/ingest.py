@@ -7,7 +7,9 @@ found on the way, by the rules of TensorBoard's EventAccumulator (see restarts.p
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
+import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -23,20 +25,23 @@ from .repeats import Repeat, find
 from .restarts import Cuts, Happening, Sequence, cuts_of, file_version
 from .store import Offer, Store
 from .tracks import Columns, Label, Track
-from .wire import decode_event
+from .wire import FAILED, STOP, STOP_FAILED, decode_event
 
 if TYPE_CHECKING:
     from .proto import event_pb2 as pb
 
 __all__ = ["DECODING", "Batch", "Ingest"]
 
-DECODING = 5  # goes up when the same bytes give something else than before: indexes of older numbers are read anew
+DECODING = 6  # goes up when the same bytes give something else than before: indexes of older numbers are read anew
 
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
 
 GRAPH_TAG = "__run_graph__"  # TensorBoard's name for the graph of a run
 FILE_VERSION, GRAPH, SESSION, RUN_METADATA = 3, 4, 7, 8  # fields of an event
+_STOPS = {STOP: "finished", STOP_FAILED: "failed"}
+_TIMES = re.compile(r"^events\.out\.tfevents\.\d+\.(.+\.\d+)\.\d{9}(.*)$")  # see RemoteSink
+_WALL_KEY = 0x09  # with which every writer's events begin: field 1, eight bytes
 LONG = 8  # points of a series in a row, on average, with which putting stretches in order is sooner than sorting points
 LONGER = 256  # with which it is not even worth putting them in order
 MUCH = 4 << 20  # bytes decoded, after which giving back memory is worth its time
@@ -87,6 +92,7 @@ class _Work:
         step, wall_time, summary, seen: of each record, apart from those that are scalars in bulk.
         scalars: found one by one: record, series, step, wall time, value, whether it is wide, label.
         blobs: records by run, tag and plugin.
+        stops: records that say that their writer was closed, and whether it "finished" or "failed".
         named: the first record that names a tag's plugin, by run and tag; those of scalars in bulk are not here.
     """
 
@@ -102,6 +108,7 @@ class _Work:
         default_factory=list[tuple[int, int, int, float, float, bool, int]]
     )
     blobs: dict[tuple[int, str, str], list[int]] = field(default_factory=dict[tuple[int, str, str], list[int]])
+    stops: dict[int, str] = field(default_factory=dict[int, str])
     named: dict[tuple[int, str], tuple[int, str]] = field(default_factory=dict[tuple[int, str], tuple[int, str]])
 
     def blob(self, row: int, run: int, tag: str, plugin: str) -> None:
@@ -171,6 +178,7 @@ class Ingest:
         first = _first_rows(frames.segment, of_segment)
         cuts = cuts_of(work.runs, self._store, work.happenings, first.tolist(), lambda: _sequences(work, points))
         self._note_began(work, points, first)
+        self._note_news(work)
         touched: set[int] = set()
         self._offer_points(work, points, cuts, touched)
         self._offer_blobs(work, cuts, touched)
@@ -212,20 +220,25 @@ class Ingest:
         """Takes what outlines tell; returns the records that have to be parsed."""
         work.step[rows], work.wall_time[rows], work.summary[rows] = seen.step, seen.wall_time, seen.what == SUMMARY
         data, plugins, tags = work.batch.buffer.data, dict[bytes, str](), dict[bytes, str]()
-        parse = (seen.what == ODD) | (seen.what == SESSION) | (seen.what == RUN_METADATA)
+        parse = (seen.what == ODD) | (seen.what == RUN_METADATA)
         parse |= (seen.what == SUMMARY) & ((seen.kind == SIMPLE_VALUE) | (seen.kind == 0))
-        for kind in (FILE_VERSION, GRAPH):
+        odd: list[int] = []
+        for kind in (FILE_VERSION, GRAPH, SESSION):
             chosen = np.flatnonzero(seen.what == kind)
             for row, start, end in zip(rows[chosen].tolist(), seen.start[chosen], seen.end[chosen], strict=True):
                 if kind == GRAPH:
                     work.blob(row, int(work.run_of[row]), GRAPH_TAG, "graphs")
+                elif kind == SESSION:
+                    if (ended := _STOPS.get(bytes(data[start:end]))) is None:
+                        odd.append(row)
+                    else:
+                        work.stops[row] = ended
                 else:
                     version = file_version(bytes(data[start:end]))
                     work.happenings.append(Happening(row, int(work.run_of[row]), "version", version))
         chosen = np.flatnonzero((seen.what == SUMMARY) & ~parse)
         lists = (seen.tag, seen.tag_end, seen.plugin, seen.plugin_end, seen.kind)
         columns: list[list[int]] = [rows[chosen].tolist(), work.run_of[rows[chosen]].tolist()]
-        odd: list[int] = []
         for row, run, a, b, c, d, kind in zip(*columns, *(each[chosen].tolist() for each in lists), strict=True):
             spelled, named = bytes(data[a:b]), bytes(data[c:d])
             tag = tags.get(spelled)
@@ -312,6 +325,8 @@ class Ingest:
             work.happenings.append(Happening(row, run, "version", file_version(event.file_version.encode())))
         elif what == "session_log" and event.session_log.status == event.session_log.START:
             work.happenings.append(Happening(row, run, "start", event.step))
+        elif what == "session_log" and event.session_log.status == event.session_log.STOP:
+            work.stops[row] = "failed" if event.session_log.msg == FAILED else "finished"
         elif what == "graph_def":
             work.blob(row, run, GRAPH_TAG, "graphs")
         elif what == "tagged_run_metadata":
@@ -349,6 +364,17 @@ class Ingest:
             if run.began is None and row >= 0:
                 wall = work.wall_time[row : row + 1] if work.seen[row] else points.wall_time[points.row == row]
                 run.began = float(wall[0]) if len(wall) and np.isfinite(wall[0]) else None
+
+    def _note_news(self, work: _Work) -> None:
+        """Tells the store of each writer's last event."""
+        batch, frames = work.batch, work.batch.frames
+        last = np.flatnonzero(np.append(frames.segment[1:] != frames.segment[:-1], True))
+        place = frames.offset[last] + HEADER
+        walls = np.ndarray((len(batch.buffer) - 7,), "<f8", batch.buffer, strides=(1,))[place + 1]
+        walls[(batch.buffer[place] != _WALL_KEY) | ~np.isfinite(walls)] = 0.0  # written unusually, or damaged
+        segments: list[int] = frames.segment[last].tolist()
+        for row, at, wall in zip(last.tolist(), segments, walls.tolist(), strict=True):
+            self._store.offer_news(batch.runs[at], _writer_of(batch.paths[at]), wall, work.stops.get(row, ""))
 
     def _offer_points(self, work: _Work, points: _Points, cuts: dict[int, Cuts], touched: set[int]) -> None:
         if not len(points.row):
@@ -449,6 +475,17 @@ def _return_free_memory() -> None:
 
         with contextlib.suppress(OSError, AttributeError):  # another C library
             ctypes.CDLL(None).malloc_trim(0)
+
+
+def _writer_of(path: str) -> int:
+    """A number that stands for the writer of an event file, the same in every process.
+
+    In a remote store a writer makes many files, each of them whole: those of one process in one run count as one.
+    """
+    name = path.replace("\\", "/").rpartition("/")[2]
+    if "://" in path:
+        name = _TIMES.sub(r"\1\2", name)
+    return zlib.crc32(name.encode("utf-8", "surrogatepass"))
 
 
 def _first_rows(segment: I64, of_segment: I64) -> I64:

@@ -22,13 +22,14 @@ from typing import Any
 from . import remote_uploads
 from .errors import warn_once
 from .filesink import FileSink
+from .hparams import failing
 from .pump import pump
 from .remote import check_url, is_remote, joined, placed
 from .remote_uploads import Upload, files_of, uploads_to, wait_for_all
 from .sink import AsyncSink, open_sinks
 from .summary import Event
 from .values import Group
-from .wire import encode_event, encode_file_version, encode_session_start
+from .wire import encode_event, encode_file_version, encode_session_start, encode_session_stop
 
 __all__ = ["RemoteSink", "file_sink_for"]
 
@@ -76,6 +77,7 @@ class RemoteSink:
         self._size = self._events = 0
         self._opened = self._since = time.monotonic()
         self._watched = False
+        self._marked = True  # what was written is known to be all
         self._encoder: Any = None
         self._group_encoder: Any = None
         self.ending: Callable[[], None] | None = None  # writes what belongs at the end of a program
@@ -119,6 +121,7 @@ class RemoteSink:
             if first:
                 self._since = time.monotonic()
                 self._purge_step = None  # said
+            self._marked = self._marked and not events
             self._parts.append(data)
             self._size += len(data)
             self._events += events
@@ -189,7 +192,21 @@ class RemoteSink:
         self.begin_flush()
         self.wait()
 
+    def mark(self, failed: bool) -> None:
+        """Says, as the last that is sent, that this is all; once, and if there was anything to send.
+
+        Args:
+            failed: whether what was logged failed.
+        """
+        from .record import frame
+
+        with self._lock:
+            if not self._marked:
+                self._append(frame(encode_session_stop(time.time(), failed)), 0)
+                self._marked = True
+
     def close(self) -> None:
+        self.mark(failing())
         self.flush()
         with self._lock:
             self._watched = False
@@ -204,6 +221,7 @@ class RemoteSink:
         self._size = self._events = 0
         self._purge_step = None
         self._watched = False
+        self._marked = True
         self._opened = time.monotonic()
         self._encoder = self._group_encoder = None  # which another thread may have been using
 
@@ -266,6 +284,8 @@ def _flush_all() -> None:
         if isinstance(sink.inner, RemoteSink):
             if sink.inner.ending is not None:
                 sink.inner.ending()
+            sink.drain()
+            sink.inner.mark(failing())
             sinks.append(sink)
     for sink in sinks:
         sink.begin_flush()

@@ -3,7 +3,8 @@
 `FileSink` appends to an event file, `AsyncSink` moves another sink's work to a background thread, `TeeSink`
 feeds several, `MemorySink` keeps events in a list for tests. A sink that also has `write_scalars` is given
 scalars as columns, which is how a million of them cost a second and not a minute; one that has `write_groups`
-is given what `SummaryWriter.log` logs, many scalars for each event.
+is given what `SummaryWriter.log` logs, many scalars for each event; one that has `mark` is told,
+before it is closed, that this is all and whether it failed.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any, Protocol, runtime_checkable
 from .ending import rest, watch
 from .errors import warn_once
 from .filesink import FileSink
+from .hparams import failing
 from .pump import aside, ask, elsewhere, in_main_thread
 from .pump import pump as _pump
 from .summary import DataClass, Event, Summary
@@ -174,6 +176,10 @@ class TeeSink:
     def close(self) -> None:
         self._each(lambda sink: sink.close())
 
+    def mark(self, failed: bool) -> None:
+        """Tells those that keep it how things ended."""
+        self._each(lambda sink: getattr(sink, "mark", _ignore)(failed))
+
 
 def _weight(part: list[Any]) -> int:
     """How many events a part holds, each scalar of a group counted."""
@@ -230,6 +236,7 @@ class AsyncSink:
         self._passed, self._stuck = 0, -1  # how often the inner sink took something, and when it last hung
         self._before_close = before_close
         self._shut = False  # the inner sink is closed
+        self._failed = False  # how what was logged ended
         self.awake = self.forsaken = False
         self.resume()
 
@@ -421,11 +428,12 @@ class AsyncSink:
         """Flushes and closes the inner sink.
 
         Args:
-            failed: for `before_close`.
+            failed: for `before_close`, and for an inner sink that keeps it.
         """
         if self._before_close is not None:
             self._before_close(self.write, failed)
         if self.awake or self.rows or not self._shut:
+            self._failed = failing() if failed is None else failed  # of this thread; another may do the closing
             elsewhere(self._close)
             rest()
 
@@ -434,6 +442,11 @@ class AsyncSink:
             if self._shut and not self.awake and not self.rows:
                 return
             self.awake = False  # what comes from here on wakes it again, or is found by the thread
+            self._drain()
+            try:
+                getattr(self.inner, "mark", _ignore)(self._failed)
+            except Exception as error:
+                self._warn(error)
         self._flush()
         with self._lock:
             if self._shut:  # by another thread, meanwhile
@@ -498,6 +511,10 @@ _CURES: dict[int | None, str] = {
 
 
 def _nothing() -> None:
+    pass
+
+
+def _ignore(_failed: bool) -> None:
     pass
 
 

@@ -15,11 +15,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from .tracks import NO_PLACES, Aside, Columns, Label, Run, RunInfo, Track, Warned
+from .tracks import NO_PLACES, Aside, Columns, Label, Run, RunInfo, Told, Track, Warned
 
 __all__ = ["ARRAYS", "FORMAT", "Snapshot", "pack", "unpack"]
 
-FORMAT: Final = 1  # goes up when an older snapshot must not be read any more
+FORMAT: Final = 2  # goes up when an older snapshot must not be read any more
 
 TABLES: Final = {
     "narrow": {"step": "<i8", "wall_time": "<f8", "value": "<f4"},
@@ -37,7 +37,10 @@ _TRACK: Final = {
 }
 _ASIDE: Final = {"track": "<i8", "start": "<i8", "count": "<i8", "place": "<i8", "restart": "<i8", "restarts": "<i8"}
 _RUN: Final = {"first": "<f8", "last": "<f8", "began": "<f8", "file_version": "<f8", "latest_step": "<i8"}
+_WRITER: Final = {"run": "<i4", "number": "<i8", "news": "<f8", "ended": "<i4"}
+_ENDED: Final = ("", "finished", "failed")
 _LISTS: Final = {"places": "<i8", "restarts": "<i8"}
+_OF_RUNS: Final = {"run": _RUN, "writer": _WRITER}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ class Snapshot:
 
 ARRAYS: Final[dict[str, str]] = {
     f"{table}_{name}": dtype
-    for table, columns in {**TABLES, "track": _TRACK, "aside": _ASIDE, "run": _RUN, "list": _LISTS}.items()
+    for table, columns in {**TABLES, "track": _TRACK, "aside": _ASIDE, **_OF_RUNS, "list": _LISTS}.items()
     for name, dtype in columns.items()
 }
 """The dtype of every array of a snapshot."""
@@ -141,6 +144,13 @@ def pack(runs: list[tuple[str, Run]]) -> Snapshot:
     for name, dtype in _RUN.items():
         values = [getattr(run, name) for _, run in runs]
         arrays[f"run_{name}"] = np.array([np.nan if value is None else value for value in values], dtype)
+    told = [
+        (i, number, news, _ENDED.index(ended))
+        for i, (_, run) in enumerate(runs)
+        for number, (news, ended) in run.writers.items()
+    ]
+    for i, (name, dtype) in enumerate(_WRITER.items()):
+        arrays[f"writer_{name}"] = np.array([row[i] for row in told], dtype)
     meta = {
         "format": FORMAT,
         "runs": [name for name, _ in runs],
@@ -195,10 +205,13 @@ def _unpacked(snapshot: Snapshot) -> list[tuple[str, Run]]:
     labels: list[tuple[int, str, str]] = meta["labels"]
     for at, display_name, description in labels:
         tracks[at].label = Label(str(display_name), str(description))  # a forged index may hold anything
+    for at, number, news, ended in _rows(arrays, "writer", _WRITER):
+        runs[at].writers[number] = Told(news, _ENDED[ended])
     for number, kind, count, message in warnings:
         runs[number].warned[kind] = Warned(kind, count, message)
     for name, run in zip(meta["runs"], runs, strict=True):
         run.info = RunInfo(name, run.first, run.last, tuple(run.warned.values()), began=run.began)
+        run.told = tuple(run.writers.values())
     return list(zip(meta["runs"], runs, strict=True))
 
 
@@ -243,7 +256,7 @@ def _check(snapshot: Snapshot) -> None:
     for name, dtype in ARRAYS.items():
         if arrays[name].dtype != np.dtype(dtype) or arrays[name].ndim != 1:
             raise ValueError(f"a snapshot's {name} is {arrays[name].dtype} of shape {arrays[name].shape}")
-    for group, fields in {**TABLES, "track": _TRACK, "aside": _ASIDE, "run": _RUN}.items():
+    for group, fields in {**TABLES, "track": _TRACK, "aside": _ASIDE, **_OF_RUNS}.items():
         if len({len(arrays[f"{group}_{name}"]) for name in fields}) > 1:
             raise ValueError(f"a snapshot's columns of {group} have different lengths")
     track = {name: arrays[f"track_{name}"] for name in _TRACK}
@@ -254,6 +267,8 @@ def _check(snapshot: Snapshot) -> None:
     _within("track_tag", track["tag"], 1, len(meta["tags"]))
     _within("track_plugin", track["plugin"], 1, len(meta["plugins"]))
     _within("track_start", track["start"], track["count"], sizes[track["table"]])
+    _within("writer_run", arrays["writer_run"], 1, len(meta["runs"]))
+    _within("writer_ended", arrays["writer_ended"], 1, len(_ENDED))
     _within("aside_track", aside["track"], 1, len(track["run"]))
     _within("aside_start", aside["start"], aside["count"], sizes[track["table"][aside["track"]]])
     _within("aside_place", aside["place"], aside["count"], len(arrays["list_places"]))

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from .answers import BlobRef, Blobs, Refs, Series
 from .snapshot import Snapshot, pack, unpack
-from .tracks import Asset, Columns, Label, Run, RunInfo, Shown, Standing, Track, Warned, standing_of
+from .tracks import Asset, Columns, Label, Run, RunInfo, Shown, Standing, Told, Track, Warned, standing_of
 
 __all__ = [
     "Asset",
@@ -37,6 +37,7 @@ __all__ = [
     "Standing",
     "State",
     "Store",
+    "Told",
     "Warned",
     "natural",
 ]
@@ -301,6 +302,19 @@ class Store:
         info = self._runs.get(run)
         return info.warned[kind].count if info is not None and kind in info.warned else 0
 
+    def offer_news(self, run: str, writer: int, wall_time: float, ended: str) -> None:
+        """The last event of a writer.
+
+        Args:
+            run: whose.
+            writer: a number that stands for it.
+            wall_time: of the event.
+            ended: see `Told`.
+        """
+        news = max(wall_time, time.time()) if self.state == "ready" else wall_time
+        self.offer_run(run).writers[writer] = Told(news, ended)
+        self._changed.add(run)
+
     def drop_run(self, run: str) -> None:
         """A run is gone, or is to be read anew from its start."""
         dropped = self._runs.pop(run, None)
@@ -412,6 +426,7 @@ class Store:
             self._dropped += int(self._shown.pop(name, None) is not None)
             return
         run.info = RunInfo(name, run.first, run.last, tuple(run.warned.values()), run.assets, run.began)
+        run.told = tuple(run.writers.values())
         self._shown[name] = run
 
     # -- everybody's side

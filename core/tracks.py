@@ -21,6 +21,7 @@ __all__ = [
     "RunInfo",
     "Shown",
     "Standing",
+    "Told",
     "Track",
     "Warned",
     "standing_of",
@@ -79,6 +80,18 @@ class RunInfo:
     warnings: tuple[Warned, ...]
     assets: tuple[Asset, ...] = ()
     began: float | None = None
+
+
+class Told(NamedTuple):
+    """What a writer's events say of how far it is.
+
+    Attributes:
+        news: the wall time of its last event, or when that was seen to come, whichever is later; in seconds since 1970.
+        ended: "finished" or "failed" where that event says that the writer was closed; else empty.
+    """
+
+    news: float
+    ended: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +276,8 @@ class Run:
         info: what was published.
         revision: the store's version with which it changed last.
         grew: when it changed while the logdir was being followed, in seconds since 1970; 0 where it never did.
+        writers: what each of its writers told last, by a number that stands for the writer.
+        told: what was published of that.
     """
 
     tracks: dict[str, Track] = field(default_factory=dict[str, Track])
@@ -278,6 +293,8 @@ class Run:
     info: RunInfo | None = None
     revision: int = 0
     grew: float = 0.0
+    writers: dict[int, Told] = field(default_factory=dict[int, Told])
+    told: tuple[Told, ...] = ()
 
     def track(self, tag: str, plugin: str) -> Track | None:
         """The track of a tag and plugin, if there is one."""
@@ -310,6 +327,7 @@ class Standing:
         last_step: the greatest of its series' last steps, None where it has none. Hyperparameters have no step.
         longest: the tag of its longest scalar series, or empty.
         sessions: differs whenever the run's hyperparameters may differ; None where it has none.
+        writers: what each of its writers told last.
     """
 
     name: str
@@ -319,6 +337,7 @@ class Standing:
     last_step: int | None
     longest: str
     sessions: tuple[object, ...] | None
+    writers: tuple[Told, ...] = ()
 
 
 def standing_of(name: str, run: Run) -> Standing:
@@ -341,4 +360,5 @@ def standing_of(name: str, run: Run) -> Standing:
     info = run.info
     first, last = (None, None) if info is None else (info.first_wall_time, info.last_wall_time)
     # the run itself, because one that is read anew may count as much as before
-    return Standing(name, first, last, run.grew, last_step, longest, (id(run), *sessions) if sessions else None)
+    known = (id(run), *sessions) if sessions else None
+    return Standing(name, first, last, run.grew, last_step, longest, known, run.told)

@@ -32,6 +32,7 @@ __all__ = [
     "encode_group",
     "encode_scalar",
     "encode_session_start",
+    "encode_session_stop",
     "fields",
     "fixed_part",
     "varint",
@@ -39,6 +40,8 @@ __all__ = [
 
 FILE_VERSION = "brain.Event:2"
 WRITER = "tallyboard.core.writer"
+FAILED = "failed"  # the message of a STOP
+STOP, STOP_FAILED = b"\x08\x02", b"\x08\x02\x1a\x06failed"  # a SessionLog whose status is STOP, without and with it
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
@@ -249,6 +252,15 @@ def encode_file_version(wall_time: float, step: int = 0) -> bytes:
 def encode_session_start(wall_time: float, step: int) -> bytes:
     """The event by which a restarted run says that what an earlier file has at `step` and after is void."""
     return b"".join((b"\x09" + _pack_double(wall_time), b"\x10" + varint(step) if step else b"", b"\x3a\x02\x08\x01"))
+
+
+def encode_session_stop(wall_time: float, failed: bool) -> bytes:
+    """The event by which a writer that is closed says that nothing more comes; TensorFlow 1's supervisor ended so too.
+
+    Its message is empty, or `failed`.
+    """
+    log = STOP_FAILED if failed else STOP
+    return b"".join((b"\x09" + _pack_double(wall_time), b"\x3a" + varint(len(log)), log))
 
 
 def decode_event(data: bytes) -> pb.Event:

@@ -358,19 +358,25 @@ class SummaryWriter(ArrayAdds, MediaAdds, ScalarAdds, HParamsAdds, EmbeddingAdds
             for writer in [self, *self._sub_runs.values()]:
                 writer._sink.begin_flush()
 
-    def close(self) -> None:
-        """Flushes and closes the file. Logging afterwards opens another one in the same directory."""
-        self._close(passed_through(sys._getframe(1)))  # pyright: ignore[reportPrivateUsage]  # closed in a `finally`
+    def close(self, *, failed: bool | None = None) -> None:
+        """Flushes and closes the file, which says so at its end. Logging afterwards opens another one in the same
+        directory.
+
+        Args:
+            failed: whether what was logged failed. By default that is so if an exception is on its way through the
+                function that calls this, as in a `finally`.
+        """
+        self._close(passed_through(sys._getframe(1)) if failed is None else failed)  # pyright: ignore[reportPrivateUsage]
 
     def _close(self, failed: bool) -> None:
         self._tags.clear()  # so that the next scalar takes the long way, which opens a file
         self._groups.clear()
         self._session.end(self._sink.write, failed)
         self._begin_flush()
-        self._sink.close()
+        self._sink.close(failed)
         self._closed = True
         for writer in list(self._sub_runs.values()):
-            writer.close()
+            writer.close(failed=failed)
 
     def get_logdir(self) -> str:
         """The run's directory."""

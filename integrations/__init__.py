@@ -17,12 +17,14 @@ import importlib
 import inspect
 import os
 import pkgutil
+import sys
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from types import ModuleType, TracebackType
 from typing import Any
 
 from tallyboard.core.errors import TallyboardError, UnsupportedModel
+from tallyboard.core.hparams import ended_well, passed_through
 from tallyboard.core.summary import Event
 from tallyboard.core.writer import SummaryWriter
 
@@ -73,12 +75,15 @@ class Handle:
 
         Closes the writer if `auto_log` made it; one that was passed in stays open.
         """
+        self._end(passed_through(sys._getframe(1)))  # pyright: ignore[reportPrivateUsage]
+
+    def _end(self, failed: bool) -> None:
         detach, self._detach = self._detach, None
         if detach is None:
             return
         detach()
         if self._owns_writer:
-            self._writer.close()
+            self._writer.close(failed=failed)
 
     def __enter__(self) -> Handle:
         return self
@@ -86,7 +91,7 @@ class Handle:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.detach()
+        self._end(not ended_well(error))
 
     def __repr__(self) -> str:
         return f"<auto_log handle, {'attached' if self._detach else 'detached'}, writing to {self._writer!r}>"

@@ -50,6 +50,7 @@ ATTACH_HINT = (
 )
 
 HPARAMS_FILE = "hparams.yaml"
+_GOOD_ENDS = ("success", "finished")
 
 
 class _Recorder:
@@ -241,13 +242,13 @@ class _Recorder:
         """Writes what is left and closes the files; logging afterwards opens new ones.
 
         Args:
-            status: how the training ended: `success`, or another word.
+            status: how the training ended: `success`, or another word for a failure.
         """
         if status == "success":
             self.save()
         for writer in (self._experiment, *self._entry_writers.values()):
             if writer is not None:
-                writer.close()
+                writer.close(failed=status not in _GOOD_ENDS)
 
     def _next_version(self) -> int | str:
         """The number after the greatest there is; rank zero makes its directory, in which only one program succeeds.

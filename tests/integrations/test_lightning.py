@@ -28,6 +28,8 @@ from lightning_utilities.core.rank_zero import rank_zero_only  # noqa: E402 - co
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # noqa: E402
 
 import tallyboard as tb  # noqa: E402
+from tallyboard.core.facts import Facts  # noqa: E402
+from tallyboard.core.reader import LogdirReader  # noqa: E402
 from tallyboard.integrations import lightning as adapter  # noqa: E402
 from tallyboard.integrations.lightning import TallyboardLogger, TensorBoardLogger  # noqa: E402
 
@@ -321,6 +323,31 @@ def test_logging_after_finalize(logger: Any) -> None:
     logger.log_metrics({"test": 2.0}, step=2)
     logger.finalize("success")
     assert by_us(logger.log_dir) == {"fit": [(1, 1.0)], "test": [(2, 2.0)]}
+
+
+class Diverges(pl.Callback):
+    """Ends training by an exception."""
+
+    def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
+        raise ArithmeticError("diverged")
+
+
+def test_status_at_the_end(tmp_path: Path) -> None:
+    """A fit that came to its end is finished on the page, also after a test that followed; one that raised failed."""
+    good, bad = (TallyboardLogger(tmp_path, name=name) for name in ("good", "bad"))
+    fit(good, max_epochs=1)
+    with pytest.raises(ArithmeticError):
+        fit(bad, max_epochs=1, callbacks=[Diverges()])
+    facts: list[dict[str, str]] = []
+    for _ in range(2):
+        reader = LogdirReader(tmp_path)
+        reader.poll()
+        gathered = Facts(reader.store, reader.fetch).gather().runs
+        facts.append({name: fact.status for name, fact in gathered.items() if name.endswith("version_0")})
+        good.log_metrics({"test": 2.0}, step=9)
+        good.finalize("success")
+
+    assert facts == [{"good/version_0": "finished", "bad/version_0": "failed"}] * 2
 
 
 # ---- hyperparameters

@@ -15,8 +15,12 @@ import pytest
 import tallyboard as tb
 from tallyboard.core.extremes import Extremes
 from tallyboard.core.facts import GAPS, SILENCE, Facts
+from tallyboard.core.hparams import session_end, session_start
 from tallyboard.core.reader import LogdirReader
+from tallyboard.core.record import frame
 from tallyboard.core.store import Store
+from tallyboard.core.summary import Event
+from tallyboard.core.wire import encode_event, encode_file_version, encode_scalar
 from tallyboard.viewer.records import Records
 from tallyboard.viewer.routes import facts as route
 
@@ -75,12 +79,15 @@ def test_a_session_that_failed_is_failed(tmp_path: Path) -> None:
 
 def test_an_end_is_void_when_the_run_goes_on(tmp_path: Path) -> None:
     """Values that are more than five minutes later than the recorded end start the run's life anew."""
-    with tb.SummaryWriter(str(tmp_path / "a")) as writer:
-        writer.add_hparams({"lr": 1})
     ended = time.time()
+    summaries = (*session_start({"lr": 1.0}, [], None, ended), session_end(False, ended))
+    records = [encode_file_version(ended), *(encode_event(Event(0, ended, summary)) for summary in summaries)]
+    path = tmp_path / "a" / "events.out.tfevents.1"
+    path.parent.mkdir()
+    path.write_bytes(b"".join(map(frame, records)))  # of a writer that leaves no mark when it is closed
     for later, status in ((SILENCE - 5, "finished"), (SILENCE + 5, "running")):
-        with tb.SummaryWriter(str(tmp_path / "a")) as writer:
-            writer.add_scalar("loss", 1.0, int(later), walltime=ended + later)
+        with path.open("ab") as file:
+            file.write(frame(encode_scalar("loss", int(later), ended + later, 1.0)))
 
         assert gathered(tmp_path, ended + later + 1)["a"].status == status
 
@@ -161,9 +168,11 @@ def test_a_status_changes_with_the_clock_alone(tmp_path: Path) -> None:
     """Nothing comes any more: the same gatherer finds the run stalled when its time is up, then running."""
     now = time.time()
 
+    writer = tb.SummaryWriter(str(tmp_path / "a"))
+
     def write(step: int, wall: float) -> None:
-        with tb.SummaryWriter(str(tmp_path / "a")) as writer:
-            writer.add_scalar("loss", 1.0, step, walltime=wall)
+        writer.add_scalar("loss", 1.0, step, walltime=wall)
+        writer.flush()
 
     write(0, now)
     reader = LogdirReader(tmp_path)

@@ -83,7 +83,7 @@ class TestMemory:
         """What came, grew, was replaced and went away since."""
         fs = fsspec.filesystem("memory")
         data, longer = event_file(tmp_path, range(3)), event_file(tmp_path, range(10, 20))
-        fs.pipe_file("/logs/run/events.out.tfevents.1", data[:-20])
+        fs.pipe_file("/logs/run/events.out.tfevents.1", data[:-40])
         logdir = tb.read("memory://logs")
         assert (steps(logdir), logdir.refresh()) == ([0, 1], False)
 

@@ -35,7 +35,7 @@ class TestMemory:
                 if step % 10 == 9:
                     writer.flush()
 
-        assert len(fs.find("memory://bucket/run")) == 3
+        assert len(fs.find("memory://bucket/run")) == 4  # with the mark that the writer was closed
         assert points(download(fs, "memory://bucket/run", tmp_path)) == [(i, i / 2) for i in range(30)]
 
     def test_flush_is_a_barrier_and_a_segment(self) -> None:
@@ -54,10 +54,13 @@ class TestMemory:
             names.append(new)
             before = now
         writer.flush()
+        assert sorted(fs.find("memory://bucket")) == names
         writer.close()
 
         assert names == sorted(names)
-        assert sorted(fs.find("memory://bucket")) == names
+        assert sorted(fs.find("memory://bucket"))[:-1] == names
+        (mark,) = set(fs.find("memory://bucket")) - set(names)
+        assert [event.session_log.status for event in events(fs.cat_file(mark))[1:]] == [2]  # STOP
 
     def test_every_file_is_an_event_file(self) -> None:
         """Each begins with the version TensorBoard wants; the restart's step stands in the first one only."""
@@ -69,8 +72,8 @@ class TestMemory:
         writer.close()
         files = [events(fs.cat_file(path)) for path in sorted(fs.find("memory://bucket"))]
 
-        assert [file[0].file_version for file in files] == ["brain.Event:2"] * 3
-        assert [(file[1].session_log.status, file[1].step) for file in files] == [(1, 7), (0, 8), (0, 9)]
+        assert [file[0].file_version for file in files] == ["brain.Event:2"] * 4
+        assert [(file[1].session_log.status, file[1].step) for file in files] == [(1, 7), (0, 8), (0, 9), (2, 0)]
         assert all(path.endswith(".mine") and "/events.out.tfevents." in path for path in fs.find("memory://bucket"))
 
     def test_without_flush_it_is_sent_by_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,7 +213,7 @@ class TestMemory:
         up.set()
         with pytest.warns(TallyboardWarning, match="closed with 6 events lost"):
             writer.close()
-        until(lambda: len(fs.find("memory://bucket")) == 4)
+        until(lambda: len(fs.find("memory://bucket")) == 5)  # with the mark that the writer was closed
 
     def test_what_raises_does_not_reach_training(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Whatever the library behind a URL raises is a warning, and tried again."""
