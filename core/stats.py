@@ -13,7 +13,18 @@ from numpy.typing import NDArray
 from .errors import InvalidSummary
 from .summary import kind_of
 
-__all__ = ["Aligned", "BandKind", "How", "Steps", "align", "band_of", "by_step", "resample", "student_t_975"]
+__all__ = [
+    "Aligned",
+    "BandKind",
+    "How",
+    "Steps",
+    "align",
+    "band_of",
+    "by_step",
+    "median_of",
+    "resample",
+    "student_t_975",
+]
 
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
@@ -181,6 +192,17 @@ def band_of(aligned: Aligned, kind: BandKind) -> tuple[F64, F64, F64, I64]:
             quantiles = {int(n): student_t_975(int(n) - 1) for n in np.unique(count) if n > 1}
             half = half * np.array([quantiles.get(n, math.nan) for n in count.tolist()], np.float64)
     return mean, mean - half, mean + half, count
+
+
+def median_of(aligned: Aligned) -> F64:
+    """The median at each step, as numpy has it: of an even number the mean of the middle two, NaN where one is NaN."""
+    count = aligned.there.sum(axis=0)
+    ordered = np.sort(np.where(aligned.there, aligned.value, np.nan), axis=0)  # NaN comes last
+    low, high = (np.take_along_axis(ordered, np.maximum(at, 0)[None], 0)[0] for at in ((count - 1) // 2, count // 2))
+    with np.errstate(invalid="ignore", over="ignore"):  # of infinities
+        middle = np.asarray(np.where(low == high, low, (low + high) / 2), np.float64)
+    odd = (aligned.there & np.isnan(aligned.value)).any(axis=0) | (count == 0)
+    return np.where(odd, np.nan, middle)
 
 
 _T_975 = (

@@ -111,12 +111,12 @@ def _entry(name: str, entry: Any) -> Wanted:
         since,
         generation,
         superseded,
-        None if buckets is None else _span(f'The "buckets" of {name}', buckets),
-        None if smooth is None else _smoothing(f'The "smooth" of {name}', smooth),
+        None if buckets is None else read_span(f'The "buckets" of {name}', buckets),
+        None if smooth is None else read_smoothing(f'The "smooth" of {name}', smooth),
     )
 
 
-def _span(name: str, given: Any) -> Span:
+def read_span(name: str, given: Any) -> Span:
     if not isinstance(given, dict):
         raise BadRequest(f'{name} must be an object with "count", and perhaps "lo", "hi", "x" and "log".')
     fields = cast("dict[str, Any]", given)
@@ -146,7 +146,7 @@ def _end(name: str, key: str, fields: dict[str, Any]) -> float | None:
     raise BadRequest(f'{name} have a "{key}" that is neither null nor a finite number.')
 
 
-def _smoothing(name: str, given: Any) -> Smoothing:
+def read_smoothing(name: str, given: Any) -> Smoothing:
     if not isinstance(given, dict):
         raise BadRequest(f'{name} must be an object with "kind" and "weight".')
     fields = cast("dict[str, Any]", given)
