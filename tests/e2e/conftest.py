@@ -151,7 +151,7 @@ class Visit:
             self.faults.append(f"console: {message.text}")
 
     def _watch(self, request: Any) -> None:
-        if not re.match(r"http://localhost:\d+/", request.url):
+        if not re.match(r"(blob:)?http://localhost:\d+/", request.url):
             self.faults.append(f"asked {request.url}")
 
 

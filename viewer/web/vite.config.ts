@@ -27,7 +27,9 @@ export default defineConfig({
       output: {
         codeSplitting: {
           groups: [
-            { name: "shell", tags: ["$initial"] },
+            { name: "shell", tags: ["$initial"], priority: 2 },
+            // What dashboards share comes with the one that is opened first as a rule.
+            { name: "scalars", test: /dash\/scalars\/index\.ts$/, priority: 1 },
             { name: (id) => /dash\/(\w+)\/index\.ts$/.exec(id)?.[1] ?? null },
           ],
         },

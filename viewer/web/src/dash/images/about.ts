@@ -1,0 +1,3 @@
+import type { About } from "../../app/dashboards";
+
+export default { title: "Images", key: "i", order: 20, plugins: ["images"] } satisfies About;
