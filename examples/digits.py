@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING
 os.environ["KERAS_BACKEND"] = "jax"  # read by Keras when it is imported
 
 import keras
-from digits_check import Series, as_series, check
+from digits_check import Series, as_points, as_series, check
+from digits_media import DigitsMedia
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
@@ -71,6 +72,8 @@ def train_all(logdir: Path, name: str, pause: float) -> Series:
     expected: Series = {}
     for rate in LEARNING_RATES:
         run = f"{name}/lr={rate}"
+        settings = {"learning_rate": rate, "batch_size": BATCH_SIZE, "optimizer": "adam"}
+        media = DigitsMedia(logdir / run, settings, x_val, y_val)
         slow_down = keras.callbacks.LambdaCallback(on_epoch_end=lambda _epoch, _logs: time.sleep(pause))
         history = make_model(rate).fit(
             x,
@@ -79,10 +82,11 @@ def train_all(logdir: Path, name: str, pause: float) -> Series:
             epochs=EPOCHS,
             batch_size=BATCH_SIZE,
             verbose=0,
-            callbacks=[TallyboardCallback(logdir / run), slow_down],
+            callbacks=[TallyboardCallback(logdir / run), media, slow_down],
         )
         print(f"{run}: {history.history['val_accuracy'][-1]:.1%} of unseen digits recognised", flush=True)
         expected |= as_series(run, rate, history.history, batches=-(-len(x) // BATCH_SIZE))
+        expected[f"{run}/validation", "recognised"] = as_points(media.recognised)
     return expected
 
 
@@ -92,11 +96,11 @@ def make_model(learning_rate: float) -> keras.Model:
         [
             keras.Input((64,)),
             keras.layers.Reshape((8, 8, 1)),
-            keras.layers.Conv2D(16, 3, padding="same", activation="relu"),
+            keras.layers.Conv2D(16, 3, padding="same", activation="relu", name="first"),
             keras.layers.MaxPooling2D(),
-            keras.layers.Conv2D(32, 3, padding="same", activation="relu"),
+            keras.layers.Conv2D(32, 3, padding="same", activation="relu", name="second"),
             keras.layers.Flatten(),
-            keras.layers.Dense(10, activation="softmax"),
+            keras.layers.Dense(10, activation="softmax", name="scores"),
         ]
     )
     model.compile(keras.optimizers.Adam(learning_rate), "sparse_categorical_crossentropy", metrics=["accuracy"])

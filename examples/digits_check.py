@@ -1,4 +1,4 @@
-"""What Keras reported must be what the viewer serves: the check behind `digits.py --once`."""
+"""What a training reported must be what the viewer serves: the check behind `digits.py --once`."""
 
 from __future__ import annotations
 
@@ -31,6 +31,11 @@ def as_series(run: str, rate: float, history: dict[str, list[float]], batches: i
     return found
 
 
+def as_points(values: dict[int, float]) -> tuple[np.ndarray, np.ndarray]:
+    """Steps and values, as scalars are stored."""
+    return np.array([*values]), np.array([*values.values()], np.float32)
+
+
 def check(url: str, name: str, expected: Series) -> int:
     """Compares the viewer's points with `expected`, prints a table, and gives the exit code."""
     wanted = {key: len(steps) for key, (steps, _) in expected.items()}
@@ -48,7 +53,7 @@ def check(url: str, name: str, expected: Series) -> int:
     found = fetch(url, list(expected))
     if wrong := [key for key in expected if not all(map(np.array_equal, found[key], expected[key]))]:
         print(
-            f"These series were served with other steps or values than Keras reported: {wrong}",
+            f"These series were served with other steps or values than the training reported: {wrong}",
             file=sys.stderr,
         )
         return 1
@@ -56,7 +61,7 @@ def check(url: str, name: str, expected: Series) -> int:
     for run in dict.fromkeys(run for run, _ in expected):
         loss, accuracy = (found[run, f"epoch_{metric}"][1][-1] for metric in ("loss", "accuracy"))
         print(f"{run:34} {loss:8.4f} {accuracy:9.1%}")
-    print(f"All {sum(wanted.values())} points of {len(wanted)} series arrived, equal to what Keras reported.")
+    print(f"All {sum(wanted.values())} points of {len(wanted)} series arrived, equal to what the training reported.")
     return 0
 
 
