@@ -17,6 +17,7 @@ infinities are bits like any other.
 from __future__ import annotations
 
 import struct
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 MAGIC = b"TLY1"
 
 _PIECE = 1 << 20
+_SMALL = 16 << 10
+"""Bytes up to which a column is looked up by its bytes, which is one copy; of larger ones a sample is."""
+
 _MOST_COMPARED = 4
 """Columns that look alike are compared with so many: with all, it would cost the square of their number."""
 
@@ -181,6 +185,7 @@ class _Columns:
 
     stored: list[Column] = field(default_factory=list[Column])
     size: int = 0
+    _small: dict[tuple[int, bytes], int] = field(default_factory=dict[tuple[int, bytes], int])
     _alike: dict[tuple[int, int, bytes], list[tuple[Column, int]]] = field(
         default_factory=dict[tuple[int, int, bytes], list[tuple[Column, int]]]
     )
@@ -193,7 +198,12 @@ class _Columns:
         """Return where `column` starts, adding its bytes unless a column placed before has the same."""
         if not len(column):
             return 0
-        column = np.ascontiguousarray(column, dtype=column.dtype.newbyteorder("<"))
+        if not column.dtype.isnative or sys.byteorder != "little":
+            column = column.astype(column.dtype.newbyteorder("<"))
+        column = np.ascontiguousarray(column)
+        if column.nbytes <= _SMALL:
+            at = self._small.setdefault((column.dtype.itemsize, column.tobytes()), self.size)
+            return at if at < self.size else self._store(column)
         bits = column.view(f"u{column.dtype.itemsize}")
         # A few sampled numbers tell most columns apart; what is left is compared whole, as bits:
         # NaN equals nothing.
@@ -203,9 +213,13 @@ class _Columns:
         for known, at in alike:
             if np.array_equal(known.view(bits.dtype), bits):
                 return at
+        at = self._store(column)
+        if len(alike) < _MOST_COMPARED:
+            alike.append((column, at))
+        return at
+
+    def _store(self, column: Column) -> int:
         at = self.size
         self.stored.append(column)
         self.size += column.nbytes + -column.nbytes % 8
-        if len(alike) < _MOST_COMPARED:
-            alike.append((column, at))
         return at

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, NamedTuple, cast, get_args
 
 from tallyboard.core.downsample import MOST_BUCKETS
 from tallyboard.core.smoothing import Smoother
@@ -14,9 +14,10 @@ MOST_SERIES = 5_000
 """Series one request may name."""
 
 Axis = Literal["step", "relative", "wall"]
+_AXES = get_args(Axis)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen ones take thrice as long to make, and a request may have thousands
 class Span:
     """`count` buckets between `low` and `high` on an axis: steps, seconds since the first point, or wall times.
 
@@ -34,8 +35,7 @@ class Span:
         return self.low is None and self.high is None
 
 
-@dataclass(frozen=True, slots=True)
-class Smoothing:
+class Smoothing(NamedTuple):
     """A way to smooth; `x` is what "time" measures distance in."""
 
     kind: Smoother
@@ -43,8 +43,7 @@ class Smoothing:
     x: Axis = "step"
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """One series asked for, from the point with index `since` on, which is an index into that `generation`.
 
     `superseded` asks for the points that a restart has voided as well.
@@ -160,8 +159,8 @@ def read_smoothing(name: str, given: Any) -> Smoothing:
 
 def _axis(what: str, fields: dict[str, Any]) -> Axis:
     x = fields.get("x", "step")
-    if x not in get_args(Axis):
-        raise BadRequest(f"{what} that is none of {_listed(get_args(Axis))}.")
+    if x not in _AXES:
+        raise BadRequest(f"{what} that is none of {_listed(_AXES)}.")
     return cast("Axis", x)
 
 
