@@ -75,7 +75,10 @@ class Distribution(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a card asks: which series, where on the axis, how many rows, and how many buckets between which values."""
+    """What a card asks: which series, where on the axis, how many rows, and how many buckets between which values.
+
+    Without `low` and `high` that is all values of these rows, but for the share `trim` at each end of every row.
+    """
 
     series: tuple[tuple[str, str], ...]
     x: Axis = "step"
@@ -85,6 +88,7 @@ class Question:
     last: float | None = None
     low: float | None = None
     high: float | None = None
+    trim: float = 0.0
     superseded: bool = False
 
 
@@ -104,10 +108,12 @@ def distribution(value: pb.Summary.Value, step: int = 0) -> Distribution:
             edges, counts, float(counts.sum()), float(edges[0]), float(edges[-1]), nan, positive, negative
         )
     found = histogram(Found(step, 0.0, value, value.metadata))
+    held = np.array(value.histo.bucket, np.float64)
+    if not (held >= 0).all():  # at an end it would not be seen below: what holds nothing there is left out
+        at = int(np.flatnonzero(~(held >= 0))[0])
+        raise CorruptRecord(f"bucket {at} of {len(held)} holds {float(held[at]):g} values")
     edges, counts = found.edges, found.counts
     if not len(counts):  # what holds nothing says nothing, but that there was nothing else than NaN
-        if any(count < 0 for count in value.histo.bucket):
-            raise CorruptRecord("a bucket holds fewer than no values")
         odd = found.num if found.num > 0 and not (nan or positive or negative) else 0.0
         return Distribution(edges[:0], counts, max(found.num, 0.0), math.nan, math.nan, nan, positive, negative, odd)
     edges = ascending(_repaired(edges, value), counts)
@@ -272,9 +278,11 @@ def _read(context: Context, question: Question, run: str, tag: str) -> _Series |
 
 def _range(question: Question, series: list[_Series]) -> tuple[float, float]:
     """The values that the buckets lie between: those asked for, else all that any of the histograms has."""
-    edges = [one.edges for each in series for _, one in each.good if len(one.counts)]
-    low = question.low if question.low is not None else min((float(own[0]) for own in edges), default=0.0)
-    high = question.high if question.high is not None else max((float(own[-1]) for own in edges), default=low + 1.0)
+    held = [one for each in series for _, one in each.good if len(one.counts)]
+    wanted = (question.trim, 1 - question.trim)
+    ends = [percentiles(one.edges, one.counts, wanted).tolist() for one in held]
+    low = question.low if question.low is not None else min((own[0] for own in ends), default=0.0)
+    high = question.high if question.high is not None else max((own[1] for own in ends), default=low + 1.0)
     if high / 2 - low / 2 > abs(low) * 1e-12 and high > low:
         return low, high
     around = max(abs(low) * 0.05, 0.5)  # all the same number

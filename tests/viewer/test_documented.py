@@ -25,9 +25,7 @@ ROUTES = sorted(
 )
 PAGES = "\n".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("viewer*.md")))
 SOURCES = {
-    path.name if path.name not in ("about.ts", "settings.ts") else f"{path.parent.name}/{path.name}": path.read_text(
-        encoding="utf-8"
-    )
+    f"{path.parent.name}/{path.name}": path.read_text(encoding="utf-8")  # each dashboard has a Toolbar.svelte
     for path in sorted((ROOT / "viewer" / "web" / "src").rglob("*"))
     if path.suffix in (".ts", ".svelte")
 }
@@ -46,10 +44,10 @@ SETTINGS = sorted(
     {
         key
         for name in SOURCES
-        if name != "setting.svelte.ts"
+        if name != "app/setting.svelte.ts"
         for key in re.findall(r'\bsetting(?:<[^(]*>)?\(\s*"([^"]+)"', SOURCES[name])
     }
-    | set(re.findall(r'"([^"]+)"', SOURCES["url.ts"].split("SAVED_KEYS")[1].split(");")[0]))
+    | set(re.findall(r'"([^"]+)"', SOURCES["app/url.ts"].split("SAVED_KEYS")[1].split(");")[0]))
 )
 FLAGS = sorted(flag for action in cli.make_parser()._actions for flag in action.option_strings if flag != "-h")
 EXIT_CODES = {name: value for name, value in vars(cli).items() if name.startswith("EXIT_")}

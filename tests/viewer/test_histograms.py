@@ -7,6 +7,8 @@ import io
 import json
 import math
 import struct
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,12 +17,14 @@ import numpy as np
 import pytest
 
 import tallyboard as tb
+from tallyboard.core.errors import CorruptRecord
 from tallyboard.core.proto import event_pb2 as pb
 from tallyboard.core.rebin import SHARES
+from tallyboard.viewer.context import CONTEXT
 from tallyboard.viewer.histograms import distribution, picked
-from tallyboard.viewer.routes.histograms import KEPT, Answers, parse
+from tallyboard.viewer.routes.histograms import KEPT, Answers, key_of, parse
 
-from .boards import Board, viewer_on
+from .boards import Board, viewer_on, wait_until
 
 CORPUS = Path(__file__).parents[1] / "conformance" / "corpus"
 STEPS = 40
@@ -149,6 +153,17 @@ def test_a_part_in_view(board: Board) -> None:
     assert np.abs(series["counts"][:, 0] - below).max() < 15
 
 
+def test_outliers_are_trimmed(board: Board) -> None:
+    """Asked to, the range leaves out a share of each row's values at each end, and they are counted beyond it."""
+    frame = ask(board, ("a", "w"), rows=STEPS, bins=10, trim=0.01)
+    (series,) = frame["series"]
+    everything = [values_at(step) for step in range(STEPS)]
+    assert frame["low"] == pytest.approx(min(np.quantile(one, 0.01) for one in everything), abs=0.15)
+    assert frame["high"] == pytest.approx(max(np.quantile(one, 0.99) for one in everything), abs=0.3)
+    assert 0 < series["counts"][0, 0] < 50
+    assert series["counts"].sum(axis=1).tolist() == pytest.approx([500] * STEPS)
+
+
 def test_few_rows_of_many(board: Board) -> None:
     """Fewer rows than steps: evenly along the axis, the first and the last among them."""
     (series,) = ask(board, ("a", "w"), rows=5, bins=4)["series"]
@@ -184,6 +199,12 @@ def test_what_other_writers_left_out() -> None:
     assert (found.num, found.odd, found.least, found.most) == (3, 2, 0.5, 2.0)
     infinite = value_of(min=-1, max=math.inf, num=3, bucket_limit=[-1, 0, 1], bucket=[0, 1, 1])
     assert (distribution(infinite).edges.tolist(), distribution(infinite).odd) == ([-1, 0, 1], 1)
+
+
+def test_a_negative_count_at_an_end() -> None:
+    """One in the last bucket, which may be left out where it holds nothing, is named all the same."""
+    with pytest.raises(CorruptRecord, match="bucket 1 of 2 holds -1 values"):
+        distribution(value_of(min=0, max=1, num=4, bucket_limit=[0.5, 1], bucket=[1, -1]))
 
 
 def test_rows_with_gaps() -> None:
@@ -259,6 +280,7 @@ def test_histograms_of_every_producer() -> None:
         (b'{"series": [{"run": "r", "tag": "t"}], "low": 1}', '"low" and "high"'),
         (b'{"series": [{"run": "r", "tag": "t"}], "low": 2, "high": 1}', '"low" and "high"'),
         (b'{"series": [{"run": "r", "tag": "t"}], "first": NaN}', '"first"'),
+        (b'{"series": [{"run": "r", "tag": "t"}], "trim": 0.5}', '"trim"'),
         (b'{"series": [{"run": "r", "tag": "t"}], "superseded": 1}', '"superseded"'),
         (json.dumps({"series": [{"run": "r", "tag": "t"}] * 64, "rows": 1000, "bins": 1000}).encode(), "more than one"),
     ],
@@ -280,20 +302,37 @@ def test_kept_answers_are_bounded(monkeypatch: pytest.MonkeyPatch, store: Any, s
         return bytes(KEPT // 5)
 
     monkeypatch.setattr("tallyboard.viewer.routes.histograms.answer", made)
-    from tallyboard.viewer.context import CONTEXT
-
     served = serve(store)
     context = served.app[CONTEXT]
     answers = Answers()
     first = parse(b'{"series": [{"run": "r", "tag": "t"}], "rows": 1}')
     for _ in range(2):
-        answers.get(context, first)
+        answers.get(context, first, key_of(context, first))
     assert asked == 1
     for rows in range(2, 30):
-        answers.get(context, parse(b'{"series": [{"run": "r", "tag": "t"}], "rows": %d}' % rows))
+        other = parse(b'{"series": [{"run": "r", "tag": "t"}], "rows": %d}' % rows)
+        answers.get(context, other, key_of(context, other))
     assert (asked, answers.nbytes) == (29, KEPT // 5 * 5)
-    answers.get(context, first)
+    answers.get(context, first, key_of(context, first))
     assert asked == 30
+
+
+def test_the_same_answer_is_not_sent_twice(board: Board) -> None:
+    """A question asked again with its answer's ETag is answered 304; another question, or another step, is not."""
+    body = json.dumps({"series": [{"run": "a", "tag": "w"}]}).encode()
+    headers = {"Content-Type": "application/json"}
+
+    def asked(body: bytes, known: str) -> int:
+        request = urllib.request.Request(f"{board.url}/api/histograms", body, {**headers, "If-None-Match": known})
+        try:
+            return urllib.request.urlopen(request).status
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    etag = urllib.request.urlopen(urllib.request.Request(f"{board.url}/api/histograms", body, headers)).headers["ETag"]
+    assert asked(body, etag) == 304
+    assert asked(body, '"other"') == 200
+    assert asked(json.dumps({"series": [{"run": "b", "tag": "w"}]}).encode(), etag) == 200
 
 
 def test_an_answer_is_new_when_the_series_is(tmp_path: Path) -> None:
@@ -305,8 +344,6 @@ def test_an_answer_is_new_when_the_series_is(tmp_path: Path) -> None:
         assert ask(board, ("r", "w"))["series"][0]["total"] == 1
         writer.add_histogram("w", [5.0, 6.0], 1)
         writer.flush()
-        from .boards import wait_until
-
         wait_until(lambda: ask(board, ("r", "w"))["series"][0]["step"].tolist() == [0, 1])
         assert ask(board, ("r", "w"))["high"] == 6
     writer.close()

@@ -8,6 +8,7 @@ import math
 import re
 import threading
 from collections import OrderedDict
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, cast, get_args
 from urllib.parse import quote
 
@@ -16,7 +17,7 @@ from aiohttp import web
 
 from ..context import CONTEXT
 from ..histograms import MOST_CELLS, Axis, Distribution, Question, answer, distributions
-from ..responses import error
+from ..responses import error, is_fresh, revalidated
 from ..safety import reads
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ _AT_ONCE = 64
 
 _FORMULA = re.compile(r"[=+\-@\t\r]")
 
+Key = tuple[Any, ...]
+
 routes = web.RouteTableDef()
 
 
@@ -50,12 +53,17 @@ class Answers:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[Any, ...], bytes] = OrderedDict()
+        self._kept: OrderedDict[Key, bytes] = OrderedDict()
         self.nbytes = 0
 
-    def get(self, context: Context, question: Question) -> bytes:
-        """The answer to a question: a kept one, or a new one. Reads the disk."""
-        key = (context.boot, question, *(_state(context, question, run, tag) for run, tag in question.series))
+    def get(self, context: Context, question: Question, key: Key) -> bytes:
+        """The answer to a question: a kept one, or a new one. Reads the disk.
+
+        Args:
+            context: what has the series.
+            question: what is asked.
+            key: of this question.
+        """
         with self._lock:
             found = self._kept.get(key)
             if found is not None:
@@ -69,6 +77,11 @@ class Answers:
                 while self.nbytes > KEPT:
                     self.nbytes -= len(self._kept.popitem(last=False)[1])
         return made
+
+
+def key_of(context: Context, question: Question) -> Key:
+    """What tells whether a question has the answer that it had before."""
+    return (context.boot, question, *(_state(context, question, run, tag) for run, tag in question.series))
 
 
 def _state(context: Context, question: Question, run: str, tag: str) -> tuple[Any, ...] | None:
@@ -90,8 +103,11 @@ async def post_histograms(request: web.Request) -> web.StreamResponse:
         question = parse(await request.read())
     except _BadRequest as bad:
         return error(400, str(bad))
-    frame = await asyncio.to_thread(_answers.get, request.app[CONTEXT], question)
-    return web.Response(body=frame, content_type="application/octet-stream", headers={"Cache-Control": "no-store"})
+    context = request.app[CONTEXT]
+    key = key_of(context, question)
+    etag = sha256(repr(key).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    frame = None if is_fresh(request, etag) else await asyncio.to_thread(_answers.get, context, question, key)
+    return revalidated(request, etag, frame, content_type="application/octet-stream", cache_control="no-store")
 
 
 def parse(body: bytes) -> Question:
@@ -99,8 +115,8 @@ def parse(body: bytes) -> Question:
 
     Raises:
         _BadRequest: it is not `{"series": [{"run": str, "tag": str}, ...], "x": "step", "relative" or "wall", "rows":
-            int, "bins": int, "first", "last", "low", "high": number, "superseded": bool}`, where all but the series may
-            be left out, or asks for more than one answer holds.
+            int, "bins": int, "first", "last", "low", "high", "trim": number, "superseded": bool}`, where all but the
+            series may be left out, or asks for more than one answer holds.
     """
     try:
         asked: Any = json.loads(body)
@@ -118,10 +134,13 @@ def parse(body: bytes) -> Question:
     low, high = ends["low"], ends["high"]
     if (low is None) != (high is None) or (low is not None and high is not None and not low < high):
         raise _BadRequest('"low" and "high" come together, and the first is less than the second.')
+    trim = fields.get("trim", 0)
+    if not isinstance(trim, int | float) or isinstance(trim, bool) or not 0 <= trim < 0.5:
+        raise _BadRequest('"trim" is no number from 0 to less than 0.5.')
     superseded = fields.get("superseded", False)
     if not isinstance(superseded, bool):
         raise _BadRequest('"superseded" is neither true nor false.')
-    return Question(series, x, rows, bins, ends["first"], ends["last"], low, high, superseded)
+    return Question(series, x, rows, bins, ends["first"], ends["last"], low, high, float(trim), superseded)
 
 
 def _series(given: Any) -> tuple[tuple[str, str], ...]:
