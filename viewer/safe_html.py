@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Sequence
 from functools import lru_cache
 from html import escape, unescape
 from html.parser import HTMLParser
 from typing import Any, Final
 
-__all__ = ["from_markdown", "sanitized"]
+__all__ = ["Cleaner", "from_markdown", "markdown_to_html", "sanitized"]
 
 _ELEMENTS: Final = frozenset(
     (
@@ -36,8 +37,11 @@ _local = threading.local()
 @lru_cache(4_096)
 def from_markdown(text: str) -> str:
     """Render markdown; without the library `markdown`, as paragraphs of plain text."""
-    if not text:
-        return ""
+    return sanitized(markdown_to_html(text)) if text else ""
+
+
+def markdown_to_html(text: str) -> str:
+    """HTML of markdown, in which anything may stand; without the library `markdown`, paragraphs of plain text."""
     try:
         import markdown
     except ModuleNotFoundError:
@@ -45,22 +49,46 @@ def from_markdown(text: str) -> str:
     renderer: Any = getattr(_local, "markdown", None)
     if renderer is None:  # making one takes milliseconds, and no two threads may share it
         renderer = _local.markdown = markdown.Markdown(extensions=["tables", "fenced_code"])
-    return sanitized(str(renderer.reset().convert(text)))
+    return str(renderer.reset().convert(text))
 
 
 def sanitized(html: str) -> str:
     """HTML with the elements and attributes of the list, all closed; whatever else there is becomes text."""
-    cleaner = _Cleaner()
+    cleaner = Cleaner()
     cleaner.feed(html)
     cleaner.close()
     return cleaner.result()
 
 
-class _Cleaner(HTMLParser):
+class Cleaner(HTMLParser):
+    """Keeps of the HTML that it is fed the elements and attributes of the list."""
+
     def __init__(self) -> None:
         super().__init__(convert_charrefs=False)
         self._out: list[str] = []
         self._open: list[str] = []
+
+    @staticmethod
+    def text(data: str) -> str:
+        """Text, in which nothing stays an element."""
+        return escape(data, quote=False)
+
+    @staticmethod
+    def attributes(tag: str, attributes: Sequence[tuple[str, str | None]]) -> str:
+        """The attributes that an element may have, quoted."""
+        return _kept(tag, attributes)
+
+    def put(self, html: str) -> None:
+        """Adds what is harmless."""
+        self._out.append(html)
+
+    def opened(self, tag: str) -> None:
+        """Notes an element that was put, to be closed."""
+        self._open.append(tag)
+
+    def is_open(self, *tags: str) -> bool:
+        """Whether one of these elements is open."""
+        return any(tag in self._open for tag in tags)
 
     def result(self) -> str:
         """What was kept."""
@@ -114,7 +142,7 @@ class _Cleaner(HTMLParser):
         """Nothing: no page of the web has processing instructions."""
 
 
-def _kept(tag: str, attributes: list[tuple[str, str | None]]) -> str:
+def _kept(tag: str, attributes: Sequence[tuple[str, str | None]]) -> str:
     kept: dict[str, str] = {}
     for name, value in attributes:
         if name not in _ATTRIBUTES.get(tag, ()) or (name in _ADDRESSES and not _is_harmless(value or "")):

@@ -201,11 +201,16 @@ def _explain(request: web.Request, raised: web.HTTPException) -> web.StreamRespo
 def add_headers(access: Access) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
     """Make the `on_response_prepare` signal that puts the security headers on every answer, streams included.
 
-    An answer that has a policy of its own keeps it: what came from a training is under a stricter one.
+    An answer that has a policy of its own keeps it: what came from a training is under a stricter one. Who may frame it
+    is the same for all.
     """
     headers = headers_for(access)
+    policy = "Content-Security-Policy"
+    ancestors = " ".join(("frame-ancestors 'self'", *access.frames))
 
     async def added(_request: web.Request, response: web.StreamResponse) -> None:
+        if own := response.headers.get(policy):
+            response.headers[policy] = f"{own}; {ancestors}"
         for name, value in headers.items():
             response.headers.setdefault(name, value)
 

@@ -155,6 +155,27 @@ def test_nothing_is_hidden_from_anybody(
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_texts_are_for_everybody(
+    tmp_path: Path, open_page: Callable[..., Page], serve: Callable[..., Any], axe: str, scheme: str
+) -> None:
+    """The same of texts, tables and matrices, of a search and of what changed."""
+    with tb.SummaryWriter(tmp_path / "run") as writer:
+        for step in range(3):
+            writer.add_text(
+                "note", f"# Step {step}\n\n[link](http://a.b) `code` $x$\n\n| a | b |\n|---|---|\n| 1 | 2 |", step
+            )
+        writer.add_table("table", {"a": [1, 2], "b": ["x", "y"]}, 1)
+        writer.add_confusion_matrix("matrix", matrix=[[9, 4, 0], [1, 6, 2], [3, 3, 5]], global_step=1)
+    page = open_page(serve(tmp_path), "dash=text&txfind=step", scheme=scheme)
+    expect(page.locator(".katex").first).to_be_visible()
+    expect(page.get_by_role("region", name="Found").locator("mark").first).to_be_visible()
+    check(page, axe, "texts")
+    page.get_by_text("Changes", exact=True).click()
+    expect(page.locator("ins").first).to_be_visible()
+    check(page, axe, "changes")
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
 def test_what_is_said_when_there_is_nothing_to_show(
     tmp_path: Path, open_page: Callable[..., Page], serve: Callable[..., Any], axe: str, scheme: str
 ) -> None:

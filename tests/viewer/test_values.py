@@ -103,7 +103,7 @@ def test_a_blob_is_what_was_written(tmp_path: Path, read: Callable[[], Read]) ->
 
     answer = it.blob("images", ".", "i", 4, 1.5, 0)
     assert answer.headers["content-type"] == "image/png"
-    assert answer.headers["content-security-policy"] == "default-src 'none'; sandbox"
+    assert answer.headers["content-security-policy"] == "default-src 'none'; sandbox; frame-ancestors 'self'"
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert "immutable" in answer.headers["cache-control"]
     assert struct.unpack(">II", answer.body[16:24]) == (5, 4)

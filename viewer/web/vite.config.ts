@@ -3,6 +3,7 @@ import { defineConfig } from "vitest/config";
 import { blockingScript } from "./build/blocking-script.ts";
 import { budget } from "./build/budget.ts";
 import { licences } from "./build/licences.ts";
+import { modernFonts } from "./build/modern-fonts.ts";
 
 export default defineConfig({
   base: "./",
@@ -10,6 +11,7 @@ export default defineConfig({
     // Class names as short as can be: they stand in every element.
     svelte({ compilerOptions: { cssHash: ({ hash, css }) => `s${hash(css).slice(0, 4)}` } }),
     blockingScript("src/app/theme-first.js"),
+    modernFonts(),
     licences("THIRD_PARTY_LICENSES.txt"),
     budget({ kilobytes: 80, entries: ["src/app/main.ts", "src/dash/scalars/index.ts"] }),
   ],

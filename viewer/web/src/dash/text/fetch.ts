@@ -1,0 +1,154 @@
+import { checked } from "../../data/api";
+
+/** Names a value. */
+export interface Named {
+  plugin: string;
+  run: string;
+  tag: string;
+  step: number;
+  wall: number;
+}
+
+export interface Prose {
+  kind: "text";
+  /** Made harmless by the server. */
+  html: string;
+  raw: string;
+  /** Length of the text, where `raw` is not all of it. */
+  cut?: number;
+  note?: string;
+}
+
+export interface Grid {
+  kind: "table" | "confusion_matrix" | "cells";
+  shape: number[];
+  start: number;
+  /** Rows that there are; `rows` may be some of them. */
+  total: number;
+  rows: string[][];
+  /** Each cell's markdown as HTML, made harmless by the server. */
+  html?: string[][];
+  note?: string;
+}
+
+export interface Figure {
+  kind: "html" | "plotly";
+  raw: string;
+  cut?: number;
+}
+
+export interface Bad {
+  kind: "bad";
+  problem: string;
+}
+
+export type Told = Prose | Grid | Figure | Bad;
+
+export interface Hit {
+  tag: string;
+  run: string;
+  step: number;
+  wall: number;
+  count: number;
+  before: string;
+  match: string;
+  after: string;
+}
+
+export interface Found {
+  hits: Hit[];
+  searched: number;
+  unread: number;
+  next: [tag: string, run: string, place: number] | null;
+}
+
+async function ask<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T> {
+  const response = await fetch(path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+    ...(signal && { signal }),
+  });
+  return (await (await checked(response)).json()) as T;
+}
+
+export interface Wanted {
+  pattern: string;
+  regex: boolean;
+  case: boolean;
+  runs: readonly string[];
+  after?: Found["next"];
+}
+
+export function fetchHits(wanted: Wanted, signal: AbortSignal): Promise<Found> {
+  return ask("./api/text/search", wanted, signal);
+}
+
+/** Where a figure's page is, or with "source" the file of any value. */
+export function placeOf(what: "frame" | "source", { plugin, run, tag, step, wall }: Named): string {
+  const query = new URLSearchParams({ plugin, run, tag, step: String(step), wall: String(wall) });
+  return `./api/text/${what}?${query.toString()}`;
+}
+
+/** Most values in one request, and kept for when they are seen again. */
+const MOST_ASKED = 40;
+const MOST_KEPT = 300;
+
+type Asked = Named & { start: number };
+type Tell = (values: readonly Asked[]) => Promise<Told[]>;
+
+async function fetchTold(values: readonly Asked[]): Promise<Told[]> {
+  const { values: told } = await ask<{ values: (Told | { problem: string })[] }>("./api/text", { values });
+  return told.map((one) => ("problem" in one ? { kind: "bad", problem: one.problem } : one));
+}
+
+/** Texts, fetched when they are wanted, those wanted at the same time together. A value never changes. */
+export class Texts {
+  #kept = new Map<string, Promise<Told>>();
+  #waiting: { asked: Asked; resolve: (told: Told) => void; reject: (error: unknown) => void }[] = [];
+
+  constructor(readonly fetch: Tell = fetchTold) {}
+
+  get(named: Named, start = 0): Promise<Told> {
+    const asked: Asked = { plugin: named.plugin, run: named.run, tag: named.tag, step: named.step, wall: named.wall, start };
+    const key = JSON.stringify(asked);
+    const known = this.#kept.get(key);
+    if (known) {
+      this.#kept.delete(key);
+      this.#kept.set(key, known);
+      return known;
+    }
+    const told = new Promise<Told>((resolve, reject) => {
+      if (this.#waiting.length === 0) setTimeout(() => void this.#bring());
+      this.#waiting.push({ asked, resolve, reject });
+    });
+    this.#kept.set(key, told);
+    // What failed is asked for again.
+    told.catch(() => this.#kept.delete(key));
+    if (this.#kept.size > MOST_KEPT) this.#kept.delete(this.#kept.keys().next().value ?? "");
+    return told;
+  }
+
+  async #bring(): Promise<void> {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (let from = 0; from < waiting.length; from += MOST_ASKED) {
+      const part = waiting.slice(from, from + MOST_ASKED);
+      try {
+        const told = await this.fetch(part.map(({ asked }) => asked));
+        part.forEach(({ resolve }, i) => resolve(told[i]));
+      } catch (error) {
+        for (const { reject } of part) reject(error);
+      }
+    }
+  }
+}
+
+/** The page's own. */
+export const texts = new Texts();
+
+/** A text or table as it was written, for a comparison. */
+export function sourceOf(told: Told): string {
+  if (told.kind === "bad") return "";
+  return "rows" in told ? told.rows.map((row) => row.join("\t")).join("\n") : told.raw;
+}
