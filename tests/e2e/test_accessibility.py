@@ -7,10 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
 import tallyboard as tb
+from tallyboard.core.proto import event_pb2 as pb
+from tallyboard.core.record import frame
 
 WEB = Path(__file__).parents[2] / "viewer" / "web"
 LEAST_CONTRAST = 4.5
@@ -187,6 +190,46 @@ def test_what_is_said_when_there_is_nothing_to_show(
     started.stop()
     expect(page.get_by_text("The server does not answer.")).to_be_visible()
     check(page, axe, "offline")
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory, serve_module: Callable[..., Any]) -> Any:
+    """Two runs of pictures, and one of bytes that are none."""
+    logdir = tmp_path_factory.mktemp("pictures")
+    for run, shade in (("light", 220), ("dark", 30)):
+        with tb.SummaryWriter(logdir / run) as writer:
+            for step in (0, 5):
+                writer.add_image("samples/digit", np.full((3, 8, 8), shade + step, np.uint8), step)
+    image = pb.Summary.Image(width=8, height=8, colorspace=3, encoded_image_string=b"<svg/>")
+    summary = pb.Summary(value=[pb.Summary.Value(tag="samples/digit", image=image)])
+    (logdir / "odd").mkdir()
+    with open(logdir / "odd" / "events.out.tfevents.1.host", "wb") as file:
+        file.write(frame(pb.Event(wall_time=9.0, file_version="brain.Event:2").SerializeToString()))
+        file.write(frame(pb.Event(wall_time=10.0, step=3, summary=summary).SerializeToString()))
+    return serve_module(logdir)
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "dark"), (390, "light")])
+def test_pictures_are_for_everybody(
+    pictures: Any, open_page: Callable[..., Page], axe: str, width: int, scheme: str
+) -> None:
+    """Cards of pictures, their settings, the steps along and the magnifier keep to the rules, dark and light."""
+    page = open_page(pictures, "dash=images", width=width, scheme=scheme)
+    expect(page.locator("figure[data-state=shown]")).to_have_count(2)
+    check(page, axe, "cards of pictures")
+    page.get_by_role("button", name="Image settings").click()
+    check(page, axe, "settings of pictures")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name=re.compile("^Picture of run dark")).click()
+    lens = page.get_by_role("dialog", name="Magnifier")
+    for mode in ("One", "Side by side", "Difference", "Onion skin"):
+        lens.get_by_text(mode, exact=True).click()
+        expect(lens.locator("img, canvas").first).to_be_visible()
+        check(page, axe, f"magnifier: {mode}")
+    page.keyboard.press("Escape")
+    page.get_by_label("Cards", exact=True).select_option("steps")
+    expect(page.locator("figure[data-state=shown]").first).to_be_visible()
+    check(page, axe, "steps along")
 
 
 def test_the_checks_can_fail(runs: Any, open_page: Callable[..., Page], chart: Any, axe: str) -> None:

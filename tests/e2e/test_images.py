@@ -177,6 +177,15 @@ def test_steps_lie_along_and_each_card_may_have_its_own(board: Any, open_page: C
     assert pixel(shown(other, "samples", "first", step=23), 0, 0) == [230, 25, 23, 255]
 
 
+def test_a_card_of_a_run_holds_its_tags(board: Any, open_page: Callable[..., Page]) -> None:
+    """Pictures of many shapes in one card: all of them are shown, each with its own colours."""
+    page = open_page(board, "dash=images&runs=ours&imby=runs&imat=3")
+    card = page.get_by_role("group", name="ours", exact=True)
+    expect(card.locator("figure[data-state=shown]")).to_have_count(5)
+    assert pixel(figure(page, "samples", "ours"), 1, 1) == [200, 30, 7, 255]
+    assert pixel(figure(page, "boxed", "ours"), 10, 20) == [255, 0, 0, 255]
+
+
 def test_pictures_are_compared(board: Any, open_page: Callable[..., Page]) -> None:
     """The difference is exact, in pixels and in numbers; onion skin, swipe and side by side show both pictures."""
     page = open_page(board, "dash=images&runs=first|ours&tags=samples&imat=5")

@@ -36,8 +36,10 @@ export class Held {
       const show = (found: Picture): void => {
         if (!live) return;
         [this.picture, this.problem] = [found, null];
-        tell.count?.(found.count);
-        tell.show?.(found);
+        untrack(() => {
+          tell.count?.(found.count);
+          tell.show?.(found);
+        });
       };
       const fail = (error: unknown): void => {
         if (!live) return;
