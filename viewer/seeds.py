@@ -71,13 +71,13 @@ class Line:
     """A group as one line; columns of shape [n].
 
     Attributes:
-        step: int64; steps since the first where the group is asked for so.
+        step: int64; where runs meet at steps since their first, the mean of their steps.
         wall, place: float64, the mean of the runs' wall times in seconds, and where the points stand.
         centre, low, high: float64.
         count: float64, how many runs are in each.
     """
 
-    step: NDArray[np.int64]
+    step: NDArray[Any]
     wall: F64
     place: F64
     centre: F64
@@ -160,7 +160,10 @@ def line_of(members: list[Series], group: Group) -> Line:
     place = value.step.astype(np.float64) if group.x in ("step", "first") else wall
     if group.x == "relative":
         place = band_of(aligned([series.wall_time - series.wall_time[0] for series in members]), "minmax")[0]
-    return Line(value.step, wall, place, centre, low, high, count.astype(np.float64))
+    step: NDArray[Any] = value.step
+    if group.x == "first":
+        step = band_of(aligned([series.step for series in members]), "minmax")[0]
+    return Line(step, wall, place, centre, low, high, count.astype(np.float64))
 
 
 def shown(line: Line, group: Group) -> tuple[Line, F64 | None]:

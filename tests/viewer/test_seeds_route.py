@@ -122,6 +122,7 @@ def test_places_other_than_steps(put: Put, ask: Any) -> None:
 
     assert (list(first["place"]), list(first["centre"])) == ([0.0, 10.0, 20.0], [2.0, 3.0, 3.0])
     assert list(first["count"]) == [2.0, 2.0, 1.0]
+    assert list(first["step"]) == [150.0, 160.0, 120.0]
     assert list(relative["step"]) == [100.0, 110.0, 120.0]
     assert list(relative["place"]) == [0.0, 15.0, 30.0]
     assert list(wall["place"]) == list(wall["wall"]) == [1500.0, 1515.0, 1530.0]

@@ -2,6 +2,7 @@ import { joined } from "../../chart/join";
 import { Smoother, type Smoothing } from "../../chart/smooth";
 import type { Trace } from "../../chart/trace";
 import { meansOf, type Columns } from "../../data/columns";
+import type { ExactSeeds } from "./exact";
 import type { SeedGroup } from "./seedgroups";
 import type { together } from "./seeds";
 import type { BandKind, Centre } from "./settings";
@@ -25,6 +26,8 @@ export interface Joining {
   band: BandKind;
   /** Comes with them, as its code is fetched when the first group is drawn. */
   together: typeof together;
+  /** Asks the server for those of which the page does not hold every point. */
+  exact?: ExactSeeds;
 }
 
 type ColumnsOf = (tag: string, run: string) => Columns | undefined;
@@ -58,6 +61,12 @@ class Group {
 export class Lines {
   #traces = new Map<string, Traces>();
   #groups = new Map<string, Group>();
+  #onData: () => void;
+
+  /** `onData` is called when the server has worked something out that a chart is to show. */
+  constructor(onData: () => void = () => {}) {
+    this.#onData = onData;
+  }
 
   build(parts: readonly Part[], columnsOf: ColumnsOf, recipe: Recipe, joining: Joining | null): Trace[] {
     const several = parts.length > 1;
@@ -93,7 +102,8 @@ export class Lines {
     });
   }
 
-  #joined(part: Part, columnsOf: ColumnsOf, recipe: Recipe, { groups, centre, band, together }: Joining): Trace[] {
+  #joined(part: Part, columnsOf: ColumnsOf, recipe: Recipe, joining: Joining): Trace[] {
+    const { groups, centre, band, together } = joining;
     const means: ColumnsOf = (tag, run) => {
       const columns = columnsOf(tag, run);
       return columns && meansOf(columns);
@@ -110,11 +120,29 @@ export class Lines {
       if (!group) this.#groups.set(key, (group = new Group()));
       const [{ colour, label }] = members;
       const look = { name: runs.length > 1 ? `${name} (${members.length})` : name, colour, ...(runs.length === 1 && label && { label }) };
+      const exact = this.#exact(part.tag, members, columnsOf, recipe, joining);
+      if (exact) {
+        found.push({ ...look, ...exact, runs: members.map(({ name }) => name) });
+        continue;
+      }
       const editions = members.map(({ name }) => columnsOf(part.tag, name)?.edition);
       const made = [...members.flatMap(({ x, raw, n, origin }) => [x, raw, n, origin]), ...editions, centre, band, byStep, look.name, look.label, colour];
       const trace = group.trace(made, () => together(members, byStep, look, centre, band));
       found.push(recipe.smooth ? group.smoothed(trace, recipe.smooth) : trace);
     }
     return found;
+  }
+
+  /** What the server makes of a group of which the page does not hold every point; null where it does, or until it comes. */
+  #exact(tag: string, members: readonly Trace[], columnsOf: ColumnsOf, recipe: Recipe, { centre, band, exact }: Joining) {
+    const { across, superseded, smooth, part = null, bent = false } = recipe;
+    const held = members.map(({ name }) => columnsOf(tag, name)).map((columns) => columns?.whole ?? columns);
+    if (across.kind === "value" || members.length < 2 || !exact || !held.some((columns) => columns?.buckets)) return null;
+    const x = across.first ? "first" : across.kind;
+    const asked = { tag, runs: members.map(({ name }) => name), centre, band, x, superseded, smooth, log: bent && x !== "wall" } as const;
+    const grown = held.map((columns) => `${columns?.points} ${columns?.edition}`).join();
+    const found = exact.of(asked, grown, part, this.#onData);
+    if (!found) return null;
+    return { ...found.line, ...(found.line !== found.whole && { whole: { name: "", colour: "", ...found.whole } }) };
   }
 }

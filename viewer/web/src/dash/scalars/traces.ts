@@ -1,7 +1,7 @@
 import { joined, rises } from "../../chart/join";
 import { Smoother, type Smoothing } from "../../chart/smooth";
 import { stretchesOf, type Stretch } from "../../chart/stretches";
-import type { Trace } from "../../chart/trace";
+import type { Range, Trace } from "../../chart/trace";
 import type { Columns } from "../../data/columns";
 import type { Across } from "./across";
 
@@ -13,6 +13,9 @@ export interface Recipe {
   colour: (run: string) => string;
   /** The title that somebody gave a run. */
   titleOf?: (run: string) => string | undefined;
+  /** What of x is in view where that is not all, and whether x may be bent by its logarithm. */
+  part?: Range | null;
+  bent?: boolean;
 }
 
 type ColumnsOf = (tag: string, run: string) => Columns | undefined;
