@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from .tracks import NO_PLACES, Aside, Columns, Label, Run, RunInfo, Told, Track, Warned
+from .tracks import NO_PLACES, Aside, Columns, Label, Run, Told, Track, Warned
 
 __all__ = ["ARRAYS", "FORMAT", "Snapshot", "pack", "unpack"]
 
@@ -209,9 +209,6 @@ def _unpacked(snapshot: Snapshot) -> list[tuple[str, Run]]:
         runs[at].writers[number] = Told(news, _ENDED[ended])
     for number, kind, count, message in warnings:
         runs[number].warned[kind] = Warned(kind, count, message)
-    for name, run in zip(meta["runs"], runs, strict=True):
-        run.info = RunInfo(name, run.first, run.last, tuple(run.warned.values()), began=run.began)
-        run.told = tuple(run.writers.values())
     return list(zip(meta["runs"], runs, strict=True))
 
 

@@ -9,6 +9,7 @@ raises the series' generation: an index into a series is good for one generation
 from __future__ import annotations
 
 import re
+import sys
 import threading
 import time
 from collections import deque
@@ -565,16 +566,17 @@ class Store:
         return Changes(version, structure, series, any(publication.others for publication in recent))
 
 
-_NUMBER = re.compile(r"(0\.\d+|\d+)")
+_NUMBER = re.compile(r"0\.\d+|\d+")
 
 
-def natural(name: str) -> list[tuple[int, int, str]]:
+def natural(name: str) -> str:
     """A sort key that puts run2 before run10, and lr=0.01 before lr=0.1."""
-    return [_number(part) if i % 2 else (1, 0, part) for i, part in enumerate(_NUMBER.split(name))]
+    return _NUMBER.sub(_ranked, name)
 
 
-def _number(digits: str) -> tuple[int, int, str]:
+def _ranked(found: re.Match[str]) -> str:
+    digits = found[0]
     if digits.startswith("0."):
-        return 0, 0, digits[2:]  # below one: digit by digit
+        return f"\0\0{digits[2:]}\0"  # below one: digit by digit
     significant = digits.lstrip("0")  # by length, then digit by digit: int() refuses thousands of digits
-    return 0, len(significant), significant
+    return f"\0{chr(min(len(significant), sys.maxunicode))}{significant}\0"

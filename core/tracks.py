@@ -67,8 +67,7 @@ class Asset:
     stamp: int | str
 
 
-@dataclass(frozen=True, slots=True)
-class RunInfo:
+class RunInfo(NamedTuple):
     """A run: its name relative to the logdir, `.` for the logdir itself, and its first and last second since 1970.
 
     `began` is the time of its very first event, which may be a file's version and no value.
