@@ -16,8 +16,17 @@ from typing import NamedTuple
 import hypothesis
 import pytest
 
-# A busy machine is no fault of the code: what takes too long for a test has the test's own time limit.
-hypothesis.settings.register_profile("any machine", deadline=None, print_blob=True)
+IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
+
+# A busy machine is no fault of the code: what takes too long for a test has the test's own time limit. And where a
+# change is judged, it is by the same examples each time; those who run the tests elsewhere search on.
+hypothesis.settings.register_profile(
+    "any machine",
+    deadline=None,
+    derandomize=IN_CI and "TALLYBOARD_FUZZ_SECONDS" not in os.environ,
+    print_blob=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
 hypothesis.settings.load_profile("any machine")
 
 LIST = Path(__file__).with_name("skips.txt")
@@ -115,7 +124,7 @@ class OwnWarnings:
 def pytest_configure(config: pytest.Config) -> None:
     os.environ["TALLYBOARD_CACHE"] = "off"  # tests leave nothing in the home of who runs them
     config.pluginmanager.register(OwnWarnings(), "own-warnings")
-    if os.environ.get("CI", "").lower() not in ("", "0", "false"):
+    if IN_CI:
         session = os.environ.get("TALLYBOARD_SESSION", "tests")
         rule = SkipRule(read_allowed(LIST.read_text(encoding="utf-8")), session)
         config.pluginmanager.register(rule, "skip-rule")

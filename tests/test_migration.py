@@ -300,7 +300,7 @@ def test_nothing_of_the_peer_is_loaded(tmp_path: Path) -> None:
     )
     env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", program], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert len(tb.read(tmp_path / "runs").runs) == 8

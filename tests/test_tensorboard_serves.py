@@ -71,7 +71,7 @@ def write_everything(logdir: Path) -> None:
                     raise ValueError("diverged")
         except ValueError:
             pass
-    done = subprocess.run([sys.executable, "-c", KILLED, str(logdir / "running")], timeout=60)
+    done = subprocess.run([sys.executable, "-c", KILLED, str(logdir / "running")], timeout=300)
     assert done.returncode == -signal.SIGKILL
 
 
@@ -173,7 +173,7 @@ class Board:
 
     def end(self) -> None:
         self.process.terminate()
-        self.process.wait(30)
+        self.process.wait(120)
         self._drain.join(30)
         if self.process.stdout is not None:
             self.process.stdout.close()
@@ -184,7 +184,7 @@ class Board:
             url += ("&" if "?" in path else "?") + urllib.parse.urlencode(query, doseq=True)
         data = None if post is None else post if isinstance(post, bytes) else json.dumps(post).encode()
         request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=300) as answer:
             return answer.read()
 
     def get(self, path: str, post: Any = None, **query: Any) -> Any:
@@ -195,7 +195,7 @@ class Board:
 
     def wait(self) -> None:
         """Until the last things of each run are there."""
-        end = time.monotonic() + 120
+        end = time.monotonic() + 300
         while True:
             try:
                 complete = (

@@ -294,7 +294,9 @@ def broken(reader_of: tuple[Path, Path], data: bytes) -> LogdirReader:
     return reader
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(data=st.data())
 def test_any_bytes_in_its_place_are_no_harm(saved: tuple[Path, Path], data: st.DataObject) -> None:
     """A flipped bit, a cut, a hole, foreign bytes: an index that is not as it was written is passed over."""
@@ -332,7 +334,9 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(data=st.data())
 def test_a_forged_index_raises_nothing_and_leads_to_no_other_file(
     saved: tuple[Path, Path], data: st.DataObject

@@ -326,7 +326,9 @@ def written(history: list[Any]) -> bytes:
     return b"".join(out)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(HISTORY, st.booleans(), st.integers(1, 4))
 def test_restarts_are_tensorboards(
     tmp_path_factory: pytest.TempPathFactory, history: list[Any], versioned: bool, parts: int

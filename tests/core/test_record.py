@@ -80,7 +80,7 @@ def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @given(data=st.binary(max_size=3000))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_long_and_short_crc_agree(library: str, data: bytes) -> None:
     """The checksum of rows computed together, or by the library, equals the one computed byte by byte."""
     assert crc32c(data) == by_bytes(data)
@@ -89,7 +89,9 @@ def test_long_and_short_crc_agree(library: str, data: bytes) -> None:
 
 
 @given(size=st.integers(512, 60_000), seed=st.integers(0, 2**32), zeros=st.integers(0, 3000))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 def test_crc_of_many_bytes(library: str, size: int, seed: int, zeros: int) -> None:
     """Of bytes that are folded once or many times the checksum is that of all, whatever holds them."""
     data = bytes(zeros) + np.random.default_rng(seed).bytes(size)

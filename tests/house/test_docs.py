@@ -30,7 +30,7 @@ def options_of(*arguments: str) -> set[str]:
     """The options that `tallyboard ... --help` names."""
     command = [sys.executable, "-m", "tallyboard", *arguments]
     env = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "COLUMNS": "100"}
-    told = subprocess.run(command, env=env, capture_output=True, text=True, check=True, timeout=60).stdout
+    told = subprocess.run(command, env=env, capture_output=True, text=True, check=True, timeout=300).stdout
     return set(re.findall(OPTION, told))
 
 
@@ -141,6 +141,6 @@ def test_python_in_documents_runs(page: Path, tmp_path: Path) -> None:
     env = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "KERAS_BACKEND": "jax"}
     ours = ["-W", "error::UserWarning:tallyboard"]
     command = [sys.executable, *ours, str(program)]
-    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=170)
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=400)
     assert done.returncode == 0, done.stderr
     assert "TallyboardWarning" not in done.stderr

@@ -17,7 +17,7 @@ HEAVY = ("aiohttp", "google.protobuf", "jax", "keras", "numpy", "pytorch_lightni
 def loaded_after(statement: str) -> list[str]:
     """Names of all modules in a fresh interpreter after the statement."""
     code = f"import json, sys\n{statement}\nprint(json.dumps(sorted(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300)
     return json.loads(done.stdout.splitlines()[-1])
 
 

@@ -38,7 +38,7 @@ def run_suite(folder: Path, skips: str, source: str = SUITE, **settings: str) ->
     env["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", str(folder)]
     return subprocess.run(
-        [*command, str(folder)], env={**env, **settings}, cwd=folder, capture_output=True, text=True, timeout=120
+        [*command, str(folder)], env={**env, **settings}, cwd=folder, capture_output=True, text=True, timeout=300
     )
 
 

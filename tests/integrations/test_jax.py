@@ -282,7 +282,7 @@ def test_only_the_first_process_writes(tmp_path: Path) -> None:
         for index in range(2)
     ]
     for index, program in enumerate(programs):
-        printed, errors = program.communicate(timeout=120)
+        printed, errors = program.communicate(timeout=300)
         assert (program.returncode, printed) == (0, f"{index} 2\n"), errors
     assert scalars(tmp_path) == {"index": [(0, 0.0)]}
     assert len(list(tmp_path.iterdir())) == 1
@@ -300,6 +300,6 @@ print([name for name in ("jax", "tensorflow", "torch", "keras") if name in sys.m
 def test_no_framework_is_imported(tmp_path: Path) -> None:
     """The module and a writer of Python numbers load no framework, JAX included."""
     program = [sys.executable, "-c", WITHOUT_JAX, str(tmp_path)]
-    done = subprocess.run(program, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(program, capture_output=True, text=True, timeout=300, check=False)
     assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
     assert scalars(tmp_path) == {"loss": [(0, 1.0)]}

@@ -229,7 +229,7 @@ def test_version_is_taken_when_asked_for(tmp_path: Path) -> None:
 
 
 def _take_versions(folder: str, start: Any, results: Any) -> None:
-    start.wait(60)
+    start.wait(240)
     results.put([TallyboardLogger(folder).version for _ in range(20)])
 
 
@@ -241,7 +241,7 @@ def test_versions_of_concurrent_starts(tmp_path: Path) -> None:
     for worker in workers:
         worker.start()
     start.set()
-    taken = [version for _ in workers for version in results.get(timeout=60)]
+    taken = [version for _ in workers for version in results.get(timeout=240)]
     for worker in workers:
         worker.join(60)
     assert sorted(taken) == list(range(80))
@@ -533,7 +533,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     example = Path(__file__).parents[2] / "examples" / "lightning_minimal.py"
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     command = [sys.executable, "-W", "ignore", "-c", PROGRAM, str(example)]
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=170)
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=400)
     assert done.returncode == 0, done.stderr
     return folder, done.stdout.splitlines()
 

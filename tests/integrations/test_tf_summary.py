@@ -322,7 +322,7 @@ def test_step_by_function(tmp_path: Path, written: Read) -> None:
     summary.flush()
     assert written(tmp_path / "ours") == []
     deadline = threading.Event()
-    for _ in range(200):
+    for _ in range(1200):
         if len(written(tmp_path / "other")) == 2:
             break
         deadline.wait(0.05)

@@ -530,7 +530,7 @@ def test_minimal_example(tmp_path: Path) -> None:
     example = Path(__file__).parents[2] / "examples" / "torch_minimal.py"
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     done = subprocess.run(
-        [sys.executable, str(example)], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=170
+        [sys.executable, str(example)], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=400
     )
     assert done.returncode == 0, done.stderr
     loss = tb.read(tmp_path / "runs").scalars()["torch", "train/loss"]

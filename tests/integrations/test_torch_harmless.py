@@ -189,7 +189,7 @@ def test_pickle_of_a_watched_model_needs_no_tallyboard(tmp_path: Path) -> None:
         "print(model(torch.ones(2, 4)).tolist())"
     )
     command = [sys.executable, "-W", "ignore", "-c", program, str(tmp_path / "model.pt")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.stdout.strip() == str(model(torch.ones(2, 4)).tolist()), done.stderr
 
 
