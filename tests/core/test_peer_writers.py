@@ -92,7 +92,7 @@ def test_forked_workers_share_the_count(tmp_path: Path) -> None:
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(60)
+        worker.join(240)
         assert worker.exitcode == 0
     writer.add_scalar("loss", 1.0)
     writer.close()

@@ -182,7 +182,7 @@ def test_async_writes_without_flush() -> None:
     sink = AsyncSink(Signalling(), interval=0.01)
     sink.write(event(1))
 
-    assert arrived.wait(10)
+    assert arrived.wait(60)
     sink.close()
 
 

@@ -33,8 +33,7 @@ from playwright.sync_api import TimeoutError as PageTimeoutError
 
 from tallyboard import viewer
 
-DEADLINE = 20.0
-"""Seconds any wait may take: far more than any needs, on a machine however busy."""
+from .waiting import DEADLINE, KEEP_NOTES
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
@@ -179,6 +178,7 @@ def open_page(browser: Browser, serve: Callable[..., Viewer]) -> Iterator[Callab
         started = logdir if isinstance(logdir, Viewer) else serve(logdir)
         opened = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, **context)
         opened.set_default_timeout(DEADLINE * 1000)
+        opened.add_init_script(KEEP_NOTES)
         page = opened.new_page()
         visits.append(Visit(page))
         page.goto(f"{started.url}#{state}" if state else started.url)

@@ -85,7 +85,7 @@ def test_a_flat_drag_zooms_in_x_and_fits_y_and_a_double_click_gives_it_up(
     margin = (highest - lowest) * 0.05
     assert (y0, y1) == pytest.approx((lowest - margin, highest + margin), rel=1e-4)
     assert accuracy.domain == other
-    assert page.get_by_role("button", name="Reset zoom of train/loss").is_visible()
+    expect(page.get_by_role("button", name="Reset zoom of train/loss")).to_be_visible()
 
     page.mouse.dblclick(*loss.place(0.5, 0.5))
     assert loss.wait_for_domain(lambda domain: domain == whole)
@@ -178,6 +178,7 @@ def test_more_runs_than_fit_are_counted(tmp_path: Path, open_page: Callable[...,
     page = open_page(tmp_path)
     chart(page, "loss").wait(runs=40)
     chart(page, "loss").hover(0.5, 0.5)
+    expect(page.locator(".tip p")).to_have_text(re.compile(r"^\+\d+ more$"))
     shown = page.locator(".tip tbody tr").count()
     assert 3 <= shown < 40
     expect(page.locator(".tip p")).to_have_text(f"+{40 - shown} more")
@@ -254,7 +255,7 @@ def test_cards_are_drawn_when_they_come_near(tmp_path: Path, open_page: Callable
             writer.add_scalar(f"layer/{number}", number, 0)
     page = open_page(tmp_path)
     chart(page, "layer/0").wait(runs=1)
-    assert page.locator(".card").count() == 200
+    expect(page.locator(".card")).to_have_count(200)
     assert page.locator(".chart").count() < 30
     chart(page, "layer/199").wait(runs=1, points=1)
     expect(page.locator('.chart[data-tag="layer/0"]')).to_have_count(0)

@@ -22,9 +22,9 @@ def test_the_demo_is_seen(tmp_path: Path, open_page: Callable[..., Page], chart:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as demo:
         try:
             loss = chart(page, "epoch_loss")
-            expect(loss.root).to_be_visible(timeout=120_000)
+            expect(loss.root).to_be_visible(timeout=300_000)
             seen_while_training = demo.poll() is None
-            printed, errors = demo.communicate(timeout=240)
+            printed, errors = demo.communicate(timeout=300)
         finally:
             demo.kill()
     assert demo.returncode == 0, printed + errors

@@ -57,7 +57,7 @@ def train(program: str, logdir: Path, **environment: str) -> dict[str, Any]:
     """Runs a training in a process of its own; gives what it printed last."""
     command = [sys.executable, "-c", program, str(logdir)]
     done = subprocess.run(
-        command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=240, check=False
+        command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=400, check=False
     )
     assert done.returncode == 0, done.stderr
     reported: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

@@ -67,6 +67,7 @@ HIGHEST = """([tag, from, to]) => {
 def test_a_spike_of_one_point_in_a_million_is_drawn(million: Any, open_page: Callable[..., Page], chart: Any) -> None:
     """Its pixels are coloured at the top of the chart and those beside it are not; a few hundred kB came."""
     page = open_page(million, "smoothing=0", width=1280)
+    chart(page, "loss").wait(runs=1, points=POINTS)  # while it is being read, its growth is fetched too
     fetched = Fetched(page)
     page.reload()
     loss = chart(page, "loss").wait(runs=1, points=POINTS)
@@ -113,6 +114,7 @@ def test_zooming_in_fetches_what_is_in_view_down_to_each_point(
 ) -> None:
     """The tooltip tells bucket from point: zoomed all the way it has the values written; the rest is not fetched."""
     page = open_page(million, "smoothing=0", width=1280)
+    chart(page, "loss").wait(runs=1, points=POINTS)  # while it is being read, its growth is fetched too
     fetched = Fetched(page)
     page.reload()
     loss = chart(page, "loss").wait(runs=1, points=POINTS)

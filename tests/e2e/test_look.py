@@ -11,6 +11,8 @@ from playwright.sync_api import Page, expect
 
 import tallyboard as tb
 
+from .waiting import becomes
+
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory, serve_module: Callable[..., Any]) -> Any:
@@ -42,16 +44,16 @@ def test_the_theme_is_the_systems_until_someone_chooses(
     page = open_page(runs, scheme=scheme)
     chart(page, "train/loss").wait(runs=2)
     first = background(page)
-    assert theme(page) == scheme
+    becomes(lambda: theme(page), scheme)
     button = page.get_by_role("button", name="Theme:")
     expect(button).to_have_accessible_name(f"Theme: system ({scheme})")
     button.click()
     expect(button).to_have_accessible_name(f"Theme: {other}")
-    assert theme(page) == other
-    assert background(page) != first
+    becomes(lambda: theme(page), other)
+    becomes(lambda: background(page) != first, True)
     page.reload()
     chart(page, "train/loss").wait(runs=2)
-    assert theme(page) == other
+    becomes(lambda: theme(page), other)
     button.click()
     expect(button).to_have_accessible_name(f"Theme: {scheme}")
     button.click()
@@ -67,10 +69,8 @@ def test_charts_change_their_colours_with_the_theme(runs: Any, open_page: Callab
     page.keyboard.press("t")
     expect(box).not_to_have_css("border-color", dark)
     light = box.evaluate("box => getComputedStyle(box).borderColor")
-    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    assert loss.pixels_near(dark, 20) == 0
-    assert loss.pixels_near(light, 40) > 20
-    assert theme(page) == "light"
+    becomes(lambda: (loss.pixels_near(dark, 20), loss.pixels_near(light, 40) > 20), (0, True))
+    becomes(lambda: theme(page), "light")
 
 
 def test_the_theme_is_there_before_the_first_paint(runs: Any, browser: Any) -> None:
@@ -83,7 +83,7 @@ def test_the_theme_is_there_before_the_first_paint(runs: Any, browser: Any) -> N
     page.wait_for_function("() => document.documentElement.dataset.theme === 'light'")
     context.route("**/assets/index-*.js", lambda route: route.abort())
     page.goto(url)
-    assert theme(page) == "light"
+    becomes(lambda: theme(page), "light")
     assert page.locator("#app").inner_html() == ""
     context.close()
 
@@ -98,7 +98,7 @@ def test_keys_do_what_their_sheet_says(runs: Any, open_page: Callable[..., Page]
     assert {"/", "t", "r", "l", "x", "[", "]", "?"} <= set(sheet.locator("kbd").all_inner_texts())
     assert sheet.locator("h3").all_inner_texts() == ["Go to", "Runs", "Charts", "Page"]
     page.keyboard.press("t")
-    assert theme(page) == "dark"
+    becomes(lambda: theme(page), "dark")
     page.keyboard.press("Escape")
     expect(sheet).to_be_hidden()
 
@@ -107,7 +107,7 @@ def test_keys_do_what_their_sheet_says(runs: Any, open_page: Callable[..., Page]
     expect(field).to_be_focused()
     page.keyboard.type("t[ab]r")
     expect(field).to_have_value("t[ab]r")
-    assert theme(page) == "dark"
+    becomes(lambda: theme(page), "dark")
     page.keyboard.press("Escape")
     expect(field).to_have_value("")
     expect(field).to_be_focused()

@@ -12,6 +12,8 @@ from playwright.sync_api import Page, expect
 
 import tallyboard as tb
 
+from .waiting import becomes, names
+
 RUNS = ("lr=0.003/train", "lr=0.003/validation", "lr=0.03/train", "lr=0.03/validation", "lr=1.0/train")
 
 
@@ -29,18 +31,18 @@ def runs(tmp_path_factory: pytest.TempPathFactory, serve_module: Callable[..., A
 
 
 def listed(page: Page) -> list[str]:
-    return [box.get_attribute("aria-label") or "" for box in page.locator("aside li input").all()]
+    return names(page.locator("aside li input"))
 
 
 def ticked(page: Page) -> list[str]:
-    return [box.get_attribute("aria-label") or "" for box in page.locator("aside li input:checked").all()]
+    return names(page.locator("aside li input:checked"))
 
 
 def test_runs_stand_in_natural_order(runs: Any, open_page: Callable[..., Page], chart: Any) -> None:
     """0.003 comes before 0.03 and 1.0, whatever the letters say; the count is that of the runs."""
     page = open_page(runs)
     chart(page, "epoch_loss").wait(runs=5)
-    assert listed(page) == list(RUNS)
+    becomes(lambda: listed(page), list(RUNS))
     expect(page.locator("aside em")).to_have_text("5 / 5")
 
 
@@ -50,7 +52,7 @@ def test_a_regex_decides_what_is_drawn(runs: Any, open_page: Callable[..., Page]
     loss = chart(page, "epoch_loss").wait(runs=5, points=50)
     page.get_by_label("Filter runs").fill("0.03.*(train|validation)$")
     loss.wait(runs=2, points=20)
-    assert listed(page) == ["lr=0.03/train", "lr=0.03/validation"]
+    becomes(lambda: listed(page), ["lr=0.03/train", "lr=0.03/validation"])
     page.get_by_label("Filter runs").fill("VALID")
     loss.wait(runs=2)
     expect(page.get_by_role("group", name="optimizer/rate")).to_have_count(0)
@@ -113,14 +115,14 @@ def test_all_none_and_only_this_one(runs: Any, open_page: Callable[..., Page], c
     expect(page.locator("aside em")).to_have_text("0 / 5")
     page.get_by_label("Filter runs").fill("")
     loss.wait(runs=2)
-    assert ticked(page) == ["lr=0.003/validation", "lr=0.03/validation"]
+    becomes(lambda: ticked(page), ["lr=0.003/validation", "lr=0.03/validation"])
 
     page.get_by_title("lr=0.03/train").click(modifiers=["Alt"])
     loss.wait(runs=1)
-    assert ticked(page) == ["lr=0.03/train"]
+    becomes(lambda: ticked(page), ["lr=0.03/train"])
     page.get_by_title("lr=0.003/train").dblclick()
     expect(page.get_by_role("checkbox", name="lr=0.003/train", exact=True)).to_be_checked()
-    assert ticked(page) == ["lr=0.003/train"]
+    becomes(lambda: ticked(page), ["lr=0.003/train"])
     page.get_by_title("lr=0.003/train").dblclick()
     loss.wait(runs=5)
 
@@ -180,7 +182,7 @@ def test_thousands_of_runs_stay_light(tmp_path: Path, open_page: Callable[..., P
     expect(page.get_by_role("checkbox", name="run1999", exact=True)).to_be_visible()
     page.get_by_label("Filter runs").fill("run1[0-9]{2}$")
     chart(page, "loss").wait(runs=100)
-    assert listed(page)[0] == "run100"
+    becomes(lambda: listed(page)[0], "run100")
 
 
 def test_a_run_with_damage_carries_a_warning(tmp_path: Path, open_page: Callable[..., Page], chart: Any) -> None:

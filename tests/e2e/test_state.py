@@ -12,6 +12,8 @@ from playwright.sync_api import Page, expect
 
 import tallyboard as tb
 
+from .waiting import standing_clock
+
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory, serve_module: Callable[..., Any]) -> Any:
@@ -36,14 +38,17 @@ def test_back_undoes_and_forward_does_again(runs: Any, open_page: Callable[..., 
     page.keyboard.press("l")
     expect(page).to_have_url(re.compile("y=log&off=b$"))
     page.get_by_label("Filter tags").click()
-    page.keyboard.type("loss", delay=200)
+    with standing_clock(page):
+        page.keyboard.type("loss", delay=200)
+        expect(page).to_have_url(re.compile("tags=loss"))
     expect(page.get_by_role("group", name="accuracy")).to_have_count(0)
     expect(page).to_have_url(re.compile("tags=loss"))
     slider = page.get_by_role("slider", name="Smoothing")
     slider.focus()
-    for _ in range(3):
-        page.keyboard.press("ArrowLeft", delay=200)
-    expect(page).to_have_url(re.compile("smoothing=0.57"))
+    with standing_clock(page):
+        for _ in range(3):
+            page.keyboard.press("ArrowLeft", delay=200)
+        expect(page).to_have_url(re.compile("smoothing=0.57"))
     assert page.evaluate("() => history.length") == began + 4
 
     page.go_back()

@@ -15,7 +15,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 import tallyboard as tb
 
-DEADLINE = 20.0
+from .waiting import DEADLINE
 
 COUNTING = """
 import os, sys

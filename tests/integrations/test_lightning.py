@@ -243,7 +243,7 @@ def test_versions_of_concurrent_starts(tmp_path: Path) -> None:
     start.set()
     taken = [version for _ in workers for version in results.get(timeout=240)]
     for worker in workers:
-        worker.join(60)
+        worker.join(240)
     assert sorted(taken) == list(range(80))
 
 
