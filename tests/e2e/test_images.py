@@ -20,6 +20,8 @@ import tallyboard as tb
 from tallyboard.core.proto import event_pb2 as pb
 from tallyboard.core.record import frame as framed
 
+from .waiting import becomes
+
 CORPUS = Path(__file__).parents[1] / "conformance" / "corpus"
 PICTURE = (np.arange(3 * 4 * 5).reshape(3, 4, 5) * 4).astype(np.uint8)
 """What the files of tests/conformance/corpus have as their picture, [3, 4, 5]; see make.py there."""
@@ -167,7 +169,9 @@ def test_steps_lie_along_and_each_card_may_have_its_own(board: Any, open_page: C
     last = page.locator('figure[data-step="24"]')
     expect(last).to_have_attribute("data-state", "shown")
     assert pixel(last, 0, 0) == [240, 15, 24, 255]
-    assert pixel(page.locator('figure[data-step="23"]'), 0, 0) == [230, 25, 23, 255]
+    before = page.locator('figure[data-step="23"]')
+    expect(before).to_have_attribute("data-state", "shown")
+    assert pixel(before, 0, 0) == [230, 25, 23, 255]
     expect(page.locator('figure[data-step="0"]')).to_have_count(0)
 
     other = open_page(board, "dash=images&runs=first|ours&imsync=0")
@@ -195,7 +199,7 @@ def test_pictures_are_compared(board: Any, open_page: Callable[..., Page]) -> No
     lens.get_by_text("Difference", exact=True).click()
     expect(lens.locator("canvas")).to_have_count(1)
     # first has 50, 205, 5 and ours 200, 50, 7
-    assert pixel(lens, 1, 1) == [150, 155, 2, 255]
+    becomes(lambda: pixel(lens, 1, 1), [150, 155, 2, 255])
     expect(lens.locator('[data-facts="apart"]')).to_contain_text(f"mean {307 / 3 / 255:.5g}")
     expect(lens.locator('[data-facts="apart"]')).to_contain_text(f"most {155 / 255:.5g}")
     expect(lens.locator('[data-facts="apart"]')).to_contain_text("100% of the pixels differ")
@@ -228,7 +232,7 @@ def test_numbers_under_the_pointer_are_those_that_were_logged(board: Any, open_p
     stretched = open_page(board, "dash=images&runs=ours&tags=sixteen&imstretch=1")
     tile = shown(stretched, "sixteen", "ours")
     expect(tile.locator("canvas")).to_have_count(1)
-    assert (pixel(tile, 2, 1), pixel(tile, 1, 1)) == ([255, 255, 255, 255], [0, 0, 0, 255])
+    becomes(lambda: (pixel(tile, 2, 1), pixel(tile, 1, 1)), ([255, 255, 255, 255], [0, 0, 0, 255]))
 
 
 def test_zoom_is_shared_and_brightness_changes_what_is_seen(board: Any, open_page: Callable[..., Page]) -> None:
@@ -328,6 +332,8 @@ def test_only_what_is_near_is_fetched(tmp_path: Path, open_page: Callable[..., P
         for tag in range(100):
             writer.add_image(f"{tag:03}", solid(tag, 0, 0), 0)
     page = open_page(tmp_path, "dash=images&columns=2")
+    shown(page, "000", "run")
+    page.wait_for_function("() => !document.querySelector('figure[data-state=waiting]')")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url) if "/api/picture" in request.url else None)
     page.reload()

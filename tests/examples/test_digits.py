@@ -45,7 +45,7 @@ def run_once(directory: Path, *arguments: str) -> subprocess.CompletedProcess[st
 
 def served_runs(address: str) -> set[str]:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(f"{address}api/runs", timeout=30) as answer:
+    with opener.open(f"{address}api/runs", timeout=60) as answer:
         return {run["name"] for run in json.load(answer)["runs"]}
 
 
@@ -135,7 +135,7 @@ def test_a_second_demo_leaves_the_first_alone_and_ctrl_c_ends_it(
             assert time.monotonic() < deadline, "the second demo's first run never came"
             time.sleep(0.1)
         os.killpg(demo.pid, signal.SIGINT)
-        _, errors = demo.communicate(timeout=60)
+        _, errors = demo.communicate(timeout=300)
     assert (demo.returncode, "Traceback" in errors) == (0, False), errors
     with pytest.raises(OSError, match="refused"):
         served_runs(address[0])

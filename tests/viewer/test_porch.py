@@ -16,7 +16,7 @@ from tallyboard.viewer.access import Access
 from tallyboard.viewer.porch import Porch
 from tallyboard.viewer.ports import claim, next_free
 
-DEADLINE = 20.0
+DEADLINE = 60.0
 
 Opened = Callable[..., Porch]
 
@@ -192,7 +192,7 @@ sys.exit(main())
 @pytest.fixture
 def slow(command: Any, until: Any, static: Path) -> tuple[Any, Callable[[], socket.socket]]:
     """A viewer that waits for the file `go`, and what connects to it."""
-    port = next_free(20_000 + os.getpid() % 20_000)
+    port = next_free(20_000 + os.getpid() % 10_000)
 
     def reached() -> socket.socket | None:
         try:
