@@ -116,6 +116,7 @@ def _entry(name: str, entry: Any) -> Wanted:
 
 
 def read_span(name: str, given: Any) -> Span:
+    """Buckets as a client asked for them; `name` is what an error calls them."""
     if not isinstance(given, dict):
         raise BadRequest(f'{name} must be an object with "count", and perhaps "lo", "hi", "x" and "log".')
     fields = cast("dict[str, Any]", given)
@@ -146,6 +147,7 @@ def _end(name: str, key: str, fields: dict[str, Any]) -> float | None:
 
 
 def read_smoothing(name: str, given: Any) -> Smoothing:
+    """Smoothing as a client asked for it; `name` is what an error calls it."""
     if not isinstance(given, dict):
         raise BadRequest(f'{name} must be an object with "kind" and "weight".')
     fields = cast("dict[str, Any]", given)

@@ -31,6 +31,8 @@ from tallyboard.core.wire import encode_event
 
 from .test_follow import NAME, VERSION, CountingPlace, event_file, records
 
+UNCHECKED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+
 
 def make_logdir(root: Path) -> Path:
     """Scalars of both widths, restarts, texts, images, several files, damage, a torn tail, assets."""
@@ -294,9 +296,7 @@ def broken(reader_of: tuple[Path, Path], data: bytes) -> LogdirReader:
     return reader
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=150, deadline=None, suppress_health_check=UNCHECKED)
 @given(data=st.data())
 def test_any_bytes_in_its_place_are_no_harm(saved: tuple[Path, Path], data: st.DataObject) -> None:
     """A flipped bit, a cut, a hole, foreign bytes: an index that is not as it was written is passed over."""
@@ -334,9 +334,7 @@ json_values = st.recursive(
 )
 
 
-@settings(
-    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=80, deadline=None, suppress_health_check=UNCHECKED)
 @given(data=st.data())
 def test_a_forged_index_raises_nothing_and_leads_to_no_other_file(
     saved: tuple[Path, Path], data: st.DataObject
