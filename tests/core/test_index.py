@@ -434,16 +434,14 @@ def test_two_that_save_at_once(saved: tuple[Path, Path]) -> None:
     """While two processes save the same index as fast as they can, every load finds a whole one."""
     logdir, cache = saved
     enough = cache.parent / "enough"
-    program = [sys.executable, "-c", SAVES, str(logdir), str(cache), str(enough)]
     (path,) = cache.iterdir()
-    writers = [subprocess.Popen(program) for _ in range(2)]
+    program = [sys.executable, "-c", SAVES, str(logdir), str(cache), str(enough)]
+    writers, saves = [subprocess.Popen(program) for _ in range(2)], set[tuple[int, int]]()
     end = time.monotonic() + 120
-    saves = set[tuple[int, int]]()
     try:
         while len(saves) < 20:
             assert Index(cache, str(logdir)).load() is not None
-            info = path.stat()
-            saves.add((info.st_ino, info.st_mtime_ns))
+            saves.add(((info := path.stat()).st_ino, info.st_mtime_ns))
             assert time.monotonic() < end
     finally:
         enough.touch()
