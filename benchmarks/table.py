@@ -101,6 +101,8 @@ def measure(sides: Mapping[str, Callable[[], Figures]], rounds: int, warm: bool 
 
 def show(title: str, sides: Sequence[str], tables: Sequence[tuple[str, Callable[[], list[Row]]]]) -> list[Row]:
     """Measures and prints the whole table, line by line as it is known; returns its rows."""
+    # Installed packages have their bytecode; a clone's processes make it in their first round, unless forbidden.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     print(f"{title}\n{machine()}; load average {load()} at the start")
     print("Medians of interleaved rounds. Beside a peer's figure stands how many times better ours is.\n")
     head = [f"{'work':<52}", f"{sides[0]:>10}", *(f"{side:>{WIDTH}}" for side in sides[1:]), f"{'wanted':<28}"]
