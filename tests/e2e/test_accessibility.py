@@ -157,6 +157,28 @@ def test_nothing_is_hidden_from_anybody(
     open_all(page, axe, width < 800)
 
 
+@pytest.mark.parametrize(("scheme", "width"), [("dark", 1280), ("light", 390)])
+def test_hyperparameters_are_hidden_from_nobody(
+    tmp_path: Path, open_page: Callable[..., Page], axe: str, scheme: str, width: int
+) -> None:
+    """The same of every view of the hyperparameters, with a brush, a menu and a value that is no number."""
+    for i in range(12):
+        with tb.SummaryWriter(tmp_path / f"run{i}") as writer:
+            writer.add_hparams({"lr": 10.0**-i, "opt": "adam" if i % 2 else "sgd"})
+            writer.add_scalar("loss", i * i if i else float("nan"), 0)
+    page = open_page(tmp_path, 'dash=hparams&hpbrush={"hp:opt":{"words":["sgd"]}}', scheme=scheme, width=width)
+    page.locator("canvas[data-rows='12']").wait_for()
+    for view in ("Parallel", "Scatter", "Importance", "Correlation", "Table"):
+        page.get_by_role("radio", name=view).check(force=True)
+        if view in ("Importance", "Correlation"):
+            expect(page.locator(".upper table td").first).to_be_attached()
+        check(page, axe, view)
+    for opener in ("Columns and axes", "Rows", "Save the table"):
+        page.get_by_role("button", name=opener).click()
+        check(page, axe, f"behind {opener}")
+        page.keyboard.press("Escape")
+
+
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 def test_texts_are_for_everybody(
     tmp_path: Path, open_page: Callable[..., Page], serve: Callable[..., Any], axe: str, scheme: str
