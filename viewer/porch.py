@@ -64,12 +64,14 @@ class Porch:
         self._selector = selectors.DefaultSelector()
         self._thread = threading.Thread(target=self._run, name="tallyboard-porch", daemon=True)
         self._interval = sys.getswitchinterval()
+        self._open = False
 
     def __enter__(self) -> Self:
         self._listener.setblocking(False)  # a client may be gone again before it is let in
         self._selector.register(self._ear, selectors.EVENT_READ)
         self._selector.register(self._listener, selectors.EVENT_READ)
         sys.setswitchinterval(_TURN)
+        self._open = True
         self._thread.start()
         return self
 
@@ -79,7 +81,8 @@ class Porch:
 
     def leave(self) -> list[socket.socket]:
         """Answer no more, and give over the connections, those with an unread request among them."""
-        if self._thread.is_alive():
+        if self._open:
+            self._open = False
             self._bell.send(b".")
             self._thread.join()
             sys.setswitchinterval(self._interval)

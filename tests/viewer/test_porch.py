@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import signal
 import socket
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import tallyboard as tb
 from tallyboard.viewer.access import Access
 from tallyboard.viewer.porch import Porch
 from tallyboard.viewer.ports import claim, next_free
@@ -176,13 +178,21 @@ def test_clients_that_leave_or_do_not_read_hold_up_nobody(porch: Opened, listene
 
 # Loading the server waits for a file, as if the machine were slow; the page is the test's own.
 SLOW = """
-import os, pathlib, sys, time
+import importlib.machinery, os, pathlib, sys, time
 from tallyboard.viewer import page
 page.STATIC = pathlib.Path("static")
 class Gate:
     def find_spec(self, name, path=None, target=None):
-        while name == "aiohttp" and not os.path.exists("go"):
-            time.sleep(0.01)
+        if name != "aiohttp":
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(name, path)
+        run = spec.loader.exec_module
+        def wait(module):
+            while not os.path.exists("go"):
+                time.sleep(0.01)
+            run(module)
+        spec.loader.exec_module = wait
+        return spec
 sys.meta_path.insert(0, Gate())
 from tallyboard.viewer.__main__ import main
 sys.exit(main())
@@ -200,7 +210,8 @@ def slow(command: Any, until: Any, static: Path) -> tuple[Any, Callable[[], sock
         except ConnectionRefusedError:
             return None
 
-    return command("--logdir", "runs", "--port", str(port), program=("-c", SLOW)), lambda: until(reached)
+    arguments = ("--logdir", "runs", "--port", str(port), "--cache", "kept")
+    return command(*arguments, program=("-c", SLOW)), lambda: until(reached)
 
 
 def answer_to(peer: socket.socket) -> int:
@@ -225,6 +236,24 @@ def test_connections_go_on_with_the_server(slow: Any, tmp_path: Path) -> None:
         assert asked(page, b"GET /api/runs HTTP/1.1\r\nHost: localhost\r\n\r\n")[0] == 200
     viewer.process.send_signal(signal.SIGTERM)
     assert viewer.finish() == (0, "", "")
+
+
+def test_the_logdir_is_read_while_the_server_is_loading(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """What had been read before aiohttp was loaded is in the very first answer."""
+    with tb.SummaryWriter(tmp_path / "runs" / "a") as writer:
+        writer.add_scalar("loss", 1.0, 1)
+    viewer, reach = request.getfixturevalue("slow")
+    request.getfixturevalue("until")(lambda: list(tmp_path.glob("kept/*.index")))  # saved when all has been read
+    with reach() as page:
+        page.sendall(b"GET /api/runs HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        (tmp_path / "go").touch()
+
+        answer = http.client.HTTPResponse(page)
+        answer.begin()
+        runs = json.load(answer)
+        assert (runs["state"], runs["series"]) == ("ready", {"scalars": {"loss": [[0, 1]]}})
+    viewer.process.send_signal(signal.SIGTERM)
+    assert viewer.finish()[0] == 0
 
 
 def test_whoever_needs_a_token_waits_for_the_server(
