@@ -25,15 +25,17 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
 
+from .remote import is_remote
 from .sessions import Fetch, Session, last_session
 from .store import Standing, Store
 
-__all__ = ["GAPS", "SILENCE", "Fact", "Facts", "Gathered", "Status"]
+__all__ = ["AT_ONCE", "GAPS", "SILENCE", "Fact", "Facts", "Gathered", "Status"]
 
 Status = Literal["running", "finished", "stalled", "failed"]
 Plain = bool | float | str
@@ -42,6 +44,8 @@ SILENCE: Final = 300.0
 """Seconds without news after which a run is no longer taken to run."""
 GAPS: Final = 10.0
 """Times the usual pause between its values that a run may be silent, where that is longer."""
+AT_ONCE: Final = 16
+"""Runs of a remote store whose hyperparameters are fetched side by side."""
 LONGEST_TEXT: Final = 1_000
 """Characters of a hyperparameter's text that are told."""
 
@@ -146,13 +150,35 @@ class Facts:
 
     def _read_sessions(self, until: float) -> int:
         unknown = [(name, kept) for name, kept in self._kept.items() if not kept.known]
-        for done, (name, kept) in enumerate(unknown):
+        far = [(name, kept) for name, kept in unknown if self._is_far(name)]
+        near = [(name, kept) for name, kept in unknown if not self._is_far(name)] if far else unknown
+        for done, (name, kept) in enumerate(near):
             if time.monotonic() >= until:
                 return len(unknown) - done
-            kept.session = None if self._fetch is None else last_session(self._store, self._fetch, name)
-            kept.values = None if kept.session is None else _plain(kept.session.values)
-            kept.known = True
-        return 0
+            _know(kept, self._session_of(name))
+        return self._read_far(far, until) if far else 0
+
+    def _read_far(self, far: list[tuple[str, _Kept]], until: float) -> int:
+        """Those of a remote store, where one waits for each answer: several at once."""
+        waiting = iter(far)
+        left = len(far)
+        running: dict[Future[Session | None], _Kept] = {}
+        with ThreadPoolExecutor(min(AT_ONCE, left), "tallyboard-facts") as pool:
+            while True:
+                while len(running) < AT_ONCE and time.monotonic() < until and (one := next(waiting, None)):
+                    running[pool.submit(self._session_of, one[0])] = one[1]
+                if not running:
+                    return left
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    _know(running.pop(future), future.result())
+                    left -= 1
+
+    def _session_of(self, name: str) -> Session | None:
+        return None if self._fetch is None else last_session(self._store, self._fetch, name)
+
+    def _is_far(self, name: str) -> bool:
+        blobs = self._store.blobs("hparams", name, "_hparams_/session_start_info")
+        return blobs is not None and is_remote(blobs.ref[0].path)
 
     def _join(self, names: list[str]) -> dict[str, str]:
         """Which run below, named by the time, has the hyperparameters of a run that has none of its own.
@@ -269,6 +295,11 @@ def _counts(session: Session, standing: Standing, alone: bool) -> bool:
         return True
     first = session.begun if standing.first is None else standing.first
     return last <= session.ended + _TOGETHER and first < session.begun - _TOGETHER
+
+
+def _know(kept: _Kept, session: Session | None) -> None:
+    kept.session, kept.known = session, True
+    kept.values = None if session is None else _plain(session.values)
 
 
 def _stamp(name: str) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,12 +14,13 @@ import numpy as np
 import pytest
 
 import tallyboard as tb
+from tallyboard.core.errors import CorruptRecord
 from tallyboard.core.extremes import Extremes
-from tallyboard.core.facts import GAPS, SILENCE, Facts
+from tallyboard.core.facts import AT_ONCE, GAPS, SILENCE, Facts
 from tallyboard.core.hparams import session_end, session_start
 from tallyboard.core.reader import LogdirReader
 from tallyboard.core.record import frame
-from tallyboard.core.store import Store
+from tallyboard.core.store import BlobRef, Store
 from tallyboard.core.summary import Event
 from tallyboard.core.wire import encode_event, encode_file_version, encode_scalar
 from tallyboard.viewer.records import Records
@@ -465,3 +467,67 @@ def test_metrics_are_revalidated_and_bounded(store: Store, put: Put, served: Any
     many = "&".join(f"tag={at}" for at in range(route.MOST_TAGS + 1))
     assert served.get(f"/api/metrics?{many}").status == 413
     assert json.loads(first.body)["version"] == 1
+
+
+def hparams_in(store: Store, place: str, count: int) -> dict[str, bytes]:
+    """Offers runs that have hyperparameters; gives the records that lie below a place."""
+    records: dict[str, bytes] = {}
+    for number in range(count):
+        start = session_start({"lr": float(number)}, [], None, NOW)[1]
+        path = f"{place}/r{number}/events.out.tfevents.1"
+        records[path] = encode_event(Event(0, NOW, start))
+        ref = BlobRef(path, 0, len(records[path]))
+        store.offer_blob(f"r{number}", start.tag, "hparams", 0, NOW, ref)
+    store.publish("ready")
+    return records
+
+
+def test_remote_hyperparameters_are_fetched_side_by_side() -> None:
+    """Sixteen at a time and never more, so that a slow store costs a sixteenth; what fails counts as not there."""
+    store = Store()
+    records = hparams_in(store, "s3://bucket/runs", 2 * AT_ONCE)
+    together = threading.Barrier(AT_ONCE)
+    lock, now, most = threading.Lock(), [0], [0]
+
+    def fetch(ref: BlobRef) -> bytes:
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        together.wait(30)  # nobody goes on before all sixteen are here
+        with lock:
+            now[0] -= 1
+        if ref.path.startswith("s3://bucket/runs/r3/"):
+            raise CorruptRecord("gone")
+        return records[ref.path]
+
+    gathered = Facts(store, fetch).gather()
+
+    assert (gathered.pending, most[0]) == (0, AT_ONCE)
+    assert {name: fact.hparams for name, fact in gathered.runs.items()} == {
+        f"r{number}": {} if number == 3 else {"lr": float(number)} for number in range(2 * AT_ONCE)
+    }
+
+
+def test_impatience_leaves_remote_ones_for_the_next_time() -> None:
+    """When time is up, none is begun any more; the next answer has them."""
+    store = Store()
+    records = hparams_in(store, "s3://bucket/runs", 5)
+    facts = Facts(store, lambda ref: records[ref.path])
+    first, second = facts.gather(patience=-1.0), facts.gather()
+
+    assert (first.pending, [fact.hparams for fact in first.runs.values()]) == (5, [{}] * 5)
+    assert (second.pending, second.runs["r4"].hparams) == (0, {"lr": 4.0})
+
+
+def test_local_hyperparameters_are_read_where_they_are_asked_for() -> None:
+    """A file on this machine's disk is sooner read than handed to a thread."""
+    store = Store()
+    records = hparams_in(store, "/runs", 5)
+    threads: set[int] = set()
+
+    def fetch(ref: BlobRef) -> bytes:
+        threads.add(threading.get_ident())
+        return records[ref.path]
+
+    assert Facts(store, fetch).gather().runs["r4"].hparams == {"lr": 4.0}
+    assert threads == {threading.get_ident()}
