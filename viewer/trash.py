@@ -16,6 +16,7 @@ import contextlib
 import os
 import re
 import secrets
+import shutil
 import stat
 import threading
 import time
@@ -146,6 +147,29 @@ class Trash:
             self._tidy(stamp)
         return Outcome(stamp if moved else None, moved, kept)
 
+    def purge(self, stamp: str, runs: Sequence[str] | None = None) -> Outcome:
+        """Deletes runs that are in the trash for good; `moved` of the outcome are those that are gone.
+
+        Args:
+            stamp: the time's `id`.
+            runs: names; None for all that were moved then.
+        """
+        gone: list[Moved] = []
+        kept: list[NotMoved] = []
+        with self._lock:
+            there = [run for entry in self._entries() if entry.id == stamp for run in entry.runs]
+            for run in there if runs is None else dict.fromkeys(runs):
+                try:
+                    if run not in there:
+                        raise Refused("It is not in the trash of that time.")
+                    root, inside = self._place(run)
+                    gone.append(Moved(run, _delete(os.path.join(_trash_of(root), stamp), inside), []))
+                except (Refused, OSError) as error:
+                    kept.append(NotMoved(run, _sentence(error)))
+            if there:
+                self._tidy(stamp)
+        return Outcome(stamp if gone else None, gone, kept)
+
     def entries(self) -> list[Entry]:
         """What is in the trash, the latest first."""
         with self._lock:
@@ -267,6 +291,25 @@ def _move(source: str, target: str, inside: str) -> int:
     for emptied in {os.path.dirname(os.path.join(folder, name)) for name in names} | {folder}:
         _prune(emptied, source)
     return len(done)
+
+
+def _delete(root: str, inside: str) -> int:
+    """Deletes a run's own files below a root. Returns how many."""
+    stamp = os.path.basename(root)
+    folder = _walked(os.path.dirname(root), os.path.join(stamp, inside) if inside else stamp)
+    names = _own(folder)
+    if not names:
+        raise Refused("No files of its own lie there.")
+    for name in names:
+        _walked(folder, os.path.dirname(name))
+        path = os.path.join(folder, name)
+        if _is_folder(path):
+            shutil.rmtree(path)  # which follows no link
+        else:
+            os.unlink(path)
+    for emptied in {os.path.dirname(os.path.join(folder, name)) for name in names} | {folder}:
+        _prune(emptied, root)
+    return len(names)
 
 
 def _prune(folder: str, root: str) -> None:

@@ -90,6 +90,78 @@ def test_a_run_is_moved_and_comes_back(logdir: Path, open_to: Callable[..., Any]
     assert not (logdir / TRASH).exists()
 
 
+def test_what_is_in_the_trash_is_deleted_for_good(logdir: Path, open_to: Callable[..., Any]) -> None:
+    """Some runs of a time, then the rest; what is not in the trash stays, whatever the request names."""
+    served = open_to(logdir)
+    first = post(served, "/api/trash", {"runs": ["d", "a/b"]}).json()["id"]
+    second = post(open_to(logdir), "/api/trash", {"runs": ["a/b/c"]}).json()["id"]
+    alive = tree(logdir / "a")
+
+    answer = post(served, "/api/trash/purge", {"id": first, "runs": ["d", "a", "../a"], "for_good": True}).json()
+    assert (answer["id"], answer["moved"]) == (first, [{"run": "d", "files": 1, "left": []}])
+    assert [one["run"] for one in answer["kept"]] == ["a", "../a"]
+    left = {one["id"]: one["runs"] for one in served.get("/api/trash").json()["entries"]}
+    assert left == {second: ["a/b/c"], first: ["a/b"]}
+    for stamp in (first, second):
+        assert post(served, "/api/trash/purge", {"id": stamp, "for_good": True}).json()["kept"] == []
+    again = post(served, "/api/trash/purge", {"id": first, "for_good": True}).json()
+
+    assert (again["id"], again["moved"]) == (None, [])
+    assert not (logdir / TRASH).exists()
+    assert tree(logdir / "a") == alive
+    assert runs_of(logdir) == ["a"]
+
+
+def test_deleting_for_good_follows_no_link(logdir: Path, tmp_path: Path, open_to: Callable[..., Any]) -> None:
+    """A link in the trash goes, and what it leads to stays; a trash, a time or a run that is a link is not entered."""
+    elsewhere = tmp_path / "elsewhere"
+    write(elsewhere / "mine")
+    (elsewhere / "events.out.tfevents.1").write_bytes(b"precious")
+    before = tree(elsewhere)
+    served = open_to(logdir)
+    stamp = post(served, "/api/trash", {"runs": ["d"]}).json()["id"]
+    folder = logdir / TRASH / stamp
+    (folder / "d" / "events.out.tfevents.2").symlink_to(elsewhere / "events.out.tfevents.1")
+    (folder / "d" / "plugins").symlink_to(elsewhere)
+    (folder / "other").symlink_to(elsewhere)
+    (logdir / TRASH / "20200101T000000-0000").symlink_to(elsewhere)
+
+    for body in (
+        {"id": stamp, "runs": ["other", "other/mine", "d"]},
+        {"id": "20200101T000000-0000"},
+        {"id": ".."},
+        {"id": f"{stamp}/../.."},
+    ):
+        assert post(served, "/api/trash/purge", {**body, "for_good": True}).status == 200
+
+    assert tree(elsewhere) == before
+    assert not (folder / "d" / "events.out.tfevents.2").is_symlink()
+    assert sorted(runs_of(logdir)) == ["a", "a/b", "a/b/c"]
+
+
+@pytest.mark.parametrize("body", [None, [], {}, {"id": "x"}, {"id": "x", "for_good": 1}, {"id": 1, "for_good": True}])
+def test_deleting_for_good_has_to_be_said(body: Any, logdir: Path, open_to: Callable[..., Any]) -> None:
+    """A request that does not say so in so many words is 400, and nothing happens."""
+    served = open_to(logdir)
+    post(served, "/api/trash", {"runs": ["d"]})
+    before = tree(logdir)
+
+    assert post(served, "/api/trash/purge", body).status == 400
+    assert tree(logdir) == before
+
+
+def test_deleting_for_good_needs_the_flag(logdir: Path, open_to: Callable[..., Any]) -> None:
+    """Without --allow-delete, in a viewer that only reads, and from another site it is 403."""
+    stamp = post(open_to(logdir), "/api/trash", {"runs": ["d"]}).json()["id"]
+    before = tree(logdir)
+    asked = {"id": stamp, "for_good": True}
+
+    for options in ({"allow_delete": False}, {"access": Access(writable=False)}):
+        assert post(open_to(logdir, **options), "/api/trash/purge", asked).status == 403
+    assert post(open_to(logdir), "/api/trash/purge", asked, origin="http://evil.example").status == 403
+    assert tree(logdir) == before
+
+
 def test_a_run_loses_its_own_files_only(logdir: Path, open_to: Callable[..., Any]) -> None:
     """Runs below it stay unless they are named too, and so does what is no run's."""
     served = open_to(logdir)
@@ -180,16 +252,20 @@ def test_a_malformed_request_is_refused(logdir: Path, open_to: Callable[..., Any
 
 
 def test_a_run_that_is_written_to_stays(logdir: Path, open_to: Callable[..., Any]) -> None:
-    """Its program would go on writing into the trash; who wants that says so."""
-    with tb.SummaryWriter(str(logdir / "live")) as writer:
-        writer.add_scalar("loss", 1.0, 0)
+    """Its program would go on writing into the trash; who wants that says so. One that was closed may go at once."""
+    writer = tb.SummaryWriter(str(logdir / "live"))
+    with tb.SummaryWriter(str(logdir / "done")) as other:
+        for one in (writer, other):
+            one.add_scalar("loss", 1.0, 0)
+    writer.flush()
     served = open_to(logdir)
 
-    answer = post(served, "/api/trash", {"runs": ["live", "d"]}).json()
+    answer = post(served, "/api/trash", {"runs": ["live", "d", "done"]}).json()
     assert answer["kept"] == [{"run": "live", "reason": "It is still being written to."}]
-    assert [moved["run"] for moved in answer["moved"]] == ["d"]
+    assert [moved["run"] for moved in answer["moved"]] == ["d", "done"]
     answer = post(served, "/api/trash", {"runs": ["live"], "running": True}).json()
     assert [moved["run"] for moved in answer["moved"]] == ["live"]
+    writer.close()
 
 
 HOSTILE = ["..", "../outside", "a/../../outside", "/etc", "a//b", "./a", "", TRASH, f"{TRASH}/x", "a\0b", "x" * 5_000]

@@ -1,4 +1,4 @@
-"""`/api/trash`: runs are deleted by moving them to a trash folder, and can be had back."""
+"""`/api/trash`: runs are deleted by moving them to a trash folder, and can be had back, or deleted for good."""
 
 from __future__ import annotations
 
@@ -61,6 +61,23 @@ async def post_restore(request: web.Request) -> web.StreamResponse:
     if not isinstance(stamp, str) or not (runs is None or _are_names(runs)):
         return error(400, 'The request\'s body must be an object with "id", and maybe "runs", a list of names.')
     return await _done(asyncio.to_thread(trash.restore, stamp, runs))
+
+
+@routes.post("/api/trash/purge")
+async def post_purge(request: web.Request) -> web.StreamResponse:
+    """Delete runs that are in the trash for good."""
+    trash = request.app[CONTEXT].trash
+    if trash is None:
+        return error(403, _ALLOW)
+    asked = _object(await request.read())
+    stamp, runs = asked.get("id"), asked.get("runs")
+    if not isinstance(stamp, str) or not (runs is None or _are_names(runs)) or asked.get("for_good") is not True:
+        return error(
+            400,
+            'The request\'s body must be an object with "id" and "for_good": true, for nothing comes back, and maybe '
+            '"runs", a list of names.',
+        )
+    return await _done(asyncio.to_thread(trash.purge, stamp, runs))
 
 
 def _move(context: Context, runs: list[str], running: bool) -> Outcome:
