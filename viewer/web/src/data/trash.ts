@@ -39,6 +39,11 @@ export function moveToTrash(runs: readonly string[], running = false): Promise<T
   return post("./api/trash", { runs, running });
 }
 
+/** Deletes what was moved to the trash at one time, for good. */
+export function purge(id: string): Promise<TrashOutcome> {
+  return post("./api/trash/purge", { id, for_good: true });
+}
+
 /** Brings back what was moved at one time, all of it or some runs. */
 export function restore(id: string, runs?: readonly string[]): Promise<TrashOutcome> {
   return post("./api/trash/restore", { id, runs });
