@@ -5,6 +5,7 @@ import type { Hparam, RunFact } from "../src/data/facts";
 import { acrossOf } from "../src/dash/scalars/across";
 import { Lines } from "../src/dash/scalars/lines";
 import { seedGroups } from "../src/dash/scalars/seedgroups";
+import { SeedLines } from "../src/dash/scalars/seedlines";
 import { byKey, spreadOf, student975, together } from "../src/dash/scalars/seeds";
 import type { BandKind } from "../src/dash/scalars/settings";
 
@@ -55,7 +56,7 @@ describe("several runs as one", () => {
     b: columnsOf([0, 4], [7, 9], [0, 1]),
   };
   const build = (axis: "step" | "relative") => {
-    const joining = { groups: seedGroups(Object.keys(series), "regex", "^(.+?)-seed\\d+", [], () => undefined), centre: "mean", band: "minmax", together } as const;
+    const joining = { groups: seedGroups(Object.keys(series), "regex", "^(.+?)-seed\\d+", [], () => undefined), centre: "mean", band: "minmax", lines: () => new SeedLines() } as const;
     const recipe = { across: acrossOf(axis, "", new Map()), smooth: null, superseded: false, colour: (run: string) => `of ${run}` };
     return new Lines().build([{ tag: "loss", runs: Object.keys(series) }], (_, run) => series[run], recipe, joining);
   };

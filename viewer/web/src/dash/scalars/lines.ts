@@ -1,10 +1,9 @@
 import { joined } from "../../chart/join";
-import { Smoother, type Smoothing } from "../../chart/smooth";
 import type { Trace } from "../../chart/trace";
-import { meansOf, type Columns } from "../../data/columns";
+import type { Columns } from "../../data/columns";
 import type { ExactSeeds } from "./exact";
 import type { SeedGroup } from "./seedgroups";
-import type { together } from "./seeds";
+import type { SeedLines } from "./seedlines";
 import type { BandKind, Centre } from "./settings";
 import { Traces, type Recipe } from "./traces";
 
@@ -24,43 +23,18 @@ export interface Joining {
   groups: readonly SeedGroup[];
   centre: Centre;
   band: BandKind;
-  /** Comes with them, as its code is fetched when the first group is drawn. */
-  together: typeof together;
+  /** Makes what works them out, whose code is fetched when the first group is drawn. */
+  lines: () => SeedLines;
   /** Asks the server for those of which the page does not hold every point. */
   exact?: ExactSeeds;
 }
 
-type ColumnsOf = (tag: string, run: string) => Columns | undefined;
-
-class Group {
-  #made: readonly unknown[] = [];
-  #trace: Trace | null = null;
-  #smoothers = [new Smoother(), new Smoother(), new Smoother()];
-  #edition = 0;
-
-  /** Works it out only when something it is made of changed. */
-  trace(made: readonly unknown[], make: () => Trace): Trace {
-    if (!this.#trace || made.length !== this.#made.length || made.some((one, i) => one !== this.#made[i])) {
-      this.#made = made;
-      this.#trace = make();
-      this.#edition++;
-    }
-    return this.#trace;
-  }
-
-  /** The same, smoothed: the middle and the edges alike. */
-  smoothed(trace: Trace, smooth: Smoothing): Trace {
-    const [line, low, high] = [trace.raw, trace.low, trace.high].map(
-      (values, i) => values && this.#smoothers[i].update(values, trace.n, smooth, this.#edition, trace.x),
-    );
-    return { ...trace, ...(line && { line }), ...(low && { low }), ...(high && { high }) };
-  }
-}
+export type ColumnsOf = (tag: string, run: string) => Columns | undefined;
 
 /** Makes the lines of a chart of one tag or several, run by run or group by group. */
 export class Lines {
   #traces = new Map<string, Traces>();
-  #groups = new Map<string, Group>();
+  #seeds: SeedLines | null = null;
   #onData: () => void;
 
   /** `onData` is called when the server has worked something out that a chart is to show. */
@@ -103,46 +77,7 @@ export class Lines {
   }
 
   #joined(part: Part, columnsOf: ColumnsOf, recipe: Recipe, joining: Joining): Trace[] {
-    const { groups, centre, band, together } = joining;
-    const means: ColumnsOf = (tag, run) => {
-      const columns = columnsOf(tag, run);
-      return columns && meansOf(columns);
-    };
-    const raw = this.#single(part, means, { ...recipe, smooth: null });
-    const byRun = new Map(raw.map((trace) => [trace.name, trace]));
-    const byStep = recipe.across.kind === "step";
-    const found: Trace[] = [];
-    for (const { name, runs } of groups) {
-      const members = runs.flatMap((run) => byRun.get(run) ?? []);
-      if (members.length === 0) continue;
-      const key = `${part.tag}\n${name}`;
-      let group = this.#groups.get(key);
-      if (!group) this.#groups.set(key, (group = new Group()));
-      const [{ colour, label }] = members;
-      const look = { name: runs.length > 1 ? `${name} (${members.length})` : name, colour, ...(runs.length === 1 && label && { label }) };
-      const exact = this.#exact(part.tag, members, columnsOf, recipe, joining);
-      if (exact) {
-        found.push({ ...look, ...exact, runs: members.map(({ name }) => name) });
-        continue;
-      }
-      const editions = members.map(({ name }) => columnsOf(part.tag, name)?.edition);
-      const made = [...members.flatMap(({ x, raw, n, origin }) => [x, raw, n, origin]), ...editions, centre, band, byStep, look.name, look.label, colour];
-      const trace = group.trace(made, () => together(members, byStep, look, centre, band));
-      found.push(recipe.smooth ? group.smoothed(trace, recipe.smooth) : trace);
-    }
-    return found;
-  }
-
-  /** What the server makes of a group of which the page does not hold every point; null where it does, or until it comes. */
-  #exact(tag: string, members: readonly Trace[], columnsOf: ColumnsOf, recipe: Recipe, { centre, band, exact }: Joining) {
-    const { across, superseded, smooth, part = null, bent = false } = recipe;
-    const held = members.map(({ name }) => columnsOf(tag, name)).map((columns) => columns?.whole ?? columns);
-    if (across.kind === "value" || members.length < 2 || !exact || !held.some((columns) => columns?.buckets)) return null;
-    const x = across.first ? "first" : across.kind;
-    const asked = { tag, runs: members.map(({ name }) => name), centre, band, x, superseded, smooth, log: bent && x !== "wall" } as const;
-    const grown = held.map((columns) => `${columns?.points} ${columns?.edition}`).join();
-    const found = exact.of(asked, grown, part, this.#onData);
-    if (!found) return null;
-    return { ...found.line, ...(found.line !== found.whole && { whole: { name: "", colour: "", ...found.whole } }) };
+    this.#seeds ??= joining.lines();
+    return this.#seeds.build(part, columnsOf, recipe, joining, (of) => this.#single(part, of, { ...recipe, smooth: null }), this.#onData);
   }
 }

@@ -1,4 +1,10 @@
+import { ExactSeeds } from "./exact";
+import { SeedLines } from "./seedlines";
+
 /** What drawing seeds as one line takes: fetched when somebody asks for it. */
 export { seedGroups } from "./seedgroups";
-export { together } from "./seeds";
-export { ExactSeeds } from "./exact";
+
+export const lines = (): SeedLines => new SeedLines();
+
+/** One for the page: what it holds outlasts a new look at the groups. */
+export const exact = new ExactSeeds();
