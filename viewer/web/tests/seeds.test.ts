@@ -6,7 +6,7 @@ import { acrossOf } from "../src/dash/scalars/across";
 import { Lines } from "../src/dash/scalars/lines";
 import { seedGroups } from "../src/dash/scalars/seedgroups";
 import { SeedLines } from "../src/dash/scalars/seedlines";
-import { byKey, spreadOf, student975, together } from "../src/dash/scalars/seeds";
+import { byKey, spreadOf, student975 } from "../src/dash/scalars/seeds";
 import type { BandKind } from "../src/dash/scalars/settings";
 
 const numbers = (values: readonly (number | string)[]): number[] => values.map(Number);
