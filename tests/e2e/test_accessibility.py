@@ -201,6 +201,20 @@ def test_texts_are_for_everybody(
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_curves_are_for_everybody(
+    tmp_path: Path, open_page: Callable[..., Page], serve: Callable[..., Any], axe: str, scheme: str
+) -> None:
+    """The same of curves with their tables."""
+    for run in ("a", "b"):
+        with tb.SummaryWriter(tmp_path / run) as writer:
+            for step in range(2):
+                writer.add_roc_curve("roc", [0, 1, 1, 0], [0.1, 0.8, 0.6, 0.7], step)
+    page = open_page(serve(tmp_path), "dash=curves", scheme=scheme)
+    expect(page.locator("path[data-run]")).to_have_count(2)
+    check(page, axe, "curves")
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
 def test_what_is_said_when_there_is_nothing_to_show(
     tmp_path: Path, open_page: Callable[..., Page], serve: Callable[..., Any], axe: str, scheme: str
 ) -> None:

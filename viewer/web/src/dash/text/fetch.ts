@@ -1,4 +1,5 @@
 import { checked } from "../../data/api";
+import { Batched } from "../../data/batched";
 
 /** Names a value. */
 export interface Named {
@@ -90,57 +91,23 @@ export function placeOf(what: "frame" | "source", { plugin, run, tag, step, wall
   return `./api/text/${what}?${query.toString()}`;
 }
 
-/** Most values in one request, and kept for when they are seen again. */
-const MOST_ASKED = 40;
-const MOST_KEPT = 300;
-
 type Asked = Named & { start: number };
-type Tell = (values: readonly Asked[]) => Promise<Told[]>;
 
 async function fetchTold(values: readonly Asked[]): Promise<Told[]> {
   const { values: told } = await ask<{ values: (Told | { problem: string })[] }>("./api/text", { values });
   return told.map((one) => ("problem" in one ? { kind: "bad", problem: one.problem } : one));
 }
 
-/** Texts, fetched when they are wanted, those wanted at the same time together. A value never changes. */
+/** Texts, by their names and the row from which on a table is wanted. */
 export class Texts {
-  #kept = new Map<string, Promise<Told>>();
-  #waiting: { asked: Asked; resolve: (told: Told) => void; reject: (error: unknown) => void }[] = [];
+  readonly #told: Batched<Asked, Told>;
 
-  constructor(readonly fetch: Tell = fetchTold) {}
-
-  get(named: Named, start = 0): Promise<Told> {
-    const asked: Asked = { plugin: named.plugin, run: named.run, tag: named.tag, step: named.step, wall: named.wall, start };
-    const key = JSON.stringify(asked);
-    const known = this.#kept.get(key);
-    if (known) {
-      this.#kept.delete(key);
-      this.#kept.set(key, known);
-      return known;
-    }
-    const told = new Promise<Told>((resolve, reject) => {
-      if (this.#waiting.length === 0) setTimeout(() => void this.#bring());
-      this.#waiting.push({ asked, resolve, reject });
-    });
-    this.#kept.set(key, told);
-    // What failed is asked for again.
-    told.catch(() => this.#kept.delete(key));
-    if (this.#kept.size > MOST_KEPT) this.#kept.delete(this.#kept.keys().next().value ?? "");
-    return told;
+  constructor(fetch: (values: readonly Asked[]) => Promise<readonly Told[]> = fetchTold) {
+    this.#told = new Batched(fetch);
   }
 
-  async #bring(): Promise<void> {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (let from = 0; from < waiting.length; from += MOST_ASKED) {
-      const part = waiting.slice(from, from + MOST_ASKED);
-      try {
-        const told = await this.fetch(part.map(({ asked }) => asked));
-        part.forEach(({ resolve }, i) => resolve(told[i]));
-      } catch (error) {
-        for (const { reject } of part) reject(error);
-      }
-    }
+  get({ plugin, run, tag, step, wall }: Named, start = 0): Promise<Told> {
+    return this.#told.get({ plugin, run, tag, step, wall, start });
   }
 }
 
