@@ -10,6 +10,7 @@ import pytest
 
 import tallyboard as tb
 from tallyboard.core.reader import LogdirReader
+from tallyboard.viewer import patterns
 from tallyboard.viewer.records import Records
 
 
@@ -71,8 +72,11 @@ def test_torch_lays_out_the_same(tmp_path: Path, ask: Callable[[Path], Any]) -> 
     ]
 
 
-def test_expressions_that_explode_end(tmp_path: Path, ask: Callable[[Path], Any]) -> None:
+def test_expressions_that_explode_end(
+    tmp_path: Path, ask: Callable[[Path], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two of them are given up after their time, the others without being tried: an answer comes all the same."""
+    monkeypatch.setattr(patterns, "PATIENCE", 0.5)
     with tb.SummaryWriter(tmp_path) as writer:
         writer.add_scalar("a" * 40, 1, 0)
         writer.add_custom_scalars({"C": {str(i): ["Multiline", ["(a+)+b"]] for i in range(4)}})
