@@ -92,6 +92,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory, serve_module: Callable[..., A
             for step in range(60):
                 writer.add_scalar("train/loss", rate / (step + 1) if step != 7 else float("nan"), step)
                 writer.add_scalar("accuracy", 1 - rate / (step + 1), step)
+                if step % 20 == 0:
+                    writer.add_histogram("weights", [rate, step, float("nan")], step)
     damaged = next((logdir / "other").iterdir())
     damaged.write_bytes(damaged.read_bytes()[:-40] + bytes(60))
     return serve_module(logdir)
@@ -177,6 +179,18 @@ def test_hyperparameters_are_hidden_from_nobody(
         page.get_by_role("button", name=opener).click()
         check(page, axe, f"behind {opener}")
         page.keyboard.press("Escape")
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("dark", 390), ("light", 1280)])
+def test_histograms_are_for_all(runs: Any, open_page: Callable[..., Page], axe: str, scheme: str, width: int) -> None:
+    """The same of the dashboard of histograms, with a marked step and what is told of values left out."""
+    page = open_page(runs, "dash=histograms&histstep=20", scheme=scheme, width=width)
+    card = page.get_by_role("group", name="weights", exact=True)
+    expect(card.locator(".chart")).to_have_attribute("data-points", re.compile("."))
+    expect(card.get_by_role("list", name="Marked step")).to_contain_text("2 values")
+    check(page, axe, "histograms")
+    page.get_by_role("button", name="Download weights").click()
+    check(page, axe, "behind Download")
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
