@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import CorruptRecord, MissingDependency
+from .rebin import percentiles
 from .remoteplace import whole_file
 
 __all__ = ["Audio", "Curve", "Embedding", "HParams", "Histogram", "Image", "Mesh", "Tensor", "Text", "Value", "Video"]
@@ -210,12 +211,7 @@ class Histogram(Value):
 
     def quantile(self, q: float) -> float:
         """The value below which the share `q` (0 to 1) of all values lies, as if each bucket were evenly filled."""
-        total = self.counts.sum()
-        if not total:
-            return float("nan")
-        below = np.concatenate([[0.0], np.cumsum(self.counts)]) / total
-        keep = np.append(True, np.diff(below) > 0)
-        return float(np.interp(q, below[keep], self.edges[keep]))
+        return float(percentiles(self.edges, self.counts, (q,))[0])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

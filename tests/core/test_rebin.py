@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallyboard.core.errors import CorruptRecord
+from tallyboard.core.kinds import Histogram
 from tallyboard.core.rebin import SHARES, ascending, percentiles, rebinned
 
 numbers = st.floats(-1e9, 1e9, width=32)
@@ -112,6 +113,13 @@ def test_percentiles_are_tensorboards(data: st.DataObject) -> None:
     # where a bucket is full to the last value the next may begin far away, and rounding decides which of both it is
     sure = np.array([share in (0, 1) or np.abs(reached - share).min() > 1e-9 for share in SHARES])
     np.testing.assert_allclose(percentiles(edges, counts)[sure], expected[sure], rtol=1e-9, atol=1e-9)
+
+
+def test_a_gap_between_filled_buckets_holds_no_percentile() -> None:
+    """Half of the values lie from 0 to 1 and half from 2 to 3: three quarters are reached at 2.5."""
+    edges, counts = np.array([0.0, 1.0, 2.0, 3.0]), np.array([1.0, 0.0, 1.0])
+    assert percentiles(edges, counts, (0.25, 0.75, 1.0)).tolist() == [0.5, 2.5, 3.0]
+    assert Histogram(0, 0.0, edges, counts, 0.0, 3.0, 2.0).quantile(0.75) == 2.5
 
 
 def test_percentiles_of_nothing() -> None:

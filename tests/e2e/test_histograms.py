@@ -171,6 +171,18 @@ def test_runs_share_a_card(served: Any, open_page: Callable[..., Page]) -> None:
     expect(card(page, "even")).to_have_count(0)
 
 
+def test_many_runs_have_a_card_each(tmp_path: Path, open_page: Callable[..., Page]) -> None:
+    """With five runs of a tag each has its own card, where nobody chose; told to, one card has them all."""
+    for run in range(5):
+        with tb.SummaryWriter(tmp_path / f"run{run}") as writer:
+            writer.add_histogram("w", [float(run), run + 1.0], 0)
+    page = open_page(tmp_path, "dash=histograms")
+    for run in range(5):
+        drawn(page, f"w, run{run}", runs="1", range=f"{run},{run + 1}")
+    page.get_by_label("Runs in a card").select_option("tag")
+    drawn(page, "w", runs="5", range="0,5")
+
+
 def test_every_step_is_within_reach(served: Any, open_page: Callable[..., Page]) -> None:
     """A long series shows some of its steps; a drag over a part shows that part; a double click ends it."""
     page = open_page(served, "dash=histograms&histview=ridge&only=long")

@@ -92,7 +92,7 @@ export function faultsOf({ series }: Found): Fault[] {
       if (worst < 0 || strayShare(rows, row) >= strayShare(rows, worst)) worst = row;
     }
     if (worst < 0) continue;
-    const others = count > 1 ? `; so are values of ${count - 1} other steps shown` : "";
+    const others = count > 1 ? `; ${count - 1} other ${count === 2 ? "step" : "steps"} too` : "";
     faults.push({ run: rows.run, grave: false, text: `step ${stepText(rows.step[worst])}: ${strayText(rows, worst)} of the values${others}` });
   }
   return faults;

@@ -180,7 +180,8 @@ export function valueTicks(scene: Scene, px: number, each: number): Ticks {
 /** Where a row's place on the axis ends and the next one's begins: half way to its neighbours, of rows in order. */
 export function spansOf(rows: Rows, scale: Scale): Float64Array {
   const ends = new Float64Array(2 * rows.n);
-  const usual = rows.n > 1 ? Math.abs(toPixel(scale, rows.x[rows.n - 1]) - toPixel(scale, rows.x[0])) / (rows.n - 1) : Math.abs(scale.r1 - scale.r0);
+  const apart = Array.from({ length: Math.max(0, rows.n - 1) }, (_, i) => toPixel(scale, rows.x[i + 1]) - toPixel(scale, rows.x[i])).sort((a, b) => a - b);
+  const usual = apart.length > 0 ? apart[(apart.length - 1) >> 1] : Math.abs(scale.r1 - scale.r0);
   for (let i = 0; i < rows.n; i++) {
     const here = toPixel(scale, rows.x[i]);
     const before = i > 0 ? (here - toPixel(scale, rows.x[i - 1])) / 2 : usual / 2;

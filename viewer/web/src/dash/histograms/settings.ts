@@ -12,13 +12,15 @@ export const HEIGHTS = ["count", "log", "own"] as const;
 /** How many values there are, the logarithm of that, or each step's share of its own highest bucket. */
 export type Height = (typeof HEIGHTS)[number];
 
-export const CARDS = ["tag", "run"] as const;
+export const CARDS = ["auto", "tag", "run"] as const;
+/** Runs of a tag that one card still tells apart: with more, each has its own where nobody chose. */
+export const FEW_RUNS = 4;
 
 export const kind = setting("histview", choice(VIEWS), "ridge");
 export const axis = setting("histx", choice(AXES), "step");
 export const height = setting("histcount", choice(HEIGHTS), "count");
 /** Whether a card has all runs of a tag, or one. */
-export const cardOf = setting("histcard", choice(CARDS), "tag");
+export const cardOf = setting("histcard", choice(CARDS), "auto");
 /** The step that is marked in all cards. */
 export const marked = setting<number | null>(
   "histstep",
