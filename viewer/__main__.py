@@ -108,6 +108,7 @@ def _serve(listener: socket.socket, porch: Porch | None, options: Options) -> in
         import asyncio
 
         def up() -> None:
+            gc.freeze()  # or every later look would go through what was loaded
             gc.enable()
             _announce(listener, options)
 
