@@ -17,6 +17,7 @@ from tallyboard.viewer.safety import guard, only_reads, reads
 SENTENCE = {"error": "This viewer was started with --read_only: nothing can be changed through it."}
 
 QUESTIONS = {
+    "POST /api/curves",
     "POST /api/export",
     "POST /api/histograms",
     "POST /api/hparams/correlation",
