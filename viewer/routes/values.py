@@ -93,12 +93,14 @@ async def get_blob(request: web.Request) -> web.Response:
     if named is None:
         return error(400, "of is not [plugin, run, tag, step, wall_time, number]")
     try:
-        data = await asyncio.to_thread(_blob, request.app[CONTEXT], *named)
+        blobs = await asyncio.to_thread(_blobs, request.app[CONTEXT], *named[:5])
     except CorruptRecord:
         return error(410, "The value cannot be read any more: its file is not what it was.")
-    if data is None:
+    if not 0 <= named[5] < len(blobs):
         return error(404, "There is no such value.")
-    return web.Response(body=data, content_type=media_type(data), headers=SANDBOXED)
+    data = blobs[named[5]]
+    headers = {**SANDBOXED, "Blob-Count": str(len(blobs))}
+    return web.Response(body=data, content_type=media_type(data), headers=headers)
 
 
 def _named(text: str) -> tuple[str, str, str, float, float, int] | None:
@@ -114,9 +116,6 @@ def _named(text: str) -> tuple[str, str, str, float, float, int] | None:
     return cast("tuple[str, str, str, float, float, int]", tuple(parts))
 
 
-def _blob(context: Context, plugin: str, run: str, tag: str, step: float, wall: float, number: int) -> bytes | None:
+def _blobs(context: Context, plugin: str, run: str, tag: str, step: float, wall: float) -> list[bytes]:
     value = value_at(context, plugin, run, tag, step, wall)
-    if value is None:
-        return None
-    blobs = blobs_in(value)[SIZES if plugin == "images" else 0 :]
-    return blobs[number] if 0 <= number < len(blobs) else None
+    return [] if value is None else blobs_in(value)[SIZES if plugin == "images" else 0 :]

@@ -1,5 +1,5 @@
-import type { Times } from "../../data/values.svelte";
-import { placeOf } from "../../ui/steps";
+import type { Times } from "./values.svelte";
+import { placeOf } from "../ui/steps";
 
 /** A value: which step and when. */
 export interface Moment {
