@@ -348,3 +348,32 @@ def test_a_run_goes_to_the_trash_and_comes_back(
     page.get_by_role("button", name="Undo").click()
     loss.wait(runs=4)
     assert len(list((four / "b").iterdir())) == 1
+
+
+def test_the_trash_is_looked_into_and_emptied(
+    four: Path, serve: Callable[..., Any], open_page: Callable[..., Page], chart: Any
+) -> None:
+    """What lies there is listed: one run comes back, another goes for good, but only after a question."""
+    page = open_page(serve(four, program=("-m", "tallyboard.viewer", "--allow_delete")))
+    loss = chart(page, "loss").wait(runs=4)
+    for run, left in (("b", 3), ("c", 2)):
+        choose(page, run, "Move to the trash")
+        page.get_by_role("dialog").get_by_role("button", name="Move to the trash").click()
+        loss.wait(runs=left)
+    choose(page, "a", "Look into the trash")
+    trash = page.get_by_role("group", name="Trash")
+    expect(trash.get_by_role("listitem")).to_have_count(2)
+
+    trash.get_by_role("button", name="Restore b").click()
+    loss.wait(runs=3)
+    assert (four / "b").is_dir()
+    trash.get_by_role("button", name="Delete c for good…").click()
+    expect(trash.get_by_role("alert")).to_contain_text("Delete c for good?")
+    trash.get_by_role("button", name="Keep").click()
+    expect(trash.get_by_role("alert")).to_have_count(0)
+    assert len(list(four.glob(".tallyboard-trash/*/c"))) == 1
+    trash.get_by_role("button", name="Delete c for good…").click()
+    trash.get_by_role("button", name="Delete for good", exact=True).click()
+    expect(trash.get_by_role("status")).to_have_text("1 run deleted for good.")
+    expect(trash).to_contain_text("The trash is empty.")
+    assert not (four / ".tallyboard-trash").exists()
