@@ -282,6 +282,20 @@ def test_pictures_are_for_everybody(
     check(page, axe, "steps along")
 
 
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_sounds_are_for_everybody(
+    tmp_path: Path, open_page: Callable[..., Page], axe: str, width: int, scheme: str
+) -> None:
+    """Cards of sounds and their settings keep to the rules, dark and light."""
+    with tb.SummaryWriter(tmp_path / "run") as writer:
+        writer.add_audio("speech/tone", np.sin(np.arange(800) / 9), 0, sample_rate=8000)
+    page = open_page(tmp_path, "dash=audio&auview=both", width=width, scheme=scheme)
+    expect(page.locator(".clip[data-state=shown] canvas")).to_have_count(2)
+    check(page, axe, "cards of sounds")
+    page.get_by_role("button", name="Audio settings").click()
+    check(page, axe, "settings of sounds")
+
+
 def test_the_checks_can_fail(runs: Any, open_page: Callable[..., Page], chart: Any, axe: str) -> None:
     """A button without a name and a pale text on the page are found."""
     page = open_page(runs)
