@@ -165,7 +165,7 @@ def test_seeds_are_drawn_as_one_line(seeds: Any, open_page: Callable[..., Page],
 
 
 def test_tags_share_a_chart_that_is_kept(seeds: Any, open_page: Callable[..., Page], chart: Any) -> None:
-    """Two tags are put into one chart: 12 lines, named by their tags; it stays for others, until it is deleted."""
+    """Two tags, by name or by regex, are put into one chart: 12 lines, named by them; it stays for others, until deleted."""
     page = open_page(seeds, "smoothing=0&tags=loss")
     chart(page, "train/loss").wait(runs=6, points=120)
     page.keyboard.press("n")
@@ -186,7 +186,16 @@ def test_tags_share_a_chart_that_is_kept(seeds: Any, open_page: Callable[..., Pa
     row = page.locator(".tip tbody tr").filter(has_text="train/loss").first
     expect(row.locator("td.run path")).to_have_attribute("stroke-dasharray", "6 3")
 
+    page.keyboard.press("n")
+    shown.get_by_label("Find tags").fill("^(val|train)/l")
+    shown.get_by_role("button", name="All that match").click()
+    assert shown.get_by_role("list", name="Tags of the chart").inner_text().split("\n")[0].endswith("^(val|train)/l: 2")
+    shown.get_by_label("Name").fill("By regex")
+    shown.get_by_role("button", name="Save").click()
+    chart(page, "By regex").wait(runs=12, points=240)
+
     other = open_page(seeds, "smoothing=0")
+    chart(other, "By regex").wait(runs=12, points=240)
     again = chart(other, "Both <b>losses</b>").wait(runs=12, points=240)
     other.get_by_role("button", name="More for Both <b>losses</b>").click()
     other.get_by_role("menuitem", name="Put into the address").click()

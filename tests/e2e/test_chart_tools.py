@@ -264,7 +264,7 @@ def test_a_step_and_a_range_are_selected_for_all_charts(tools: Any, open_page: C
     spiky = chart(page, "spiky").wait(runs=1)
     chart(page, "resumed").wait(runs=1)
     page.get_by_role("button", name="Chart settings").click()
-    page.get_by_label("Values in tables").select_option("At a step")
+    page.get_by_label("Values in tables").select_option("At a place")
     page.keyboard.press("Escape")
     marker = page.get_by_role("slider", name="Step of the table of spiky")
     expect(marker).to_have_attribute("aria-valuenow", "99")
@@ -288,7 +288,19 @@ def test_a_step_and_a_range_are_selected_for_all_charts(tools: Any, open_page: C
     expect(spiky.card.locator("table td")).to_have_text(["run0", "500", "30"])
 
     page.wait_for_url(re.compile("selected=%5B30%5D"))
-    page.goto(page.url.replace("select=step", "select=range").replace("selected=%5B30%5D", "selected=%5B25%2C65%5D"))
+    steps = page.url
+    page.get_by_role("button", name="Table of spiky", exact=True).click()
+    page.get_by_label("Horizontal axis").select_option("relative")
+    time = page.get_by_role("slider", name="Time of the table of spiky")
+    expect(time).to_have_attribute("aria-valuetext", "3m 18s")  # what was selected of steps is nothing here
+    time.focus()
+    for _ in range(10):
+        page.keyboard.press("Shift+ArrowLeft")
+    other = page.get_by_role("slider", name="Time of the table of resumed")
+    expect(other).to_have_attribute("aria-valuenow", re.compile(r"^(9[89]|100)"))
+    page.get_by_role("button", name="Table of spiky", exact=True).click()
+    expect(spiky.card.locator("table td").nth(2)).to_have_text(re.compile("^(49|50)$"))
+    page.goto(steps.replace("select=step", "select=range").replace("selected=%5B30%5D", "selected=%5B25%2C65%5D"))
     page.reload()
     page.get_by_role("button", name="Table of spiky", exact=True).click()
     cells = spiky.card.locator("table td")

@@ -2,6 +2,7 @@ import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vitest/config";
 import { blockingScript } from "./build/blocking-script.ts";
 import { budget } from "./build/budget.ts";
+import { early } from "./build/early.ts";
 import { licences } from "./build/licences.ts";
 import { modernFonts } from "./build/modern-fonts.ts";
 
@@ -12,6 +13,7 @@ export default defineConfig({
     svelte({ compilerOptions: { cssHash: ({ hash, css }) => `s${hash(css).slice(0, 4)}` } }),
     blockingScript("src/app/theme-first.js"),
     modernFonts(),
+    early("src/dash/scalars/index.ts"),
     licences("THIRD_PARTY_LICENSES.txt"),
     budget({ kilobytes: 80, entries: ["src/app/main.ts", "src/dash/scalars/index.ts"] }),
   ],

@@ -2,6 +2,8 @@ import { beforeEach, describe, expect, test, vi } from "vitest";
 import { arrange, between, type Measures } from "../src/cards/arrange";
 import { groupTags, titleIn, type Grouping } from "../src/cards/groups";
 import { pinCodec, spelled } from "../src/cards/pins";
+import { Pegs } from "../src/chart/pegs";
+import { tagsIn } from "../src/dash/scalars/charts.svelte";
 
 const named = (tags: string[], by?: Grouping): [string, string[]][] => groupTags(tags, by).map(({ name, tags }) => [name, tags]);
 
@@ -139,5 +141,32 @@ describe("pins", () => {
     });
     expect(pinCodec.encode(pins)).toEqual(pins);
     expect(pinCodec.decode(["#~12345678"])).toEqual([]);
+  });
+});
+
+describe("a chart of several tags", () => {
+  const all = ["val/loss", "train/loss10", "train/loss2", "lr"];
+
+  test("holds what was named, and then whatever its regex matches, in natural order", () => {
+    expect(tagsIn({ tags: ["lr"] }, all)).toEqual(["lr"]);
+    expect(tagsIn({ tags: ["val/loss"], pattern: "LOSS" }, all)).toEqual(["val/loss", "train/loss2", "train/loss10"]);
+    expect(tagsIn({ tags: [], pattern: "none" }, all)).toEqual([]);
+  });
+
+  test("has a bounded number of tags, and a regex that explodes does not hang it", () => {
+    const many = Array.from({ length: 500 }, (_, i) => `m/${i}`);
+    expect(tagsIn({ tags: ["lr"], pattern: "m/" }, many)).toEqual(["lr", ...many.slice(0, 99)]);
+    expect(tagsIn({ tags: ["lr"], pattern: "(a+)+$" }, [`${"a".repeat(60)}b`])).toEqual(["lr"]);
+    expect(tagsIn({ tags: ["lr"], pattern: "loss(" }, all)).toEqual(["lr"]);
+  });
+});
+
+describe("pins", () => {
+  test("of a chart that comes back stand on the axis they were made on", () => {
+    const kept = new Pegs();
+    kept.set("loss", "step", [{ x: 5, lead: "a" }]);
+    expect([kept.get("loss", "step"), kept.get("loss", "wall"), kept.get("other", "step")]).toEqual([[{ x: 5, lead: "a" }], [], []]);
+    kept.set("loss", "step", []);
+    expect(kept.get("loss", "step")).toEqual([]);
   });
 });

@@ -15,15 +15,30 @@ export const tipSort = setting("tipsort", choice(SORTS), "nearest");
 
 export const SELECTORS = ["off", "step", "range"] as const;
 
-/** Whether charts by step have a marker, or two, and a table of the values there. */
+/** Whether charts have a marker, or two, and a table of the values there. */
 export const selector = setting("select", choice(SELECTORS), "off");
 
-function areSteps(value: unknown): value is readonly number[] {
-  return Array.isArray(value) && value.length <= 2 && value.every(Number.isFinite);
+type Selected = readonly number[] | readonly [across: string, ...places: number[]];
+
+function isSelected(value: unknown): value is Selected {
+  if (!Array.isArray(value)) return false;
+  const places = typeof value[0] === "string" ? value.slice(1) : value;
+  return places.length <= 2 && places.every(Number.isFinite);
 }
 
-/** The steps that are selected; none before a marker was moved. */
-export const selected = setting<readonly number[]>("selected", json(areSteps), []);
+/** What is selected of x: steps, or places on the axis that is named first; nothing before a marker was moved. */
+const selected = setting<Selected>("selected", json(isSelected), []);
+
+/** What is selected of an axis: what was selected of another means nothing there. */
+export function selectedOf(across: string): readonly number[] {
+  const [first, ...rest] = selected.value;
+  if (typeof first === "string") return first === across ? (rest as number[]) : [];
+  return across === "step" ? (selected.value as readonly number[]) : [];
+}
+
+export function select(across: string, places: readonly number[]): void {
+  selected.value = across === "step" ? places : [across, ...places];
+}
 
 /** How many rows a tooltip has at most; 0: as many as there is room for. */
 export const tipRows = setting("tiprows", number(0, 100), 0);

@@ -17,15 +17,15 @@ export const COLUMNS = {
   range: ["Min", "Max", "Start", "End", "Change"],
 } as const;
 
-/** Each run's value at the point nearest to a step. */
-export function atStep(traces: readonly Trace[], step: number): Row[] {
+/** Each run's value at the point nearest to a place of x. */
+export function atStep(traces: readonly Trace[], place: number): Row[] {
   return traces.flatMap((trace) => {
-    const i = trace.n > 0 ? nearestIndex(trace, step) : -1;
+    const i = trace.n > 0 ? nearestIndex(trace, place) : -1;
     return i < 0 ? [] : [{ name: trace.name, label: trace.label, colour: trace.colour, figures: [trace.raw[i], trace.step[i]] }];
   });
 }
 
-/** Least, greatest, first and last finite value of each run from one step to another, and what changed from first to last. */
+/** Least, greatest, first and last finite value of each run from one place of x to another, and what changed from first to last. */
 export function overRange(traces: readonly Trace[], lo: number, hi: number): Row[] {
   return traces.flatMap((trace) => {
     const { name, label, colour, n, x, origin, raw } = trace;

@@ -69,9 +69,17 @@ export async function checked(response: Response): Promise<Response> {
   throw new Refused(response.status, reason);
 }
 
+/** What theme-first.js asked for before this was loaded, once. */
+function firstIndex(): Promise<Response> | undefined {
+  const page = globalThis as { firstIndex?: Promise<Response> | undefined };
+  const { firstIndex } = page;
+  page.firstIndex = undefined;
+  return firstIndex;
+}
+
 /** `fresh` passes the browser's cache by: versions mean nothing across a server's restart. */
 export async function fetchIndex(fresh: boolean): Promise<Index> {
-  const response = await fetch("./api/runs", { cache: fresh ? "no-store" : "no-cache" });
+  const response = await (firstIndex() ?? fetch("./api/runs", { cache: fresh ? "no-store" : "no-cache" }));
   return (await checked(response)).json() as Promise<Index>;
 }
 
