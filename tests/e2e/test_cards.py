@@ -165,7 +165,7 @@ def test_seeds_are_drawn_as_one_line(seeds: Any, open_page: Callable[..., Page],
 
 
 def test_tags_share_a_chart_that_is_kept(seeds: Any, open_page: Callable[..., Page], chart: Any) -> None:
-    """Two tags, by name or by regex, are put into one chart: 12 lines, named by them; it stays for others, until deleted."""
+    """Two tags, by name or by regex, share a chart: 12 lines, named by them; it stays for others, until deleted."""
     page = open_page(seeds, "smoothing=0&tags=loss")
     chart(page, "train/loss").wait(runs=6, points=120)
     page.keyboard.press("n")
