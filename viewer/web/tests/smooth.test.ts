@@ -1,5 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { Smoother, type SmootherKind, type Smoothing } from "../src/chart/smooth";
+import { learn, Smoother, type SmootherKind, type Smoothing } from "../src/chart/smooth";
+import { smoothAll } from "../src/chart/smoothers";
+
+learn(smoothAll);
 
 const NONE = new Float64Array(0);
 
