@@ -96,4 +96,5 @@ class DigitsMedia(keras.callbacks.Callback):
         """The model and its settings, in Markdown."""
         settings = "\n".join(f"- **{name}**: `{value}`" for name, value in self.hparams.items())
         layers = "\n".join(f"| {layer.name} | {layer.count_params():,} |" for layer in self.model.layers)
-        return f"# Handwritten digits\n\nA small network on pictures of 8 × 8 pixels.\n\n{settings}\n\n| layer | parameters |\n| --- | ---: |\n{layers}\n"
+        head = "# Handwritten digits\n\nA small network on pictures of 8 × 8 pixels."
+        return f"{head}\n\n{settings}\n\n| layer | parameters |\n| --- | ---: |\n{layers}\n"
