@@ -267,7 +267,7 @@ def test_the_scatter_matrix_brushes_both_ways(seeds: Any, open_page: Callable[..
     left, bottom = box["x"] + 66, box["y"] + 8 + 2 * high
     page.mouse.move(left + wide * 0.5, bottom - 5)
     page.mouse.down()
-    page.mouse.move(left + wide - 6, bottom - high * 0.85, steps=4)
+    page.mouse.move(left + wide - 6, bottom - high * 0.35, steps=4)
     page.mouse.up()
     brushes = wait_for_brushes(page, 2)
     assert set(brushes) == {"hp:lr", "last:val/loss"}

@@ -97,6 +97,7 @@ describe("an axis", () => {
     expect(log.place(0.01)).toBeCloseTo(1 / 3, 12);
     expect(log.gaps).toBe(true);
     expect(axisOf([0.001, 0.01, 1], undefined, 5).scale).toBe("log");
+    expect(axisOf([0.001, 0.3, 0.5, 0.6, 1], undefined, 5).scale).toBe("linear");
     const linear = axisOf([1, 2, 3], undefined, 5);
     expect([linear.scale, linear.gaps, [1, 1.5, 3].map(linear.place)]).toEqual(["linear", false, [0, 0.25, 1]]);
     expect(axisOf([2, 4, 8, 4], undefined, 5).ticks.map(({ label }) => label)).toEqual(["2", "4", "8"]);

@@ -45,8 +45,14 @@ export class Facts {
 
   async #refresh(): Promise<void> {
     clearTimeout(this.#timer);
-    const { pending, runs } = await this.#fetch();
+    let { pending, runs } = await this.#fetch();
     this.runs = new Map(Object.entries(runs));
+    // The server answers before it has read all, and reads on only when it is asked.
+    for (let left = Infinity; pending && pending < left; ) {
+      left = pending;
+      ({ pending, runs } = await this.#fetch());
+      this.runs = new Map(Object.entries(runs));
+    }
     if (pending) this.ask();
     else if ([...this.runs.values()].some(({ status }) => status === "running")) this.#age();
   }

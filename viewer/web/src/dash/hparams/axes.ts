@@ -43,12 +43,19 @@ export function axisOf(values: readonly Value[], wanted: Scale | undefined, tick
   let [lo, hi] = [Infinity, -Infinity];
   for (const one of numbers) [lo, hi] = [Math.min(lo, one), Math.max(hi, one)];
   const scales: Scale[] = numeric ? ["linear", ...(hi > 0 ? (["log"] as const) : []), "quantile", "category"] : ["category"];
-  const usual: Scale = !numeric ? "category" : lo > 0 && hi / lo >= FAR_APART ? "log" : "linear";
+  const usual: Scale = !numeric ? "category" : lo > 0 && hi / lo >= FAR_APART && evenerInLog(numbers, lo, hi) ? "log" : "linear";
   const scale = wanted && scales.includes(wanted) ? wanted : usual;
   if (scale === "category") return categories(there, values, scales, ticks);
   if (scale === "quantile") return quantiles(numbers, values, scales, ticks);
   if (scale === "log") return stretched(numbers.filter((one) => one > 0), values, scales, ticks);
   return straight(lo, hi, values, scales, ticks);
+}
+
+/** Whether the middle of the numbers is nearer to the middle of a logarithmic axis, as that of learning rates is. */
+function evenerInLog(numbers: readonly number[], lo: number, hi: number): boolean {
+  const half = [...numbers].sort((a, b) => a - b)[numbers.length >> 1];
+  const off = (at: number): number => Math.abs(at - 0.5);
+  return off((Math.log(half) - Math.log(lo)) / (Math.log(hi) - Math.log(lo))) <= off((half - lo) / (hi - lo));
 }
 
 type Parts = Pick<Axis, "scale" | "scales" | "ticks"> & { to: (value: number) => number | null; from: (at: number) => number };
