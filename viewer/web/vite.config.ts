@@ -34,6 +34,9 @@ export default defineConfig({
             { name: "shell", tags: ["$initial"], priority: 2 },
             // What dashboards share comes with the one that is opened first as a rule.
             { name: "scalars", test: /dash\/scalars\/index\.ts$/, priority: 1 },
+            // The run list and the tooltip fetch these: what they share with a dashboard shall not bring that along.
+            { name: "ColourBy", test: /runs\/ColourBy\.svelte$/, priority: 0.5 },
+            { name: "rows", test: /chart\/rows\.ts$/, priority: 0.5 },
             { name: (id) => /dash\/(\w+)\/index\.ts$/.exec(id)?.[1] ?? null },
           ],
         },
