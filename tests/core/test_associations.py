@@ -7,8 +7,6 @@ import math
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy import stats
-from sklearn.ensemble import ExtraTreesRegressor
 
 from tallyboard.core.associations import column, correlation_ratio, cramers_v, pearson, ranks, spearman
 from tallyboard.core.forest import importance
@@ -28,6 +26,7 @@ def tables(count: int = 30) -> list[tuple[Floats, Floats]]:
 
 def test_pearson_and_spearman_are_scipys() -> None:
     """To twelve digits, ties and all."""
+    stats = pytest.importorskip("scipy.stats")
     for x, y in tables():
         if len(set(x)) > 1 and len(set(y)) > 1:
             assert pearson(x, y) == pytest.approx(stats.pearsonr(x, y).statistic, abs=1e-12)
@@ -37,6 +36,7 @@ def test_pearson_and_spearman_are_scipys() -> None:
 
 def test_cramers_v_is_scipys() -> None:
     """V of two columns of categories is that of their table of counts."""
+    stats = pytest.importorskip("scipy.stats")
     random = np.random.default_rng(1)
     for rows in (5, 40, 300):
         x, y = random.integers(0, 3, rows).astype(float), random.integers(0, 4, rows).astype(float)
@@ -47,6 +47,7 @@ def test_cramers_v_is_scipys() -> None:
 
 def test_the_correlation_ratio_follows_from_f() -> None:
     """Eta squared is what the F of an analysis of variance says: F (k-1) / (F (k-1) + n-k)."""
+    stats = pytest.importorskip("scipy.stats")
     random = np.random.default_rng(2)
     for rows in (6, 50, 400):
         codes = np.arange(rows) % 3
@@ -91,6 +92,7 @@ def made(rows: int) -> tuple[Floats, list[str], Floats]:
 
 def test_importance_is_of_what_the_target_was_made_of() -> None:
     """The columns that made the target lead by far, and R² is near that of scikit-learn's forest of the same kind."""
+    ensemble = pytest.importorskip("sklearn.ensemble")
     table, words, target = made(300)
     columns = [column(f"x{i}", table[:, i].tolist()) for i in range(6)] + [column("opt", words)]
     found = importance(columns, target)
@@ -98,7 +100,7 @@ def test_importance_is_of_what_the_target_was_made_of() -> None:
     told = [i for i, share in enumerate(found.of) if share > 0.05]
     assert told == [0, 3, 6]
     assert found.of[0] == max(found.of)
-    beside = ExtraTreesRegressor(100, bootstrap=True, oob_score=True, min_samples_leaf=2, random_state=0)
+    beside = ensemble.ExtraTreesRegressor(100, bootstrap=True, oob_score=True, min_samples_leaf=2, random_state=0)
     hot = np.column_stack([table, *(np.array(words) == word for word in ("adam", "sgd", "lion"))])
     beside.fit(hot, target)
     assert found.r2 == pytest.approx(beside.oob_score_, abs=0.05)
