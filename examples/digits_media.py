@@ -33,6 +33,7 @@ class DigitsMedia(keras.callbacks.Callback):
     def __init__(self, logdir: Path, hparams: dict[str, Any], x: Any, y: Any) -> None:
         super().__init__()
         self.logdir, self.hparams, self.x, self.y = logdir, hparams, x, y
+        self.seen = 0
         self.recognised: dict[int, float] = {}
         """The share of unseen digits that were recognised, by step, as logged."""
         self.pictures = (x.reshape(-1, 1, 8, 8) * 255).clip(0, 255).astype(np.uint8)
@@ -47,11 +48,12 @@ class DigitsMedia(keras.callbacks.Callback):
         self.train.add_text("about", self.about(), 0)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002  # Keras calls it so
-        if (epoch + 1) % EVERY == 0:
-            self.look(epoch + 1)
+        self.seen = epoch + 1
+        if self.seen % EVERY == 0:
+            self.look(self.seen)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002  # Keras calls it so
-        step = self.params["epochs"]
+        step = self.seen
         _, features, scores = map(np.asarray, self.inside(self.x, training=False))
         self.compare(step, scores)
         said = [str(digit) for digit in scores.argmax(1)]

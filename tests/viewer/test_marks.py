@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -225,11 +224,10 @@ def test_remote_segments_are_one_writers(tmp_path: Path) -> None:
 
 
 def test_tensorboard_takes_no_notice(tmp_path: Path) -> None:
-    """EventAccumulator, tbparse, our own and `tensorboard --inspect` give the same with the mark and without it, but
-    that the last names it."""
+    """EventAccumulator, our own and `tensorboard --inspect` give the same with the mark and without it, but that the
+    last names it."""
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     inspector = pytest.importorskip("tensorboard.backend.event_processing.event_file_inspector")
-    tbparse = pytest.importorskip("tbparse")
     writer = tb.SummaryWriter(tmp_path / "with", purge_step=2)
     for step in range(2, 7):
         writer.add_scalar("loss", 0.5 * step, step)
@@ -253,10 +251,6 @@ def test_tensorboard_takes_no_notice(tmp_path: Path) -> None:
                 [one.Tensors(tag) for tag in tags["tensors"]],
                 one.FirstEventTimestamp(),
             ]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what tbparse uses of pandas is going away
-            table = tbparse.SummaryReader(folder, extra_columns={"wall_time"})
-            told += [table.scalars.to_dict("list"), table.text.to_dict("list")]
         fields = inspector.get_inspection_units(folder)[0].field_to_obs
         told.append({key: value for key, value in fields.items() if key != "sessionlog:stop"})
         answers.append((told, len(fields["sessionlog:stop"])))
