@@ -43,7 +43,7 @@ class DigitsMedia(keras.callbacks.Callback):
         self.train = self.files.enter_context(tb.SummaryWriter(self.logdir / "train"))
         self.validation = self.files.enter_context(tb.SummaryWriter(self.logdir / "validation"))
         convolution, features = self.model.layers[1], self.model.layers[-2]
-        self.inside = keras.Model(self.model.inputs, [convolution.output, features.output, self.model.outputs[0]])
+        self.inside = keras.Model(self.model.inputs[0], [convolution.output, features.output, self.model.outputs[0]])
         self.compare(0, self.look(0))
         self.train.add_text("about", self.about(), 0)
 

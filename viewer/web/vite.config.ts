@@ -37,6 +37,11 @@ export default defineConfig({
             // The run list and the tooltip fetch these: what they share with a dashboard shall not bring that along.
             { name: "ColourBy", test: /runs\/ColourBy\.svelte$/, priority: 0.5 },
             { name: "rows", test: /chart\/rows\.ts$/, priority: 0.5 },
+            { name: "TipTable", test: /chart\/TipTable\.svelte$/, priority: 0.5 },
+            { name: "runs", test: /app\/runs\//, minShareCount: 2, priority: 0.45 },
+            { name: "Nothing", test: /cards\/Nothing\.svelte$/, priority: 0.5 },
+            // Otherwise it would come with some dashboard, and with it all of that.
+            { name: "shared", minShareCount: 2, priority: 0.4 },
             { name: (id) => /dash\/(\w+)\/index\.ts$/.exec(id)?.[1] ?? null },
           ],
         },
