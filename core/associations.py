@@ -60,7 +60,7 @@ def column(name: str, values: Sequence[Plain]) -> Column:
 
 def _number(value: Plain) -> float:
     try:
-        return float(value)  # type: ignore[arg-type]
+        return float(value)  # type: ignore[arg-type]  # the caller keeps texts out
     except OverflowError:
         return math.nan
 

@@ -71,16 +71,16 @@ WATCH = """() => {
 def test_a_point_is_on_the_screen_within_a_second(
     tmp_path: Path, open_page: Callable[..., Page], chart: Any, trainer: Trainer, flush: bool
 ) -> None:
-    """Points of another process are drawn less than a second after their flush, or after their mere write.
+    """Each of eight points of another process is drawn less than a second after its flush, or after its mere write.
 
-    Not each of them where others keep the machine busy: as many points are written as it takes for three to show it.
+    Eight in a row; where others kept the machine busy meanwhile, the row begins anew.
     """
     trainer.write(flush=True)
     page = open_page(tmp_path)
     loss = chart(page, "loss").wait(runs=1, points=1)
     page.evaluate(WATCH)
     delays: list[float] = []
-    while sum(delay < 1.0 for delay in delays) < 3:
+    while len(delays) < 8 or max(delays[-8:]) >= 1.0:
         count = len(delays) + 2
         written = trainer.write(flush=flush)
         loss.wait(points=count)

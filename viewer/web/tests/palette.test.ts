@@ -25,11 +25,13 @@ describe("the search of the palette", () => {
 
   test("looks through 40,000 names within a blink", () => {
     const many = Array.from({ length: 40_000 }, (_, i) => ({ text: `sweep/lr=${i % 9}/seed=${i}/train/loss` }));
-    best("warm", many, 50);
-    const start = performance.now();
-    const found = best("seed 39 lo", many, 50);
-    expect(found.length).toBe(50);
-    expect(performance.now() - start).toBeLessThan(20_000);
+    // The quickest of some: on a busy machine any one may have had to wait.
+    const times = Array.from({ length: 10 }, () => {
+      const start = performance.now();
+      expect(best("seed 39 lo", many, 50).length).toBe(50);
+      return performance.now() - start;
+    });
+    expect(Math.min(...times)).toBeLessThan(500);
   });
 });
 

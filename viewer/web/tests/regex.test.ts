@@ -53,7 +53,7 @@ describe("a typed regex", () => {
     (pattern) => {
       const start = performance.now();
       expect(new Pattern(pattern).test("a".repeat(2_000))).toBe(pattern === "(a|aa)+$");
-      expect(performance.now() - start).toBeLessThan(25_000);
+      expect(performance.now() - start).toBeLessThan(5_000);
     },
   );
 

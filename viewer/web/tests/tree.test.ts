@@ -47,7 +47,7 @@ describe("the tree of runs", () => {
     const many = Array.from({ length: 10_000 }, (_, i) => `group${i % 100}/lr=${i % 7}/seed${i}`);
     const start = performance.now();
     expect(linesOf(treeOf(many), []).filter(({ branch }) => !branch.children).length).toBe(10_000);
-    expect(performance.now() - start).toBeLessThan(20_000);
+    expect(performance.now() - start).toBeLessThan(2_000);
   });
 });
 
