@@ -90,6 +90,32 @@ describe("the trail of what a person did", () => {
     expect(entries.list).toEqual(["x=wall&y=log&pins=1"]);
   });
 
+  test("has an entry for each of two steps that follow at once, and one for a drag that ends after the page's own change", () => {
+    const { entries, trail } = started();
+    dispatchEvent(new Event("pointerdown"));
+    trail.note("brush=a");
+    dispatchEvent(new Event("pointerdown"));
+    trail.note("brush=a&late=1");
+    vi.advanceTimersByTime(200);
+    dispatchEvent(new Event("pointerup"));
+    trail.note("brush=ab&late=1");
+    vi.advanceTimersByTime(200);
+    expect(entries.list).toEqual(["", "brush=a", "brush=a&late=1", "brush=ab&late=1"]);
+  });
+
+  test("has one entry for a double click, and two for presses in two places", () => {
+    const { entries, trail } = started();
+    const press = (x: number, hash: string): void => {
+      dispatchEvent(new MouseEvent("pointerdown", { clientX: x, clientY: 5 }));
+      trail.note(hash);
+    };
+    press(10, "a=1");
+    press(12, "a=2");
+    press(40, "a=3");
+    vi.advanceTimersByTime(200);
+    expect(entries.list).toEqual(["", "a=2", "a=3"]);
+  });
+
   test("leads back and forth, and on from where it was left", () => {
     const { entries, trail, restored } = started();
     click(trail, "x=wall");

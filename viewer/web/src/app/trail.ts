@@ -6,7 +6,10 @@ const STROKE_MS = 2_000;
 const MOST_CHANGES = 80;
 const WINDOW_MS = 30_000;
 /** A person's doing: without it a change of the address is the page's own, and nothing to go back to. */
-const DEEDS = ["pointerdown", "keydown", "input", "change", "wheel", "drop"] as const;
+const DEEDS = ["pointerdown", "pointerup", "keydown", "input", "change", "wheel", "drop"] as const;
+/** The second press of a double click comes within this time, and within so many pixels of the first. */
+const TWICE_MS = 500;
+const TWICE_PX = 6;
 
 /** What the trail needs of a browser. */
 export interface Place {
@@ -46,6 +49,7 @@ export class Trail {
   #changes: number[] = [];
   /** A person did something since the last save, and how. */
   #deed: "none" | "step" | "stroke" = "none";
+  #pressed: PointerEvent | null = null;
   #stroke: { keys: Set<string>; at: number } | null = null;
 
   constructor(
@@ -58,6 +62,7 @@ export class Trail {
   /** Listens to what the person does, and to Back and Forward. */
   start(target: Window = window): () => void {
     const deed = (event: Event): void => {
+      if (event.type === "pointerdown") this.#press(event as PointerEvent);
       // Holding a key, typing and dragging a slider are strokes; all else is a step.
       const stroke = isStroke(event);
       if (stroke || this.#deed !== "stroke") this.#deed = stroke ? "stroke" : "step";
@@ -83,6 +88,19 @@ export class Trail {
     this.#wanted = hash;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#save(), SAVE_MS);
+  }
+
+  /** What was done before the pointer went down is an entry of its own, however soon this follows; a double click is one. */
+  #press(event: PointerEvent): void {
+    const before = this.#pressed;
+    const twice =
+      before !== null &&
+      event.timeStamp - before.timeStamp < TWICE_MS &&
+      Math.hypot(event.clientX - before.clientX, event.clientY - before.clientY) < TWICE_PX;
+    this.#pressed = event;
+    if (twice || this.#wanted === this.#saved) return;
+    clearTimeout(this.#timer);
+    this.#save();
   }
 
   #save(): void {
