@@ -69,6 +69,9 @@ def describe(context: Context, overview: Overview) -> bytes:
             for plugin, tags in overview.tags.items()
         },
     }
+    configured = [[index[run.name], 1] for run in runs if any(asset.kind == "projector" for asset in run.assets)]
+    if configured:  # they are files beside those of events, and the page knows by this that there are some
+        answer["series"]["projector"] = {"projector_config.pbtxt": configured}
     if overview.voided:
         answer["voided"] = {
             plugin: {tag: entries(plugin, tag, counts) for tag, counts in tags.items()}
