@@ -95,8 +95,10 @@ def _serve(listener: socket.socket, porch: Porch | None, options: Options) -> in
     gc.disable()  # what is loaded stays
     import logging
 
+    from . import clientless
     from .reading import Reading
 
+    clientless.put_off()
     logging.basicConfig(level=logging.WARNING, format="tallyboard: %(message)s")
     with Reading(options.logdirs, cache=options.cache, interval=options.reload_interval) as reading:
         try:
