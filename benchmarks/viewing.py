@@ -150,7 +150,7 @@ def start(folder: Path, rounds: int) -> list[Row]:
     with chromium() as browser:
 
         def side(name: str, command: list[str]) -> Figures:
-            with started(command, logdir) as server, page_of(browser) as page:
+            with page_of(browser) as page, started(command, logdir) as server:
                 html = server.html()
                 page.goto(server.url, wait_until="commit")
                 paint(page, name == OURS, 1, 1)
@@ -173,7 +173,7 @@ def runs(folder: Path, rounds: int) -> list[Row]:
     with chromium() as browser:
 
         def side(name: str, command: list[str]) -> Figures:
-            with started(command, logdir) as server, page_of(browser) as page:
+            with page_of(browser) as page, started(command, logdir) as server:
                 server.html()
                 page.goto(server.url, wait_until="commit")
                 if name != OURS:
