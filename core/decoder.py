@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .blocks import Block, Columns, Known, as_columns
+from .distinct import distinct
 from .record import HEADER, OVERHEAD
 from .repeats import Repeat
 from .templates import Label, Places, Template, find_places, varints
@@ -307,7 +308,7 @@ def _decoded(out: Columns, count: int, work: _Work, later: _Work) -> Decoded:
 
 def _distinct(lengths: I64) -> I64:
     """The values that occur; sorting is needed only where some are large."""
-    return np.flatnonzero(np.bincount(lengths)) if lengths.max() < 1 << 16 else np.unique(lengths)
+    return np.flatnonzero(np.bincount(lengths)) if lengths.max() < 1 << 16 else distinct(lengths)
 
 
 def _by_shape(buffer: U8, at: I64, lengths: I64) -> list[tuple[int, I64]]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .distinct import distinct
 from .errors import InvalidSummary
 
 __all__ = ["MOST_BUCKETS", "ROOM", "Buckets", "bucketed"]
@@ -118,9 +119,7 @@ def _of_rising(x: NDArray[Any], y: NDArray[Any], edges: NDArray[Any], high: floa
     before, after = max(0, begin - 1), min(len(x), end + 1)
     if end - begin <= room:
         return _all(np.arange(before, after))
-    starts = np.unique(
-        np.concatenate(([before], cuts[cuts < end], [after - 1] if after > end else [])).astype(np.int64)
-    )
+    starts = distinct(np.concatenate(([before], cuts[cuts < end], [after - 1] if after > end else [])).astype(np.int64))
     return _summed(y[before:after], starts - before, np.arange(before, after))
 
 
@@ -162,7 +161,7 @@ def _summed(y: NDArray[Any], starts: I64, index: I64) -> Buckets:
     picked = [first, last, least, greatest]
     if not clean:
         picked += [_firsts(kind, starts, points) for kind in (np.isnan(y), y == np.inf, y == -np.inf)]
-    kept = np.unique(np.concatenate(picked))
+    kept = distinct(np.concatenate(picked))
     kept = kept[kept >= 0]
     row, start = index[kept], np.searchsorted(kept, starts)
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .decoder import Decoded, ScalarDecoder
+from .distinct import distinct
 from .errors import CorruptRecord
 from .legacy import NAMELESS, PLUGINS_BY_FIELD, number_in, plugin_of
 from .outline import ODD, SIMPLE_VALUE, SUMMARY, Outlines, outline
@@ -282,7 +283,7 @@ class Ingest:
 
     def _know_first(self, work: _Work, points: _Points) -> None:
         """Tells the store of new tags that come with several plugins, or with no value, which plugin was first."""
-        bulk: set[int] = set(np.unique(points.series).tolist()) if work.named else set()
+        bulk: set[int] = set(distinct(points.series).tolist()) if work.named else set()
         none = np.zeros(len(points.row), bool)
         for (run, tag), (_, plugin) in work.named.items():
             series = run << 32 | self._numbers[tag] if tag in self._numbers else -1
@@ -292,7 +293,7 @@ class Ingest:
     def _name_bare(self, work: _Work, points: _Points, bare: NDArray[np.bool_]) -> _Points:
         """Keeps numbers of tensors that name no plugin where their tag is a scalar's; others are blobs."""
         keep = ~bare
-        found: list[int] = np.unique(points.series[bare]).tolist()
+        found: list[int] = distinct(points.series[bare]).tolist()
         named = {key: self._first(work, points, bare, key >> 32, self._names[key & 0xFFFFFFFF]) for key in found}
         for series, plugin in named.items():
             mine = bare & (points.series == series)
@@ -434,11 +435,11 @@ class Ingest:
             return
         batch, frames = work.batch, work.batch.frames
         keys = sorted(work.blobs, key=lambda key: work.blobs[key][0])
-        parts = [np.unique(np.array(work.blobs[key], np.int64)) for key in keys]
+        parts = [distinct(np.array(work.blobs[key], np.int64)) for key in keys]
         rows = np.concatenate(parts)
         segment = frames.segment[rows]
         file_of = np.zeros(len(batch.runs), np.int32)
-        present: list[int] = np.unique(segment).tolist()
+        present: list[int] = distinct(segment).tolist()
         for at in present:
             files = self._store.offer_run(batch.runs[at]).files
             if batch.paths[at] not in files:

@@ -27,6 +27,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .distinct import distinct
+
 __all__ = [
     "Frames",
     "Gap",
@@ -311,7 +313,7 @@ def _next_headers(buffer: U8, guesses: I64, end: int, window: int = 256) -> I64:
     intact = _valid_headers(buffer, position)
     row, position = row[intact], position[intact]
     first = np.append(True, row[1:] != row[:-1]) if len(row) else np.empty(0, bool)
-    return np.unique(position[first])
+    return distinct(position[first])
 
 
 def _lockstep(buffer: U8, start: I64, limit: I64) -> tuple[I64, I64, I64]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from .distinct import distinct
 from .record import HEADER, byte_table, crc32c, frame, mask, pair_table
 from .wire import encode_scalar, fixed_part, varint
 
@@ -66,7 +67,7 @@ class _Shape:
             self._row_of = np.concatenate((self._row_of, missing))
         found = self._row_of[ids]
         if (found < 0).any():
-            for number in map(int, np.unique(ids[found < 0])):
+            for number in map(int, distinct(ids[found < 0])):
                 self._row_of[number] = self._add(fixed_part(names[number]))
             found = self._row_of[ids]
         return found

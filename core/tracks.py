@@ -12,6 +12,8 @@ from typing import Any, Final, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .distinct import distinct
+
 __all__ = [
     "Aside",
     "Asset",
@@ -125,7 +127,7 @@ class Shown:
         if self.aside is None:
             return columns, NO_PLACES
         restarts = self.aside.restarts - np.searchsorted(self.aside.places, self.aside.restarts)
-        return columns, np.unique(restarts)
+        return columns, distinct(restarts)
 
     def everything(self) -> tuple[Columns, I64]:
         """The columns of all values as they were written, and where in them a restart goes on."""

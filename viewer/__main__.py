@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from tallyboard import __version__
 
+from .economy import be_frugal
 from .options import add_arguments, options_of
 from .porch import Porch
 from .ports import PortInUse, claim
@@ -81,6 +82,7 @@ def _run(argv: Sequence[str] | None, epilog: Callable[[], str] | None) -> int:
         return _fail(EXIT_PORT_IN_USE, _port_in_use(taken, options))
     except OSError as refused:
         return _fail(EXIT_USAGE, f"cannot listen on port {options.port}: {refused.strerror}")
+    be_frugal()
     porch = Porch(listener, options.access, options.prefix) if options.tls is None else nullcontext()
     with listener, porch as answering, warnings.catch_warnings():
         warnings.showwarning = _say

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from tallyboard.core.distinct import distinct
 from tallyboard.core.errors import CorruptRecord
 from tallyboard.core.rebin import SHARES, ascending, percentiles, rebinned
 from tallyboard.core.unpack import Found, array_of, histogram
@@ -199,7 +200,7 @@ def picked(x: F64, first: float, last: float, count: int) -> NDArray[np.int64]:
     wanted = np.linspace(float(there[0]), float(there[-1]), count)
     right = np.minimum(np.maximum(np.searchsorted(there, wanted), 1), len(there) - 1)
     nearer = np.where(wanted - there[right - 1] < there[right] - wanted, right - 1, right)
-    return inside[np.unique(np.append(nearer, len(inside) - 1))]
+    return inside[distinct(np.append(nearer, len(inside) - 1))]
 
 
 def distributions(
