@@ -34,6 +34,7 @@ from playwright.sync_api import TimeoutError as PageTimeoutError
 from tallyboard import viewer
 
 from .waiting import DEADLINE, KEEP_NOTES
+from .warm import Nursery, Sprout
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
@@ -56,15 +57,15 @@ def find_chromium() -> str:
 expect.set_options(timeout=DEADLINE * 1000)
 
 
-@pytest.fixture(scope="module")  # not longer: while it lives, no other test in this process can run an event loop
+@pytest.fixture(scope="package")  # not longer: while it lives, no other test in this process can run an event loop
 def playwright() -> Iterator[Playwright]:
     with sync_playwright() as started:
         yield started
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser(playwright: Playwright) -> Iterator[Browser]:
-    """One Chromium for the tests of a file; each page gets a context of its own."""
+    """One Chromium for the tests of this folder; each page gets a context of its own."""
     launched = playwright.chromium.launch(executable_path=find_chromium(), args=list(FLAGS))
     yield launched
     launched.close()
@@ -75,7 +76,7 @@ class Viewer:
     """A running server: its address, and the process behind it."""
 
     url: str
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[str] | Sprout
     log: IO[str]
     errors: str = ""
 
@@ -91,14 +92,19 @@ class Viewer:
 
 
 def start_viewer(
-    logdir: Path, port: int = 0, program: tuple[str, ...] = ("-m", "tallyboard.viewer"), more: tuple[str, ...] = ()
+    nursery: Nursery | None, logdir: Path, port: int = 0, program: tuple[str, ...] = (), more: tuple[str, ...] = ()
 ) -> Viewer:
-    """Start the command on `logdir` and return once it has said where it is."""
+    """Start the command on `logdir`, or a program in its place, and return once it has said where it is."""
     if not (Path(viewer.__path__[0]) / "static" / "index.html").is_file():
         pytest.fail("the page is not built; in a clone: nox -s web", pytrace=False)
     log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - it lives as long as the server
-    command = [sys.executable, *program, "--logdir", str(logdir), "--port", str(port), *more]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+    arguments = ["--logdir", str(logdir), "--port", str(port), *more]
+    process: subprocess.Popen[str] | Sprout
+    if nursery is not None and not program:
+        process = nursery.start(arguments, log)
+    else:
+        command = [sys.executable, *(program or ("-m", "tallyboard.viewer")), *arguments]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
     assert process.stdout is not None
     ready, _, _ = select.select([process.stdout], [], [], DEADLINE)
     line = process.stdout.readline() if ready else ""
@@ -109,12 +115,21 @@ def start_viewer(
     return started
 
 
-def viewers() -> Iterator[Callable[..., Viewer]]:
+@pytest.fixture(scope="package")
+def nursery() -> Iterator[Nursery | None]:
+    """What starts viewers at once, where the system can do that."""
+    started = Nursery() if hasattr(os, "pidfd_open") else None
+    yield started
+    if started is not None:
+        started.end()
+
+
+def viewers(nursery: Nursery | None) -> Iterator[Callable[..., Viewer]]:
     """Yield what starts servers; afterwards end them all and fail if one wrote an error."""
     running: list[Viewer] = []
 
     def start(logdir: Path, port: int = 0, **more: Any) -> Viewer:
-        running.append(start_viewer(logdir, port, **more))
+        running.append(start_viewer(nursery, logdir, port, **more))
         return running[-1]
 
     yield start
@@ -123,15 +138,15 @@ def viewers() -> Iterator[Callable[..., Viewer]]:
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[..., Viewer]]:
+def serve(nursery: Nursery | None) -> Iterator[Callable[..., Viewer]]:
     """Start a server: `serve(logdir, port=0) -> Viewer`. It ends with the test, which fails if it wrote an error."""
-    yield from viewers()
+    yield from viewers(nursery)
 
 
 @pytest.fixture(scope="module")
-def serve_module() -> Iterator[Callable[..., Viewer]]:
+def serve_module(nursery: Nursery | None) -> Iterator[Callable[..., Viewer]]:
     """As `serve`, for a logdir that all tests of a file read and none changes."""
-    yield from viewers()
+    yield from viewers(nursery)
 
 
 class Visit:

@@ -7,6 +7,7 @@ import io
 import json
 import math
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from scipy import stats
 
 import tallyboard as tb
 from tallyboard.viewer.routes import hparams as route
+
+from .waiting import DEADLINE, TWO_FRAMES
 
 RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 SEEDS = (0, 1, 2)
@@ -66,11 +69,11 @@ def table(page: Page) -> dict[str, dict[str, str]]:
 
 def wait_for_table(page: Page, fits: Callable[[dict[str, dict[str, str]]], Any]) -> dict[str, dict[str, str]]:
     """Reads the table until it is as wanted."""
-    for _ in range(200):
-        if fits(found := table(page)):
-            return found
-        page.wait_for_timeout(100)
-    raise AssertionError(f"the table still shows {table(page)}")
+    end = time.monotonic() + DEADLINE
+    while not fits(found := table(page)):
+        assert time.monotonic() < end, f"the table still shows {found}"
+        page.evaluate(TWO_FRAMES)
+    return found
 
 
 def plot(page: Page) -> Locator:

@@ -336,7 +336,7 @@ def test_a_run_goes_to_the_trash_and_comes_back(
     four: Path, serve: Callable[..., Any], open_page: Callable[..., Page], chart: Any
 ) -> None:
     """Where it is allowed, a run is moved after a question, and the toast brings it back."""
-    page = open_page(serve(four, program=("-m", "tallyboard.viewer", "--allow_delete")))
+    page = open_page(serve(four, more=("--allow_delete",)))
     loss = chart(page, "loss").wait(runs=4)
     choose(page, "b", "Move to the trash")
     assert (four / "b").is_dir()
@@ -354,7 +354,7 @@ def test_the_trash_is_looked_into_and_emptied(
     four: Path, serve: Callable[..., Any], open_page: Callable[..., Page], chart: Any
 ) -> None:
     """What lies there is listed: one run comes back, another goes for good, but only after a question."""
-    page = open_page(serve(four, program=("-m", "tallyboard.viewer", "--allow_delete")))
+    page = open_page(serve(four, more=("--allow_delete",)))
     loss = chart(page, "loss").wait(runs=4)
     for run, left in (("b", 3), ("c", 2)):
         choose(page, run, "Move to the trash")

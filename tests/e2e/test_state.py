@@ -172,6 +172,7 @@ def test_views_are_kept_with_the_runs(tmp_path: Path, open_page: Callable[..., P
     expect(page.get_by_role("button", name="More of default")).to_be_visible()
     page.get_by_role("button", name="More of by log").click()
     page.get_by_role("menuitem", name="Rename").click()
+    expect(page.get_by_label("New name of by log")).to_be_focused()
     page.keyboard.type("logarithm")
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="More of logarithm")).to_be_visible()

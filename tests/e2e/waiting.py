@@ -43,7 +43,7 @@ TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAni
 
 KEEP_NOTES = """(() => {
     const later = window.setTimeout;
-    const kept = (delay) => (delay === 1500 || delay === 3000 ? 600_000 : delay);
+    const kept = (delay) => ([1500, 3000, 12_000].includes(delay) ? 600_000 : delay);
     window.setTimeout = (call, delay, ...more) => later(call, kept(delay), ...more);
 })()"""
-"""A script that has "Copied" and the like stay: a busy machine may look away for as long as they are shown."""
+"""A script that has "Copied", "Undo" and the like stay: a busy machine may look away for as long as they are shown."""
