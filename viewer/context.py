@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from .lines import Lines
+from .reels import Reels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -47,6 +48,7 @@ class Context:
         boot: a token of this process. Versions count from 0 in every process, so a version kept by a
             browser (an ETag, a Last-Event-ID) means nothing without it.
         lines: smoothed series that were asked for.
+        reels: videos that are being watched.
     """
 
     store: Store
@@ -65,6 +67,7 @@ class Context:
     encoded_figures: dict[str, tuple[Figures, bytes]] = field(default_factory=dict[str, "tuple[Figures, bytes]"])
     boot: str = field(default_factory=_new_boot)
     lines: Lines = field(default_factory=Lines)
+    reels: Reels = field(default_factory=Reels)
 
 
 CONTEXT = web.AppKey("context", Context)

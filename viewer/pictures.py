@@ -15,7 +15,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 
-__all__ = ["NoPicture", "Picture", "look"]
+__all__ = ["NoPicture", "Picture", "colours", "look"]
 
 
 class NoPicture(Exception):
@@ -107,13 +107,13 @@ def _check_stream(start: bytes) -> None:
 def _gif(data: bytes) -> Picture:
     """Frames may stand out over the size in front, and browsers make room for the first that does."""
     width, height = struct.unpack_from("<HH", data, 6)
-    at = 13 + _colours(data[10])
+    at = 13 + colours(data[10])
     try:
         while data[at] != 0x3B:
             if data[at] == 0x2C:
                 left, top, wide, high = struct.unpack_from("<HHHH", data, at + 1)
                 width, height = max(width, left + wide), max(height, top + high)
-                at += 11 + _colours(data[at + 9])  # and the byte of the code size
+                at += 11 + colours(data[at + 9])  # and the byte of the code size
             elif data[at] == 0x21:
                 at += 2
             else:
@@ -126,7 +126,7 @@ def _gif(data: bytes) -> Picture:
     return Picture("image/gif", *_sized(width, height))
 
 
-def _colours(flags: int) -> int:
+def colours(flags: int) -> int:
     """Bytes of a table of colours."""
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 

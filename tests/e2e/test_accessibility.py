@@ -15,6 +15,8 @@ import tallyboard as tb
 from tallyboard.core.proto import event_pb2 as pb
 from tallyboard.core.record import frame
 
+from ..films import greys, webm
+
 WEB = Path(__file__).parents[2] / "viewer" / "web"
 LEAST_CONTRAST = 4.5
 
@@ -294,6 +296,23 @@ def test_sounds_are_for_everybody(
     check(page, axe, "cards of sounds")
     page.get_by_role("button", name="Audio settings").click()
     check(page, axe, "settings of sounds")
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "dark"), (390, "light")])
+def test_videos_are_for_everybody(
+    tmp_path: Path, open_page: Callable[..., Page], axe: str, width: int, scheme: str
+) -> None:
+    """Cards of videos, one that cannot be played, each with its own clock, and the settings keep to the rules."""
+    with tb.SummaryWriter(tmp_path / "run") as writer:
+        writer.add_video("film", webm(greys([0, 100, 200])), 0)
+        writer.add_video("cut", webm(greys([0, 100, 200]))[:60], 0)
+    page = open_page(tmp_path, "dash=video&vdsync=0&vdclock=0", width=width, scheme=scheme)
+    expect(page.locator(".clip[data-state=shown] video")).to_have_count(1)
+    expect(page.locator(".clip[data-state=problem]")).to_have_count(1)
+    check(page, axe, "cards of videos")
+    page.get_by_role("button", name="Video settings").click()
+    page.get_by_text("All run by one clock").click()
+    check(page, axe, "settings of videos")
 
 
 def test_the_checks_can_fail(runs: Any, open_page: Callable[..., Page], chart: Any, axe: str) -> None:

@@ -30,10 +30,12 @@ SOURCES = {
     if path.suffix in (".ts", ".svelte")
 }
 KEYS = sorted(
-    key.replace("Mod+k", "Ctrl+K")
-    for source in SOURCES.values()
-    for listed in re.findall(r'\bkeys: \[((?:"[^"]*"(?:, )?)+)\]', source)
-    for key in re.findall(r'"([^"]+)"', listed)
+    {  # two dashboards may give a key each its own meaning
+        key.replace("Mod+k", "Ctrl+K")
+        for source in SOURCES.values()
+        for listed in re.findall(r'\bkeys: \[((?:"[^"]*"(?:, )?)+)\]', source)
+        for key in re.findall(r'"([^"]+)"', listed)
+    }
 ) + sorted(
     f"g {key}"
     for name, source in SOURCES.items()

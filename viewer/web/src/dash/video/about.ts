@@ -1,0 +1,3 @@
+import type { About } from "../../app/dashboards";
+
+export default { title: "Video", key: "v", order: 40, plugins: ["video"] } satisfies About;
