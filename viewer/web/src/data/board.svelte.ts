@@ -124,7 +124,7 @@ export class Board {
     this.#take(index);
     if (!this.#holding) this.series.doubtAll();
     this.others++;
-    this.facts.ask();
+    this.facts.ask(true);
     this.metrics.hear();
     this.sidecar.hear();
     return index.version;
@@ -148,7 +148,7 @@ export class Board {
     if (!this.#holding) for (const news of change.series ?? []) this.series.note(...news);
     if (change.others || change.series === null) this.others++;
     if (change.structure || change.series === null) void this.#refresh();
-    if (change.structure || change.series?.length !== 0) this.facts.ask();
+    if (change.structure || change.series?.length !== 0) this.facts.ask(change.structure);
     this.metrics.hear(change);
   }
 

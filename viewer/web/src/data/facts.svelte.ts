@@ -38,9 +38,9 @@ export class Facts {
     return this.runs.get(run);
   }
 
-  /** Something changed, or may have. */
-  ask(): void {
-    this.#paced.ask();
+  /** Something changed, or may have; `soon` if there may be runs of which nothing is known. */
+  ask(soon = false): void {
+    this.#paced.ask(soon);
   }
 
   async #refresh(): Promise<void> {

@@ -25,7 +25,7 @@ export class MetricsFeed {
   want(owner: object, tags: readonly string[]): void {
     if (tags.length) this.#wanted.set(owner, [...tags]);
     else this.#wanted.delete(owner);
-    if (tags.some((tag) => !this.tags.has(tag))) this.#paced.ask();
+    if (tags.some((tag) => !this.tags.has(tag))) this.#paced.ask(true);
   }
 
   /** News of the store; without, anything may have changed. */
@@ -36,7 +36,7 @@ export class MetricsFeed {
       const wanted = this.#names();
       if (!named.some(([, tag]) => wanted.has(tag))) return;
     }
-    this.#paced.ask();
+    this.#paced.ask(!change || change.structure);
   }
 
   #names(): Set<string> {
