@@ -129,6 +129,7 @@ def _serve(listener: socket.socket, porch: Porch | None, options: Options) -> in
             sidecar=options.sidecar,
             samples=options.samples,
             allow_delete=options.allow_delete,
+            cache=options.cache,
         )
         asyncio.run(serving)
     return EXIT_OK

@@ -50,6 +50,7 @@ def make_app(
     sidecar: str = "auto",
     allow_delete: bool = False,
     logdirs: Mapping[str, str] | None = None,
+    cache: str | None = "off",
 ) -> web.Application:
     """Build the viewer's application.
 
@@ -66,6 +67,7 @@ def make_app(
         locate: gives a run's directory; by default the one of its name in the logdir.
         sidecar: where notes are kept, see `Sidecar`.
         allow_delete: whether runs may be moved to the trash.
+        cache: where layouts that took long are kept: a directory, `off`, or None for the user's cache directory.
         logdirs: where several lie, by the names that stand before their runs'; by default `logdir` alone.
     """
     app = web.Application(client_max_size=MAX_BODY)
@@ -85,6 +87,7 @@ def make_app(
         _trash(logdirs) if allow_delete else None,
         access.writable,
         samples or {},
+        cache=cache,
     )
     app[assets.STATIC_DIR] = static.resolve()
     for table in (*api.first(), assets.routes):

@@ -49,6 +49,7 @@ class Context:
             browser (an ETag, a Last-Event-ID) means nothing without it.
         lines: smoothed series that were asked for.
         reels: videos that are being watched.
+        cache: where layouts that took long are kept, as `cache_folder` takes it.
     """
 
     store: Store
@@ -68,6 +69,7 @@ class Context:
     boot: str = field(default_factory=_new_boot)
     lines: Lines = field(default_factory=Lines)
     reels: Reels = field(default_factory=Reels)
+    cache: str | None = "off"
 
 
 CONTEXT = web.AppKey("context", Context)

@@ -213,6 +213,10 @@ class Embeddings:
         columns, problems = found
         return columns, [_sentence(entry, problem) for problem in problems]
 
+    def problems(self, entry: Entry, found: Read) -> list[str]:
+        """What is wrong with vectors that were read."""
+        return [_sentence(entry, problem) for problem in found.vectors.problems]
+
     def sprite(self, entry: Entry) -> tuple[bytes, str]:
         """An embedding's sprite and its type.
 

@@ -4,7 +4,8 @@ Numbers come in TLP1 frames (viewer/projector_frame.py), laid out as a TLH1 fram
 header's length H as uint32, H bytes of JSON, then columns; `header.columns[name]` is `{"at", "type"}`, `at` counted
 from the header's end. Each header has `"v": 1, "order": "little"` besides what is told below. Failures are `{"error":
 sentence}`: 400 for a question that is none, 404 where there is no such embedding or no such thing of it, or it cannot
-be read (the sentence says why, with run and embedding).
+be read (the sentence says why, with run and embedding), 422 for a question that its numbers have no answer to, and 429
+where eight layouts wait already.
 
 **Shown rows.** An embedding has `rows` rows. Of more than `most` (in every question; 1 to 1,000,000, 100,000 unless
 given) `shown` stand for all: an even sample, the same in every answer to the same `rows` and `most`. Everything with
@@ -49,28 +50,39 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from typing import TYPE_CHECKING, Any
+import json
+import math
+from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
 from aiohttp import web
 
 from ..context import CONTEXT
-from ..projector import Embeddings, Unknown, spread
-from ..projector_frame import encoded
+from ..projector import Unknown
+from ..projector_answers import Answers, Unanswerable, Which
+from ..projector_jobs import Busy
+from ..projector_tsne import Settings
 from ..responses import dump_json, error, revalidated
+from ..safety import reads
 from .values import SANDBOXED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..context import Context
+    from ..projector_reduce import Metric
 
 USUALLY_SHOWN = 100_000
 MOST_SHOWN = 1_000_000
+MOST_LAID_OUT = 20_000
+MOST_COMPONENTS = 10
+MOST_NEIGHBOURS = 999
+MOST_ITERATIONS = 5_000
+
+_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 routes = web.RouteTableDef()
 
-_embeddings = Embeddings()
+_answers = Answers()
 
 
 class _BadQuestion(Exception):
@@ -81,7 +93,7 @@ class _BadQuestion(Exception):
 async def get_projector(request: web.Request) -> web.StreamResponse:
     """Every embedding of every run, and what is wrong with it."""
     context = request.app[CONTEXT]
-    body = await asyncio.to_thread(lambda: dump_json({"embeddings": _embeddings.listed(context)}))
+    body = await asyncio.to_thread(lambda: dump_json({"embeddings": _answers.embeddings.listed(context)}))
     etag = hashlib.blake2b(body, digest_size=12).hexdigest()
     return revalidated(request, etag, body, content_type="application/json")
 
@@ -89,22 +101,23 @@ async def get_projector(request: web.Request) -> web.StreamResponse:
 @routes.get("/api/projector/vectors")
 async def get_vectors(request: web.Request) -> web.StreamResponse:
     """The vectors of the shown rows."""
-    return await _answered(request, _vectors, "application/octet-stream")
+    return await _answered("application/octet-stream", lambda: _asked(request, _answers.vectors))
 
 
 @routes.get("/api/projector/metadata")
 async def get_metadata(request: web.Request) -> web.StreamResponse:
     """The metadata of the shown rows."""
-    return await _answered(request, _metadata, "application/json")
+    return await _answered("application/json", lambda: _asked(request, _answers.metadata))
 
 
 @routes.get("/api/projector/sprite")
 async def get_sprite(request: web.Request) -> web.StreamResponse:
     """One picture of all rows' pictures."""
     context, query = request.app[CONTEXT], request.query
+    embeddings = _answers.embeddings
     try:
         data, kind = await asyncio.to_thread(
-            lambda: _embeddings.sprite(_embeddings.entry(context, query.get("run", ""), query.get("name", "")))
+            lambda: embeddings.sprite(embeddings.entry(context, query.get("run", ""), query.get("name", "")))
         )
     except Unknown as unknown:
         return error(404, str(unknown))
@@ -114,72 +127,160 @@ async def get_sprite(request: web.Request) -> web.StreamResponse:
 @routes.get("/api/projector/bookmarks")
 async def get_bookmarks(request: web.Request) -> web.StreamResponse:
     """Views that somebody saved."""
-    return await _answered(request, _bookmarks, "application/json")
+    embeddings = _answers.embeddings
+
+    def bookmarks(context: Context, which: Which) -> bytes:
+        return embeddings.bookmarks(embeddings.entry(context, which.run, which.name))
+
+    return await _answered("application/json", lambda: _asked(request, bookmarks))
 
 
-async def _answered(
-    request: web.Request, answer: Callable[[Context, str, str, int], bytes], content_type: str
-) -> web.StreamResponse:
-    """What a function answers to the query's run, name and number of rows, in another thread."""
-    query = request.query
+@routes.post("/api/projector/pca")
+@reads
+async def post_pca(request: web.Request) -> web.StreamResponse:
+    """The shown rows along their principal components."""
+    context, body = request.app[CONTEXT], await request.read()
+
+    def answer() -> bytes:
+        asked = _Body(body)
+        count = asked.whole("components", 3, 1, MOST_COMPONENTS)
+        return _answers.components(context, asked.which(), count, asked.truth("sphereize"))
+
+    return await _answered("application/octet-stream", answer)
+
+
+@routes.post("/api/projector/neighbours")
+@reads
+async def post_neighbours(request: web.Request) -> web.StreamResponse:
+    """The rows nearest to one, of all."""
+    context, body = request.app[CONTEXT], await request.read()
+
+    def answer() -> bytes:
+        asked = _Body(body)
+        row = asked.whole("row", -1, 0, 1 << 32)
+        count = asked.whole("k", 100, 1, MOST_NEIGHBOURS)
+        metric = cast("Metric", asked.word("metric", ("cosine", "euclidean")))
+        return _answers.neighbours(context, asked.which(), row, count, metric)
+
+    return await _answered("application/json", answer)
+
+
+@routes.post("/api/projector/tsne")
+@reads
+async def post_tsne(request: web.Request) -> web.StreamResponse:
+    """Begins to lay the shown rows out by t-SNE."""
+    context, body = request.app[CONTEXT], await request.read()
+
+    def answer() -> bytes:
+        asked = _Body(body)
+        settings = Settings(
+            asked.whole("dimensions", 2, 2, 3),
+            asked.number("perplexity", 30.0, 1.0, 1_000.0),
+            asked.number("learning_rate", 0.0, 0.0, 1e6),
+            asked.whole("iterations", 750, 50, MOST_ITERATIONS),
+            asked.whole("seed", 0, 0, 1 << 32),
+            asked.truth("sphereize"),
+        )
+        return _answers.start(context, asked.which(MOST_LAID_OUT), settings)
+
+    return await _answered("application/json", answer)
+
+
+@routes.get("/api/projector/tsne")
+async def get_tsne(request: web.Request) -> web.StreamResponse:
+    """How far a layout is."""
+    job, since = request.query.get("job", ""), request.query.get("since", "0")
+    known = int(since) if since.isascii() and since.isdecimal() and len(since) < 10 else 0
+    return await _answered("application/octet-stream", lambda: _answers.progress(job, known))
+
+
+@routes.post("/api/projector/tsne/end")
+@reads
+async def post_tsne_end(request: web.Request) -> web.StreamResponse:
+    """Ends a layout."""
+    body = await request.read()
+
+    def answer() -> bytes:
+        job = _answers.jobs.end(_Body(body).text("job"))
+        if job is None:
+            raise Unknown("there is no such layout")
+        return dump_json({"state": job.state})
+
+    return await _answered("application/json", answer)
+
+
+async def _answered(content_type: str, answer: Callable[[], bytes]) -> web.StreamResponse:
+    """What a function answers, in another thread."""
     try:
-        most = _most(query.get("most"))
-        body = await asyncio.to_thread(answer, request.app[CONTEXT], query.get("run", ""), query.get("name", ""), most)
+        body = await asyncio.to_thread(answer)
     except _BadQuestion as bad:
         return error(400, str(bad))
     except Unknown as unknown:
         return error(404, str(unknown))
-    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-    return web.Response(body=body, content_type=content_type, headers=headers)
+    except Unanswerable as unanswerable:
+        return error(422, str(unanswerable))
+    except Busy as busy:
+        return error(429, str(busy))
+    return web.Response(body=body, content_type=content_type, headers=_HEADERS)
 
 
-def _most(text: str | None) -> int:
-    if text is None:
-        return USUALLY_SHOWN
+def _asked(request: web.Request, answer: Callable[[Context, Which], bytes]) -> bytes:
+    """What a function answers to the query's run, name and number of rows."""
+    query = request.query
+    text = query.get("most", str(USUALLY_SHOWN))
     if not (text.isascii() and text.isdecimal() and len(text) < 8 and 1 <= int(text) <= MOST_SHOWN):
         raise _BadQuestion(f"most is not a number from 1 to {MOST_SHOWN:,}")
-    return int(text)
+    return answer(request.app[CONTEXT], Which(query.get("run", ""), query.get("name", ""), int(text)))
 
 
-def _vectors(context: Context, run: str, name: str, most: int) -> bytes:
-    found = _embeddings.read(_embeddings.entry(context, run, name))
-    array = found.vectors.array
-    rows = spread(len(array), most)
-    shown = array if len(rows) == len(array) else array[rows]
-    head = {
-        "run": run,
-        "name": name,
-        "rows": len(array),
-        "shown": len(rows),
-        "columns_count": array.shape[1],
-        "nan_rows": int((~np.isfinite(shown).all(axis=1)).sum()),
-        "generation": found.generation,
-        "problems": list(found.vectors.problems),
-    }
-    return encoded(head, {"vectors": shown} if shown is array else {"vectors": shown, "row": rows})
+class _Body:
+    """A question in JSON; a field that it has not has its usual value."""
 
+    def __init__(self, body: bytes) -> None:
+        try:
+            said: Any = json.loads(body)
+        except (ValueError, RecursionError):
+            said = None
+        if not isinstance(said, dict):
+            raise _BadQuestion("the body is no object in JSON")
+        self._said = cast("dict[str, Any]", said)
 
-def _metadata(context: Context, run: str, name: str, most: int) -> bytes:
-    entry = _embeddings.entry(context, run, name)
-    found = _embeddings.read(entry)
-    count = len(found.vectors.array)
-    rows = spread(count, most)
-    columns, problems = _embeddings.labels(entry)
-    there = len(columns[0].values) if columns else 0
-    if columns and there != count:
-        problems = [
-            f"run {run!r}, embedding {name!r}: {count:,} rows have {there:,} rows of metadata",
-            *problems,
-        ]
-    told: list[dict[str, Any]] = []
-    for column in columns:
-        values = [column.values[int(row)] if row < there else "" for row in rows]
-        told.append(
-            {"name": column.name, "numeric": column.numeric, "distinct": len(set(column.values)), "values": values}
-        )
-    answer = {"rows": count, "shown": len(rows), "generation": found.generation, "columns": told, "problems": problems}
-    return dump_json(answer)
+    def which(self, most: int = MOST_SHOWN) -> Which:
+        """Whose points, and how many."""
+        shown = self.whole("most", min(USUALLY_SHOWN, most), 1, most)
+        return Which(self.text("run"), self.text("name"), shown)
 
+    def text(self, name: str) -> str:
+        """A field of text."""
+        value = self._said.get(name)
+        if not isinstance(value, str):
+            raise _BadQuestion(f"{name} is no text")
+        return value
 
-def _bookmarks(context: Context, run: str, name: str, _most: int) -> bytes:
-    return _embeddings.bookmarks(_embeddings.entry(context, run, name))
+    def word(self, name: str, words: tuple[str, ...]) -> str:
+        """A field of one of some words."""
+        value = self._said.get(name, words[0])
+        if value not in words:
+            raise _BadQuestion(f"{name} is not {' or '.join(words)}")
+        return value
+
+    def truth(self, name: str) -> bool:
+        """A field of true or false."""
+        value = self._said.get(name, False)
+        if not isinstance(value, bool):
+            raise _BadQuestion(f"{name} is not true or false")
+        return value
+
+    def whole(self, name: str, usual: int, least: int, most: int) -> int:
+        """A field of a whole number."""
+        value = self._said.get(name, usual)
+        if type(value) is not int or not least <= value <= most:
+            raise _BadQuestion(f"{name} is not a whole number from {least:,} to {most:,}")
+        return value
+
+    def number(self, name: str, usual: float, least: float, most: float) -> float:
+        """A field of a number."""
+        value = self._said.get(name, usual)
+        if type(value) not in (int, float) or not math.isfinite(value) or not least <= value <= most:
+            raise _BadQuestion(f"{name} is not a number from {least:,} to {most:,}")
+        return float(value)
