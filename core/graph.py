@@ -23,6 +23,8 @@ __all__ = ["Graph", "Node", "graph_summaries", "source_for", "source_named"]
 
 Shape = tuple[int, ...]
 Attribute = str | bytes | bool | int | float
+TEXT_MAX = 1000  # characters of an attribute: TensorBoard leaves out those above 1,024 bytes
+DEVICE = "/device:CPU:0"
 PRODUCER = 22  # the GraphDef version that torch.utils.tensorboard declares
 GROUP = "tallyboard.graphs"
 
@@ -38,6 +40,12 @@ class Node:
         shapes: of its outputs, -1 for a size that varies; None where unknown.
         attributes: what else is to be shown of it.
         device: where it runs, such as `/device:CPU:0`.
+        dtypes: of its outputs, such as `float32`.
+        module: the path of the model's part that it belongs to, and what that is: `body.0: Linear(in_features=4, …)`.
+        source: the line of the program that asks for it, `file:line`.
+        parameters: how many numbers that are learnt it reads.
+        flops: floating-point operations of one call; 0 where they are not counted.
+        nanoseconds: that one call took on the host; 0 where unknown.
     """
 
     name: str
@@ -46,26 +54,41 @@ class Node:
     shapes: tuple[Shape | None, ...] = ()
     attributes: Mapping[str, Attribute] = field(default_factory=dict[str, Attribute])
     device: str = ""
+    dtypes: tuple[str, ...] = ()
+    module: str = ""
+    source: str = ""
+    parameters: int = 0
+    flops: int = 0
+    nanoseconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """Nodes in an order in which they may run."""
+    """Nodes in an order in which they may run.
+
+    Attributes:
+        nodes: the nodes.
+        notes: what a reader has to know of the whole, a sentence each.
+    """
 
     nodes: tuple[Node, ...]
+    notes: tuple[str, ...] = ()
 
 
 def graph_summaries(graph: Graph) -> list[Summary]:
-    """The graph, and an empty record of one step on the CPU, which is what torch.utils.tensorboard writes beside it.
+    """The graph, and a record of one step: how long each node took, as far as that is known.
 
-    Source of the format: graph.proto, node_def.proto, attr_value.proto and step_stats.proto of TensorFlow.
+    What is known of nodes beyond TensorFlow's own fields stands in their attributes (`dtype`, `module`, `source`,
+    `parameters`, `flops`), and the notes in the attribute `notes` of the first node.
+    Source of the format: graph.proto, node_def.proto, attr_value.proto and step_stats.proto of TensorFlow; the record,
+    empty where no time is known, is the one that torch.utils.tensorboard writes beside each graph.
     """
     from .proto import graph_pb2 as pb
 
     message = pb.GraphDef(versions=pb.VersionDef(producer=PRODUCER))
     for node in graph.nodes:
         entry = message.node.add(name=node.name, op=node.op, input=node.inputs, device=node.device)
-        for key, value in node.attributes.items():
+        for key, value in (*node.attributes.items(), *_known(node)):
             _set(entry.attr[key], value)
         if node.shapes and None not in node.shapes:
             shapes = entry.attr["_output_shapes"].list.shape
@@ -73,8 +96,9 @@ def graph_summaries(graph: Graph) -> list[Summary]:
                 added = shapes.add()
                 for size in shape or ():
                     added.dim.add(size=size)
-    stats = pb.RunMetadata()
-    stats.step_stats.dev_stats.add(device="/device:CPU:0")
+    if graph.notes and message.node:
+        _set(message.node[0].attr["notes"], " ".join(graph.notes)[:TEXT_MAX])
+    stats = _stats(graph)
     return [
         Summary("__run_graph__", "graphs", DataClass.BLOBS, Message("graph_def", message.SerializeToString())),
         Summary(
@@ -84,6 +108,40 @@ def graph_summaries(graph: Graph) -> list[Summary]:
             Message("tagged_run_metadata", stats.SerializeToString()),
         ),
     ]
+
+
+def _known(node: Node) -> list[tuple[str, Attribute]]:
+    said: list[tuple[str, Attribute]] = [
+        ("dtype", ",".join(node.dtypes)[:TEXT_MAX]),
+        ("module", node.module[:TEXT_MAX]),
+        ("source", node.source[:TEXT_MAX]),
+        ("parameters", node.parameters),
+        ("flops", node.flops),
+    ]
+    return [(key, value) for key, value in said if value]
+
+
+def _stats(graph: Graph) -> Any:
+    """How long each node took, by device: nodes begin when those before them have ended."""
+    from .proto import graph_pb2 as pb
+
+    stats = pb.RunMetadata()
+    devices: dict[str, Any] = {}
+    clock: dict[str, int] = {}
+    for node in graph.nodes:
+        device = node.device or DEVICE
+        if not node.nanoseconds:
+            continue
+        if device not in devices:
+            devices[device] = stats.step_stats.dev_stats.add(device=device)
+        start, took = clock.get(device, 0), max(1, round(node.nanoseconds / 1_000))
+        devices[device].node_stats.add(
+            node_name=node.name, all_start_micros=start, op_end_rel_micros=took, all_end_rel_micros=took
+        )
+        clock[device] = start + took
+    if not devices:
+        stats.step_stats.dev_stats.add(device=DEVICE)
+    return stats
 
 
 def _set(message: Any, value: Attribute) -> None:

@@ -29,24 +29,29 @@ class GraphAdds(Adds):
         walltime: float | None = None,
         *,
         step: int | None = None,
+        mode: str = "auto",
     ) -> None:
         """Logs the graph of a model. A run has one; TensorBoard shows the latest.
 
-        The model's framework decides how the graph is found. For a `torch.nn.Module` it is traced with
-        `torch.jit.trace`, in evaluation mode and without gradients, and left as it was. A model that cannot be
-        traced warns once and logs nothing.
+        The model's framework decides how the graph is found. A `torch.nn.Module` is called once with the inputs, in
+        evaluation mode and without gradients, and left as it was; the graph is what the call did. A model that
+        fails, or that is given no inputs it needs, warns once, and its modules alone are the graph.
 
         Args:
             model: the model; or a `Graph` of your own (`tallyboard.core.graph`).
             input_to_model: an input to run it with, a tuple of several, or a dict by argument's name.
             verbose: prints the graph, as far as its source can.
-            use_strict_trace: False lets the model return lists and dicts, which is also tried when strictness fails.
+            use_strict_trace: of `mode="jit"`: False lets the model return lists and dicts, which is also tried when
+                strictness fails.
             global_step: the step, an integer; 0 when absent.
             walltime: seconds since 1970; now when absent.
             step: short name for `global_step`.
+            mode: how it is found. Of torch: `capture`, `fake` (nothing is computed), `export` (`torch.export`), `jit`
+                (`torch.jit.trace`, with torch.utils.tensorboard's names), `onnx`, `tree` (the modules alone); `auto`
+                takes the first that works.
 
         Raises:
-            InvalidSummary: there is no model, or it needs inputs and none are given.
+            InvalidSummary: there is no model, or the mode is none, or needs inputs and none are given.
             UnsupportedModel: nothing knows how to find the graph of this object.
         """
         from .graph import Graph, source_for
@@ -59,7 +64,8 @@ class GraphAdds(Adds):
         source = source_for(model)
 
         def make() -> Graph:
-            return source(model, input_to_model, verbose=verbose, use_strict_trace=use_strict_trace)
+            more = {} if mode == "auto" else {"mode": mode}  # sources of others may know of none
+            return source(model, input_to_model, verbose=verbose, use_strict_trace=use_strict_trace, **more)
 
         self._put_graph(make, "add_graph", kind_of(model), (global_step, step, walltime))
 
