@@ -6,9 +6,14 @@ skip. The session's name comes from TALLYBOARD_SESSION, which the noxfile sets.
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
+import socket
+import subprocess
+import sys
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
@@ -121,6 +126,12 @@ class OwnWarnings:
                 terminalreporter.line(line)
 
 
+def pytest_collection_finish() -> None:
+    """What was imported by now stays: no later collection of garbage has to go through millions of its objects."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_configure(config: pytest.Config) -> None:
     os.environ["TALLYBOARD_CACHE"] = "off"  # tests leave nothing in the home of who runs them
     config.pluginmanager.register(OwnWarnings(), "own-warnings")
@@ -128,3 +139,58 @@ def pytest_configure(config: pytest.Config) -> None:
         session = os.environ.get("TALLYBOARD_SESSION", "tests")
         rule = SkipRule(read_allowed(LIST.read_text(encoding="utf-8")), session)
         config.pluginmanager.register(rule, "skip-rule")
+
+
+class Demo:
+    """`examples/digits.py --once` in an empty folder, as a stranger runs it, while another program holds port 6006."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._program: subprocess.Popen[str] | None = None
+        self._done: subprocess.CompletedProcess[str] | None = None
+        self._holder = socket.socket()
+
+    @property
+    def begun(self) -> bool:
+        """Whether somebody has begun it."""
+        return self._program is not None
+
+    def start(self) -> None:
+        """Begin it."""
+        self._holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with contextlib.suppress(OSError):  # somebody else holds it: as good
+            self._holder.bind(("127.0.0.1", 6006))
+            self._holder.listen()
+        command = [sys.executable, str(Path(__file__).parents[1] / "examples" / "digits.py"), "--once"]
+        self._program = subprocess.Popen(
+            command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def runs(self) -> bool:
+        """Whether it has not come to its end."""
+        return self._program is not None and self._program.poll() is None
+
+    def finished(self) -> subprocess.CompletedProcess[str]:
+        """Wait for its end, having begun it if nobody has; what it printed."""
+        if self._program is None:
+            self.start()
+        if self._done is None and self._program is not None:
+            printed, errors = self._program.communicate(timeout=900)
+            self._done = subprocess.CompletedProcess(self._program.args, self._program.returncode, printed, errors)
+        assert self._done is not None
+        return self._done
+
+    def end(self) -> None:
+        """Let go of everything."""
+        self._holder.close()
+        if self._program is not None and self._done is None:
+            self._program.kill()
+            self._program.communicate()
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """The demo, run once for all tests that look at it or at what it leaves."""
+    made = Demo(tmp_path_factory.mktemp("demo"))
+    yield made
+    made.end()

@@ -133,14 +133,24 @@ def _own_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.import_module("tensorboardX.global_writer"), "_writer", None)
 
 
+@pytest.fixture(scope="module")
+def made() -> dict[str, tuple[Path, Path]]:
+    """What the programs that ran so far have left."""
+    return {}
+
+
 @pytest.fixture
-def both(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
-    """Runs the program named, with our writer and with the peer's."""
-    program = PROGRAMS / f"{request.param}.py"
-    peer = PEERS[request.param.partition("_")[0]]
-    ours = run(program, tmp_path / "ours", peer, monkeypatch)
-    theirs = run(program, tmp_path / "theirs", None, monkeypatch)
-    return ours, theirs
+def both(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: dict[str, tuple[Path, Path]]
+) -> tuple[Path, Path]:
+    """Runs the program named, with our writer and with the peer's, once for all tests that look at what it leaves."""
+    if request.param not in made:
+        program = PROGRAMS / f"{request.param}.py"
+        peer = PEERS[request.param.partition("_")[0]]
+        ours = run(program, tmp_path / "ours", peer, monkeypatch)
+        theirs = run(program, tmp_path / "theirs", None, monkeypatch)
+        made[request.param] = ours, theirs
+    return made[request.param]
 
 
 SAME = [

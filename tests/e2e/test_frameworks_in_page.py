@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+BACKENDS = ("jax", "tensorflow", "torch")
 EPOCHS, BATCHES = 3, 7
 
 KERAS = """
@@ -53,15 +54,21 @@ print(json.dumps({"train/loss": losses}))
 """
 
 
-def train(program: str, logdir: Path, **environment: str) -> dict[str, Any]:
-    """Runs a training in a process of its own; gives what it printed last."""
-    command = [sys.executable, "-c", program, str(logdir)]
-    done = subprocess.run(
-        command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=400, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    reported: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return reported
+class Training:
+    """A training in a process of its own."""
+
+    def __init__(self, program: str, logdir: Path, **environment: str) -> None:
+        command = [sys.executable, "-c", program, str(logdir)]
+        self._process = subprocess.Popen(
+            command, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def reported(self) -> dict[str, Any]:
+        """What it printed last, when it is over."""
+        printed, errors = self._process.communicate(timeout=800)
+        assert self._process.returncode == 0, errors
+        reported: dict[str, Any] = json.loads(printed.splitlines()[-1])
+        return reported
 
 
 def last_values(summary: str) -> dict[str, tuple[float, int]]:
@@ -70,30 +77,40 @@ def last_values(summary: str) -> dict[str, tuple[float, int]]:
     return {run: (float(value), int(step)) for run, value, step in found}
 
 
-@pytest.mark.parametrize("backend", ["jax", "tensorflow", "torch"])
-def test_keras_is_seen_learning(tmp_path: Path, open_page: Callable[..., Page], chart: Any, backend: str) -> None:
+def test_keras_is_seen_learning(tmp_path: Path, open_page: Callable[..., Page], chart: Any) -> None:
     """On every backend, a `fit` that begins with the page open is seen: both runs, each chart, each point."""
-    page = open_page(tmp_path)
-    reported = train(KERAS, tmp_path / "net", KERAS_BACKEND=backend)
-    assert reported["backend"] == backend
-    loss = chart(page, "epoch_loss").wait(runs=2, points=2 * EPOCHS)
-    for run, metric in (("train", "loss"), ("validation", "val_loss")):
-        value, step = last_values(loss.summary)[f"net/{run}"]
-        assert value == pytest.approx(reported[metric][-1], rel=1e-3)
-        assert step == EPOCHS - 1
-    chart(page, "epoch_accuracy").wait(runs=2, points=2 * EPOCHS)
-    chart(page, "epoch_learning_rate").wait(runs=1, points=EPOCHS)
-    chart(page, "batch_loss").wait(runs=1, points=EPOCHS * BATCHES)
-    chart(page, "batch_accuracy").wait(runs=1, points=EPOCHS * BATCHES)
-    chart(page, "evaluation_loss_vs_iterations").wait(runs=1, points=EPOCHS)
-    chart(page, "evaluation_accuracy_vs_iterations").wait(runs=1, points=EPOCHS)
-    expect(page.locator("aside em")).to_have_text("2 / 2")
+    page = open_page(tmp_path, height=2400)
+    trainings = {backend: Training(KERAS, tmp_path / backend, KERAS_BACKEND=backend) for backend in BACKENDS}
+    reports = {backend: training.reported() for backend, training in trainings.items()}
+    count = len(BACKENDS)
+    for backend, reported in reports.items():
+        assert reported["backend"] == backend
+        page.get_by_label("Filter runs").fill("")
+        all_are_seen(page, chart, count)
+        expect(page.locator("aside em")).to_have_text("6 / 6")
+        page.get_by_label("Filter runs").fill(f"^{backend}/")
+        all_are_seen(page, chart, 1)
+        lasts = last_values(chart(page, "epoch_loss").wait().summary)
+        for run, metric in (("train", "loss"), ("validation", "val_loss")):
+            value, step = lasts[f"{backend}/{run}"]
+            assert value == pytest.approx(reported[metric][-1], rel=1e-3)
+            assert step == EPOCHS - 1
+
+
+def all_are_seen(page: Page, chart: Any, count: int) -> None:
+    """Wait until each chart has every point of so many trainings."""
+    for tag in ("epoch_loss", "epoch_accuracy"):
+        chart(page, tag).wait(runs=2 * count, points=2 * count * EPOCHS)
+    for tag in ("epoch_learning_rate", "evaluation_loss_vs_iterations", "evaluation_accuracy_vs_iterations"):
+        chart(page, tag).wait(runs=count, points=count * EPOCHS)
+    for tag in ("batch_loss", "batch_accuracy"):
+        chart(page, tag).wait(runs=count, points=count * EPOCHS * BATCHES)
 
 
 def test_jax_is_seen_learning(tmp_path: Path, open_page: Callable[..., Page], chart: Any) -> None:
     """A jitted loop that begins with the page open is seen with each of its points."""
     page = open_page(tmp_path)
-    reported = train(JAX, tmp_path / "regression")["train/loss"]
+    reported = Training(JAX, tmp_path / "regression").reported()["train/loss"]
     loss = chart(page, "train/loss").wait(runs=1, points=25)
     [(value, step)] = last_values(loss.summary).values()
     assert value == pytest.approx(reported[-1], rel=1e-3)

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -38,29 +37,16 @@ SERIES = {
 }
 
 
-def run_once(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(DEMO), "--once", *arguments]
-    return subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=900, check=False)
-
-
 def served_runs(address: str) -> set[str]:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(f"{address}api/runs", timeout=60) as answer:
         return {run["name"] for run in json.load(answer)["runs"]}
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """One `--once`, started while another program holds port 6006."""
-    directory = tmp_path_factory.mktemp("demo")
-    with socket.socket() as holder:
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            holder.bind(("127.0.0.1", 6006))
-            holder.listen()
-        except OSError:
-            pass  # somebody else holds it: as good
-        return directory, run_once(directory)
+@pytest.fixture
+def finished(demo: Any) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """One `--once`, started while another program holds port 6006: its folder, and what it printed."""
+    return demo.folder, demo.finished()
 
 
 def test_once_succeeds_and_prints_a_table(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 from pathlib import Path
 
@@ -16,6 +17,7 @@ MAX_FILE = 600
 MAX_FUNCTION = 50
 
 
+@functools.cache
 def tracked() -> list[Path]:
     """Every source file of the repository that is written by hand."""
     listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
@@ -23,6 +25,11 @@ def tracked() -> list[Path]:
         pytest.fail(f"git ls-files: {listing.stderr}")
     paths = [ROOT / name for name in listing.stdout.split("\0") if name.endswith(SOURCES)]
     return [path for path in paths if path.is_file() and "_pb2" not in path.name]
+
+
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
 
 
 def python_files() -> list[Path]:
@@ -57,7 +64,7 @@ def test_functions_fit_on_a_screen() -> None:
     """No Python function is longer than 50 lines, its docstring not counted."""
     long: dict[str, int] = {}
     for path in python_files():
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 lines = length_without_docstring(node)
                 if lines > MAX_FUNCTION:
@@ -77,9 +84,7 @@ def test_module_names_say_something() -> None:
 
 def test_every_module_says_what_it_holds() -> None:
     """Every module of the repository starts with a docstring."""
-    silent = [
-        str(path.relative_to(ROOT)) for path in python_files() if not ast.get_docstring(ast.parse(path.read_text()))
-    ]
+    silent = [str(path.relative_to(ROOT)) for path in python_files() if not ast.get_docstring(parsed(path))]
     assert silent == []
 
 
@@ -91,7 +96,7 @@ def test_public_things_say_what_they_do() -> None:
     """
     silent: list[str] = []
     for path in package_files():
-        for node in ast.parse(path.read_text()).body:
+        for node in parsed(path).body:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 public = not node.name.startswith("_")
                 if public and not ast.get_docstring(node):
@@ -105,7 +110,7 @@ def test_tests_state_their_claim() -> None:
     for path in python_files():
         if not path.name.startswith("test_"):
             continue
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(parsed(path)):
             if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or not node.name.startswith("test_"):
                 continue
             if not ast.get_docstring(node):
