@@ -96,14 +96,17 @@ def make_app(
     app.cleanup_ctx.append(_hub_is_open)
     app.cleanup_ctx.append(_sidecar_is_watched)
     app.on_shutdown.append(_end_streams)
-    outer = app
-    if prefix:
-        outer = web.Application(client_max_size=MAX_BODY)
-        outer.router.add_get(prefix, _to_folder)
-        outer.add_subapp(prefix, app)
+    outer = _below(prefix, app) if prefix else app
     outer.middlewares.append(guard(access, prefix))
     outer.middlewares.append(packing())
     outer.on_response_prepare.append(add_headers(access))
+    return outer
+
+
+def _below(prefix: str, app: web.Application) -> web.Application:
+    outer = web.Application(client_max_size=MAX_BODY)
+    outer.router.add_get(prefix, _to_folder)
+    outer.add_subapp(prefix, app)
     return outer
 
 
