@@ -10,7 +10,7 @@ import os
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +24,11 @@ from .projector_tables import Column, Vectors, is_text, labels, vectors
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from tallyboard.core.proto.projector_pb2 import ProjectorConfig
+
     from .context import Context
 
-__all__ = ["CONFIG", "Embeddings", "Entry", "Read", "Unknown", "spread"]
+__all__ = ["CONFIG", "EMBEDDINGS", "Embeddings", "Entry", "Read", "Unknown", "spread"]
 
 CONFIG = "projector_config.pbtxt"
 
@@ -78,10 +80,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """A run's configuration: its embeddings by name, and what is wrong with it."""
+    """A run's configuration: its embeddings by name, what is wrong with it, and all of it."""
 
     entries: dict[str, Entry]
     problems: tuple[str, ...] = ()
+    message: ProjectorConfig | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +251,19 @@ class Embeddings:
         except Unreadable as error:
             raise Unknown(_sentence(entry, f"its bookmarks: {error}")) from None
 
+    def metadata(self, entry: Entry) -> bytes:
+        """An embedding's metadata file.
+
+        Raises:
+            Unknown: there is none.
+        """
+        try:
+            if not entry.metadata:
+                raise Unreadable("it has none")
+            return find(entry.folder, entry.metadata).read(LONGEST_METADATA)
+        except Unreadable as error:
+            raise Unknown(_sentence(entry, f"its metadata: {error}")) from None
+
     def _described(self, entry: Entry, problems: list[str]) -> dict[str, Any]:
         """An entry for the list: as much as a first look tells."""
         size = None
@@ -314,6 +330,10 @@ class Embeddings:
         return {**sheet, "pictures": min(across * down, needed or across * down)} if across and down else None
 
 
+EMBEDDINGS: Final = Embeddings()
+"""Those of this process, so that what one route has read another has too."""
+
+
 def spread(rows: int, most: int) -> NDArray[np.uint32]:
     """Which of many rows stand for all: one of each of `most` equal parts, the same ones always.
 
@@ -360,7 +380,7 @@ def _parsed(run: str, folder: str, data: bytes) -> Config:
     problems = [f"run {run!r}: its {CONFIG} names {name!r} twice; the first is shown" for name in dict.fromkeys(twice)]
     if not entries:
         problems.append(f"run {run!r}: its {CONFIG} names no embedding")
-    return Config(entries, tuple(problems))
+    return Config(entries, tuple(problems), config)
 
 
 def _no_tensor() -> str:

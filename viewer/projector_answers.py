@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .projector import Embeddings, Unknown, spread
+from .projector import EMBEDDINGS, Unknown, spread
 from .projector_frame import encoded
 from .projector_jobs import Job, Jobs, Question
 from .projector_reduce import Metric, components, nearest
@@ -67,7 +67,7 @@ class Answers:
     """Answers to questions about the embeddings of stores, by several threads."""
 
     def __init__(self) -> None:
-        self.embeddings = Embeddings()
+        self.embeddings = EMBEDDINGS
         self.jobs = Jobs()
         self._lock = threading.Lock()
         self._components: OrderedDict[Any, bytes] = OrderedDict()

@@ -133,7 +133,7 @@ def test_the_dashboards(theirs: Board, ours: Board) -> None:
 
     assert listing == {name: plugin for name, plugin in expected.items() if name in listing}
     assert listing["scalars"]["enabled"]
-    left_out = {"debugger-v2", "profile_redirect", "projector", "wit_redirect"}
+    left_out = {"debugger-v2", "profile_redirect", "wit_redirect"}
     assert set(expected) - set(listing) == left_out
 
 

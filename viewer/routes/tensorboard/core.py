@@ -9,6 +9,7 @@ from aiohttp import web
 
 from tallyboard import __version__
 
+from ...projector import EMBEDDINGS
 from .answers import Asked, answering, json_answer
 
 routes = web.RouteTableDef()
@@ -105,4 +106,11 @@ def get_plugins_listing(asked: Asked) -> web.Response:
             "tab_name": tab,
             "loading_mechanism": loading,
         }
+    listing["projector"] = {
+        "disable_reload": True,
+        "enabled": any(EMBEDDINGS.config(asked.context, run).entries for run in EMBEDDINGS.runs(asked.context)),
+        "remove_dom": False,
+        "tab_name": "projector",
+        "loading_mechanism": {"type": "IFRAME", "module_path": "/data/plugin/projector/index.js"},
+    }
     return json_answer(listing)
