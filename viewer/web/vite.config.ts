@@ -32,6 +32,8 @@ export default defineConfig({
         codeSplitting: {
           groups: [
             { name: "shell", tags: ["$initial"], priority: 2 },
+            // The projector and meshes fetch it, each when there is something to draw.
+            { name: "three", test: /node_modules\/three\//, priority: 0.6 },
             // What dashboards share comes with the one that is opened first as a rule.
             { name: "scalars", test: /dash\/scalars\/index\.ts$/, priority: 1 },
             // The run list and the tooltip fetch these: what they share with a dashboard shall not bring that along.

@@ -1,0 +1,3 @@
+import type { About } from "../../app/dashboards";
+
+export default { title: "Meshes", key: "m", order: 60, plugins: ["mesh"] } satisfies About;
