@@ -7,6 +7,7 @@ import { countText, faultsOf, inShort, strayText } from "../src/dash/histograms/
 import { levelOf, plotOf, spansOf, type Scene } from "../src/dash/histograms/scene";
 import { VIEWS } from "../src/dash/histograms/settings";
 import { idOf, partsOf, specOf, split } from "../src/dash/histograms/spec";
+import { MOST_ZOOMS, withZoom, zoomCodec, zoomOf } from "../src/dash/histograms/zooms";
 import { linear } from "../src/chart/scale";
 
 const NAMES = ["at", "step", "wall", "x", "num", "least", "most", "nan", "positive", "negative", "odd"] as const;
@@ -159,5 +160,31 @@ describe("cards", () => {
       const wide = fineness(kind, 4000, 2000);
       expect(wide.rows * wide.bins * 10).toBeLessThan(1 << 22);
     }
+  });
+});
+
+describe("zooms", () => {
+  const part = { first: 3, last: 9.5, low: null, high: null };
+
+  it("come back from the address as they were, each of its card and axis", () => {
+    let all = withZoom([], "a\u0001run, with 100 % & more", "step", part);
+    all = withZoom(all, "a", "wall", { first: null, last: null, low: -1e-300, high: 1.7e308 });
+    const again = zoomCodec.decode(zoomCodec.encode(all)) ?? [];
+    expect(again).toEqual(all);
+    expect(zoomOf(again, "a", "wall").high).toBe(1.7e308);
+    expect(zoomOf(again, "a", "step")).toEqual({ first: null, last: null, low: null, high: null });
+    expect(withZoom(again, "a", "wall", zoomOf([], "a", "wall"))).toHaveLength(1);
+  });
+
+  it("leave out what means nothing", () => {
+    const odd = ["", "[]", "{}", '["a","step",1,null,null,null]', '["a","step",9,1,null,null]', '["a","step",null,null,2,2]', '["a","step","1","2",null,null]', '[1,"step",1,2,null,null]', "[".repeat(50_000)];
+    expect(zoomCodec.decode([...odd, '["a","step",1,2,null,null]'])).toEqual([{ card: "a", axis: "step", zoom: { first: 1, last: 2, low: null, high: null } }]);
+  });
+
+  it("are no more than an address can hold, the latest", () => {
+    let all = withZoom([], "first", "step", part);
+    for (let i = 0; i < MOST_ZOOMS; i++) all = withZoom(all, `card ${i}`, "step", part);
+    expect(all).toHaveLength(MOST_ZOOMS);
+    expect([zoomOf(all, "first", "step").first, zoomOf(all, "card 0", "step").first]).toEqual([null, 3]);
   });
 });

@@ -1,5 +1,6 @@
 /** What is shown of histograms, and how: the address keeps it. */
 import { choice, flag, json, setting } from "../../app/setting.svelte";
+import { zoomCodec } from "./zooms";
 
 export const VIEWS = ["ridge", "overlay", "heat", "bands"] as const;
 export type ViewKind = (typeof VIEWS)[number];
@@ -29,3 +30,5 @@ export const marked = setting<number | null>(
 );
 /** Whether the last thousandth of the values at each end may lie beyond the picture: far outliers leave the rest no room. */
 export const trimmed = setting("histtrim", flag, false);
+/** What cards are zoomed to. */
+export const zoomed = setting("histzoom", zoomCodec, []);
