@@ -276,7 +276,7 @@ class Embeddings:
         for kind, path in (("metadata", entry.metadata), ("bookmarks", entry.bookmarks)):
             try:
                 if path:
-                    find(entry.folder, path)
+                    find(entry.folder, path).check(LONGEST_METADATA if kind == "metadata" else LONGEST_BOOKMARKS)
             except Unreadable as error:
                 problems.append(_sentence(entry, f"its {kind}: {error}"))
         sprite = self._sheet(entry, None if size is None else size[0], problems) if entry.sprite else None
@@ -300,8 +300,7 @@ class Embeddings:
             with self._lock:
                 picture = self._looked.get(asset)
             if picture is None:
-                if asset.size > LONGEST_SPRITE:
-                    raise Unreadable(f"{asset.name!r} has {asset.size:,} bytes")
+                asset.check(LONGEST_SPRITE)
                 picture = look(asset.start(LONGEST_SPRITE))
                 with self._lock:
                     self._looked.put(asset, picture, 1_000)
@@ -388,6 +387,7 @@ def _no_tensor() -> str:
 
 
 def _size(asset: Asset, shape: tuple[int, ...]) -> tuple[int, int] | None:
+    asset.check(LONGEST_VECTORS)
     start = asset.start(1 << 16)
     declared = (shape[0], shape[1]) if len(shape) == 2 and 0 not in shape else None
     if not is_text(start, asset.size <= 1 << 16) or start.strip(_OF_NUMBERS):

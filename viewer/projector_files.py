@@ -45,9 +45,17 @@ class Asset:
         Raises:
             Unreadable: it is larger, or is not there any more.
         """
+        self.check(most)
+        return self.start(most + 1)
+
+    def check(self, most: int) -> None:
+        """See that it is not too large.
+
+        Raises:
+            Unreadable: it is.
+        """
         if self.size > most:
             raise Unreadable(f"{self.name!r} has {self.size:,} bytes; {most:,} are the most that are read")
-        return self.start(most + 1)
 
     def start(self, count: int) -> bytes:
         """Its first bytes.
