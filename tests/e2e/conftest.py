@@ -23,9 +23,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Playwright, expect, sync_playwright
@@ -54,21 +55,45 @@ def find_chromium() -> str:
     return found or pytest.fail("no Chromium on the PATH; on Debian: apt-get install chromium", pytrace=False)
 
 
+T = TypeVar("T")
+
 expect.set_options(timeout=DEADLINE * 1000)
 
 
-@pytest.fixture(scope="package")  # not longer: while it lives, no other test in this process can run an event loop
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as started:
-        yield started
+HERE = Path(__file__).parent
+_shared: dict[str, Any] = {}
 
 
-@pytest.fixture(scope="package")
-def browser(playwright: Playwright) -> Iterator[Browser]:
+def for_this_folder(request: pytest.FixtureRequest, name: str, make: Callable[[], AbstractContextManager[T]]) -> T:
+    """What all tests of this folder share: it is made when the first one asks, and ends with the last of them."""
+    if name not in _shared:
+        folder = next(node for node in request.node.iter_parents() if node.path == HERE)
+        context = make()
+        _shared[name] = context.__enter__()
+
+        def end() -> None:
+            del _shared[name]
+            context.__exit__(None, None, None)
+
+        folder.addfinalizer(end)
+    shared: T = _shared[name]
+    return shared
+
+
+@pytest.fixture(scope="module")
+def playwright(request: pytest.FixtureRequest) -> Playwright:
+    """Playwright, and no longer than for this folder: while it lives, no other test here can run an event loop."""
+    return for_this_folder(request, "playwright", sync_playwright)
+
+
+@pytest.fixture(scope="module")
+def browser(request: pytest.FixtureRequest, playwright: Playwright) -> Browser:
     """One Chromium for the tests of this folder; each page gets a context of its own."""
-    launched = playwright.chromium.launch(executable_path=find_chromium(), args=list(FLAGS))
-    yield launched
-    launched.close()
+
+    def launch() -> Browser:
+        return playwright.chromium.launch(executable_path=find_chromium(), args=list(FLAGS))
+
+    return for_this_folder(request, "browser", launch)
 
 
 @dataclass
@@ -115,13 +140,10 @@ def start_viewer(
     return started
 
 
-@pytest.fixture(scope="package")
-def nursery() -> Iterator[Nursery | None]:
+@pytest.fixture(scope="module")
+def nursery(request: pytest.FixtureRequest) -> Nursery | None:
     """What starts viewers at once, where the system can do that."""
-    started = Nursery() if hasattr(os, "pidfd_open") else None
-    yield started
-    if started is not None:
-        started.end()
+    return for_this_folder(request, "nursery", Nursery) if hasattr(os, "pidfd_open") else None
 
 
 def viewers(nursery: Nursery | None) -> Iterator[Callable[..., Viewer]]:

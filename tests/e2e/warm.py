@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from contextlib import suppress
-from typing import IO, Any
+from typing import IO, Any, Self
 
 
 class Sprout:
@@ -59,7 +59,10 @@ class Nursery:
             _, watches, _, _ = socket.recv_fds(self._channel, 1, 1)
         return Sprout(watches[0], os.fdopen(stdout))
 
-    def end(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Let the process end. Viewers that it began go on."""
         self._channel.close()
         self._process.wait()
