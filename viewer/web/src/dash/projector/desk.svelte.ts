@@ -5,7 +5,7 @@ import { startServerTsne, startUmap, type Job, type Step } from "./jobs";
 import { fitted } from "./places";
 import { search, testOf } from "./search";
 import * as settings from "./settings";
-import { shadingOf, unshaded } from "./shades";
+import { shadingOf, unshaded, usualColour } from "./shades";
 import type { Atlas } from "./stage";
 
 /** Rows that are shown of an embedding that has more, and that the slower ways take. */
@@ -50,7 +50,7 @@ export class Desk {
   readonly most = $derived(MOST[settings.way.value]);
   readonly which = $derived.by<Which | null>(() => this.entry && { run: this.entry.run, name: this.entry.name, most: this.most });
   readonly fit = $derived.by(() => this.coordinates && fitted(this.coordinates));
-  readonly colourColumn = $derived.by(() => this.column(settings.colourBy.value));
+  readonly colourColumn = $derived.by(() => (settings.colourBy.value === "" ? usualColour(this.columns) : this.column(settings.colourBy.value)));
   readonly labelColumn = $derived.by(() => this.column(settings.labelBy.value) ?? (settings.labelBy.value === "" ? (this.columns[0] ?? null) : null));
   readonly shading = $derived.by(() => (this.colourColumn ? shadingOf(this.colourColumn, settings.shades.value) : unshaded(this.shown)));
   readonly tested = $derived.by(() => testOf(settings.query.value, settings.regex.value));

@@ -162,13 +162,13 @@ export async function startTsne(wish: TsneWish, signal: AbortSignal): Promise<st
 }
 
 export async function fetchTsne(job: string, since: number, signal: AbortSignal): Promise<TsneState> {
-  const response = await checked(await fetch(`./api/projector/tsne/${job}?since=${since}`, { signal, cache: "no-store" }));
+  const response = await checked(await fetch(`./api/projector/tsne?${new URLSearchParams({ job, since: String(since) }).toString()}`, { signal, cache: "no-store" }));
   const { head, columns } = decoded<Omit<TsneState, "points">>(await response.arrayBuffer(), (all) => all.shown * all.dimensions);
   return { ...head, points: (columns["points"] as Float32Array | undefined) ?? null };
 }
 
 export async function stopTsne(job: string): Promise<void> {
-  await fetch(`./api/projector/tsne/${job}`, { method: "DELETE", headers: { "Content-Type": "application/json" }, keepalive: true });
+  await fetch("./api/projector/tsne/end", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ job }), keepalive: true });
 }
 
 export function spriteAddress({ run, name }: Pick<Entry, "run" | "name">): string {

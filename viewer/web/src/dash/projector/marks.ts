@@ -68,7 +68,13 @@ export function drawOutline(context: CanvasRenderingContext2D, outline: Outline,
 }
 
 /** The three axes through the middle of the points; `place` takes a point to the screen, null behind the eye. */
-export function drawAxes(context: CanvasRenderingContext2D, place: (x: number, y: number, z: number) => readonly [number, number] | null, names: readonly string[], ink: Ink): void {
+export function drawAxes(
+  context: CanvasRenderingContext2D,
+  place: (x: number, y: number, z: number) => readonly [number, number] | null,
+  names: readonly string[],
+  width: number,
+  ink: Ink,
+): void {
   const ends = [
     [1.05, 0, 0],
     [0, 1.05, 0],
@@ -87,6 +93,10 @@ export function drawAxes(context: CanvasRenderingContext2D, place: (x: number, y
     context.strokeStyle = ink.grid;
     context.stroke();
     context.fillStyle = ink.label;
-    context.fillText(shortened(name), to[0] + 4, to[1]);
+    const text = shortened(name);
+    const wide = context.measureText(text).width;
+    // Beside the end of the line, and over it where there is no room.
+    const beside = to[0] + 4 + wide <= width;
+    context.fillText(text, beside ? to[0] + 4 : Math.max(4, width - wide - 6), beside ? to[1] : to[1] - 10);
   });
 }

@@ -46,12 +46,13 @@ export const rate = setting("pjrate", number(0, 10_000), 0);
 export const across = setting("pjx", text, "d0");
 export const up = setting("pjy", text, "d1");
 export const deep = setting("pjz", text, "");
+/** A column; "" for the first that has few values, "-" for none. */
 export const colourBy = setting("pjcolour", text, "");
 export const shades = setting<(typeof SHADES)[number]>("pjshades", choice(SHADES), "auto");
 /** The values of that column that stand out; none: all do. */
 export const only = setting<readonly string[]>("pjonly", texts, []);
 export const labelBy = setting("pjlabel", text, "");
-export const labels = setting("pjlabels", flag, true);
+export const labels = setting("pjlabels", flag, false);
 export const pictures = setting("pjpics", flag, true);
 export const size = setting("pjsize", number(0.25, 4), 1);
 export const query = setting("pjq", text, "");

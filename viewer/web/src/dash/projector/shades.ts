@@ -37,6 +37,17 @@ export function unshaded(rows: number): Shading {
   return { kind: "none", entries: [], lo: 0, hi: 0, logarithmic: false, of: new Int32Array(rows).fill(-1) };
 }
 
+/** The first column whose values may have a colour each. */
+export function usualColour(columns: readonly Column[]): Column | null {
+  return (
+    columns.find(({ values }) => {
+      const seen = new Set<string>();
+      for (const value of values) if (seen.add(value).size > MOST_CATEGORIES) return false;
+      return seen.size > 1 && seen.size < values.length;
+    }) ?? null
+  );
+}
+
 /** `wish` decides what numbers are: a scale, categories, or whichever fits. */
 export function shadingOf(column: Column, wish: "auto" | "categories" | "scale"): Shading {
   const { values, numbers } = column;
