@@ -102,6 +102,7 @@ export class Stage {
     this.#renderer = new WebGLRenderer({ canvas, antialias: false, alpha: true, preserveDrawingBuffer: true, powerPreference: "high-performance" });
     this.#renderer.outputColorSpace = SRGBColorSpace;
     this.#renderer.setClearColor(0x000000, 0);
+    this.#renderer.sortObjects = false; // there is one
     this.#material = new RawShaderMaterial({
       glslVersion: GLSL3,
       vertexShader: VERTEX,
@@ -129,8 +130,9 @@ export class Stage {
     return this.#renderer.capabilities.maxTextureSize;
   }
 
-  /** Takes new points, three numbers each; NaN is to be hidden by `style`. */
-  place(places: Float32Array, cells: Float32Array): void {
+  /** Takes new points, three numbers each; those that are NaN are to be hidden by `style`. */
+  place(given: Float32Array, cells: Float32Array): void {
+    const places = given.map((one) => (Number.isFinite(one) ? one : 0));
     const before = this.#geometry.getAttribute("position") as BufferAttribute | undefined;
     if (before?.array.length === places.length) {
       (before.array as Float32Array).set(places);
@@ -143,7 +145,7 @@ export class Stage {
     this.#geometry.dispose();
     const count = places.length / 3;
     this.#geometry = new BufferGeometry();
-    this.#geometry.setAttribute("position", new BufferAttribute(places.slice(), 3).setUsage(DynamicDrawUsage));
+    this.#geometry.setAttribute("position", new BufferAttribute(places, 3).setUsage(DynamicDrawUsage));
     this.#geometry.setAttribute("colour", new BufferAttribute(new Uint8Array(count * 4), 4, true).setUsage(DynamicDrawUsage));
     this.#geometry.setAttribute("look", new BufferAttribute(new Uint8Array(count * 4), 4).setUsage(DynamicDrawUsage));
     this.#geometry.setAttribute("cell", new BufferAttribute(cells.slice(), 1));
