@@ -56,6 +56,8 @@ def viewer(tmp_path_factory: pytest.TempPathFactory, serve_module: Callable[...,
     logdir = tmp_path_factory.mktemp("projector")
     with tb.SummaryWriter(logdir / "ours") as writer:
         writer.add_embedding(VECTORS, METADATA, step=3, tag="animals", metadata_header=["class", "size", "name"])
+    with tb.SummaryWriter(logdir / "many") as writer:
+        writer.add_embedding(RNG.normal(size=(3_000, 6)), tag="noise")
     red, blue = np.zeros((2, 3, 4, 4), np.uint8)
     red[0] = blue[2] = 255
     with tb.SummaryWriter(logdir / "pictured") as writer:
@@ -161,7 +163,7 @@ def test_points_are_where_numpy_puts_them(viewer: Viewer, open_page: Callable[..
     assert options == [f"{i + 1}: {share * 100:.1f} %" for i, share in enumerate(shares)]
     painted = colours(page, on_screen(page, found))
     assert np.abs(painted.astype(int) - np.array(HUES)[CLASS]).max() < 12
-    legend = page.get_by_role("region", name="Colours").locator("li").all_inner_texts()
+    legend = page.get_by_role("region", name="Colours", exact=True).locator("li").all_inner_texts()
     assert [entry.split() for entry in legend] == [[name, "30"] for name in CLASSES]
 
 
@@ -202,7 +204,7 @@ def test_neighbours_are_numpys(viewer: Viewer, open_page: Callable[..., Page], m
     box = stage(page).bounding_box()
     page.mouse.click(box["x"] + x, box["y"] + y)
 
-    point = page.get_by_role("region", name="Chosen point")
+    point = page.get_by_role("region", name="Chosen point", exact=True)
     row = int(re.search(r"Row (\d+)", point.inner_text()).group(1))  # type: ignore[union-attr]
     assert np.hypot(*(on_screen(page, coordinates(page))[row] - (x, y))) < 8
     assert point.locator("dd").all_inner_texts() == METADATA[row]
@@ -252,7 +254,7 @@ def test_search_box_and_legend(viewer: Viewer, open_page: Callable[..., Page]) -
     expect(status).to_have_text("30 chosen")
     expect(page.locator(".list .point .name").first).to_have_text("cow number 2")
     page.get_by_role("button", name="Clear the choice").click()
-    page.get_by_role("region", name="Colours").get_by_role("button", name="ant").click()
+    page.get_by_role("region", name="Colours", exact=True).get_by_role("button", name="ant").click()
     page.wait_for_function("() => location.hash.includes('pjonly=ant')")
     page.reload()
     show(page, 90)
@@ -314,9 +316,17 @@ def test_umap_in_the_browser(viewer: Viewer, open_page: Callable[..., Page]) -> 
     pairs = np.linalg.norm(found[:, None] - found[None], axis=2) + np.eye(90) * 1e9
     assert (CLASS[pairs.argmin(1)] == CLASS).mean() > 0.95
     assert np.abs(np.abs(found[:, :2]) - np.abs(principal(VECTORS)[0][:, :2])).max() > 0.5
-    page.get_by_role("button", name="Run").click()
-    page.get_by_role("button", name="Stop").click()
-    expect(page.get_by_role("button", name="Run")).to_be_visible()
+
+
+def test_umap_can_be_stopped(viewer: Viewer, open_page: Callable[..., Page]) -> None:
+    """Of three thousand points it is stopped on its way, and can be run again."""
+    page = open_page(viewer, "dash=projector&pjrun=many&pj=umap")
+    panel = page.get_by_role("region", name="Projection", exact=True)
+    panel.get_by_role("button", name="Stop").click()
+    expect(panel.get_by_role("button", name="Run")).to_be_visible()
+    expect(panel.get_by_role("progressbar")).to_have_count(0)
+    panel.get_by_role("button", name="Run").click()
+    panel.get_by_role("button", name="Stop").click()
 
 
 def test_axes_of_ones_own(viewer: Viewer, open_page: Callable[..., Page]) -> None:
@@ -351,7 +361,7 @@ def test_bad_inputs_are_named_and_the_rest_is_shown(viewer: Viewer, open_page: C
         expect(problems).to_contain_text(text)
     expect(page.get_by_text("1 row has no place here")).to_be_visible()
     expect(page.locator(".list .point .name").first).to_have_text(EVIL)
-    expect(page.get_by_role("region", name="Chosen point").locator("dd")).to_have_text(EVIL)
+    expect(page.get_by_role("region", name="Chosen point", exact=True).locator("dd")).to_have_text(EVIL)
     page.get_by_label("Search points").fill("<img")
     expect(page.get_by_role("region", name="Points", exact=True).get_by_role("status")).to_have_text("1 found")
     assert page.evaluate("() => window.hacked") is None

@@ -9,7 +9,7 @@ export interface Camera {
   at: readonly [number, number, number];
 }
 
-export const START: Camera = { yaw: 0.5, pitch: 0.35, zoom: 1, at: [0, 0, 0] };
+export const START: Camera = { yaw: 0.5, pitch: 0.35, zoom: 0.85, at: [0, 0, 0] };
 export const START_FLAT: Camera = { yaw: 0, pitch: 0, zoom: 1, at: [0, 0, 0] };
 
 /** Half the height that is seen at distance 1. */

@@ -59,7 +59,7 @@ flat in float edge;
 out vec4 seen;
 void main() {
   vec2 p = gl_PointCoord * 2.0 - 1.0;
-  if (pictures > 0.5) {
+  if (pictures > 0.5 && corner.y < grid.y) {
     vec4 texel = texture(atlas, (corner + gl_PointCoord) * part);
     if (texel.a < 0.1) discard;
     seen = vec4(texel.rgb * mix(vec3(1.0), paint.rgb, tint), paint.a);
