@@ -42,8 +42,6 @@ export default defineConfig({
             { name: "TipTable", test: /chart\/TipTable\.svelte$/, priority: 0.5 },
             { name: "runs", test: /app\/runs\//, minShareCount: 2, priority: 0.45 },
             { name: "Nothing", test: /cards\/Nothing\.svelte$/, priority: 0.5 },
-            // Only what paints in three dimensions fetches it.
-            { name: "three", test: /node_modules\/three\//, priority: 0.6 },
             // Otherwise it would come with some dashboard, and with it all of that.
             { name: "shared", minShareCount: 2, priority: 0.4 },
             { name: (id) => /dash\/(\w+)\/index\.ts$/.exec(id)?.[1] ?? null },
