@@ -1,18 +1,17 @@
 """What parallel coordinates of 1,000 runs on 20 axes cost, beside TensorBoard on the same logdir.
 
-    python benchmarks/bench_hparams_page.py [rounds]
+    python benchmarks/bench_hparams_page.py [--rounds N] [--folder PATH]
 
 Ours, with the page open and its data there: milliseconds from choosing the view to the frame in which every line
 stands, and what the page's own thread worked for it; and the same for a brush that lets half of the lines through.
-Both: seconds from opening the dashboard in a new page until its lines are there: ours of all runs on all columns,
-TensorBoard's as it opens, the first hundred runs on nine columns. Needs Playwright and a Chromium, as
-benchmarks/viewing.py does.
+Both: seconds from opening the dashboard in a new page until its lines are there, of a server that has just been
+started and of one that has read all: ours of all runs on all columns, TensorBoard's as it opens, the first hundred runs
+on nine columns. Needs Playwright and a Chromium, as benchmarks/viewing.py does.
 """
 
 from __future__ import annotations
 
-import statistics
-import sys
+import argparse
 import tempfile
 import time
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from peers import OURS
+from table import Figure, Row, measure, show
 from viewing import PLAIN, chromium, commands, page_of, started
 
 import tallyboard as tb
@@ -99,33 +99,57 @@ def opened(page: Any, url: str, ours: bool) -> float:
     return time.perf_counter() - start
 
 
-def main(rounds: int) -> None:
-    with tempfile.TemporaryDirectory() as room, chromium() as browser:
-        logdir = Path(room) / "trials"
+def sides_of() -> dict[str, list[str]]:
+    """What starts each side."""
+    return {name: command for name, command in commands().items() if name in (OURS, PLAIN)}
+
+
+def rows(folder: Path, rounds: int) -> list[Row]:
+    """All figures; a server is started anew for each, so that its first look is one."""
+    logdir = folder / "trials"
+    if not logdir.exists():
         write_trials(logdir)
-        found: list[dict[str, tuple[float, float]]] = []
-        seconds: dict[str, list[float]] = {}
-        for name in (OURS, PLAIN):
-            if name not in commands():
-                continue
-            with started(commands()[name], logdir) as server:
+
+    with chromium() as browser:
+
+        def side(name: str, command: list[str]) -> dict[str, float]:
+            with started(command, logdir) as server:
                 server.html()
-                for _ in range(rounds):
-                    with page_of(browser) as page:
-                        seconds.setdefault(name, []).append(opened(page, server.url, name == OURS))
-                        if name == OURS:
-                            page.wait_for_function(TICKED, arg=RUNS)
-                            found.append(switch(page))
-    print(f"{RUNS:,} runs x {HPARAMS + METRICS} columns (median [least .. most])")
-    for name in found[0]:
-        for at, what in enumerate(("on the clock", "of the page's thread")):
-            values = [figures[name][at] for figures in found]
-            told = f"{statistics.median(values):8.1f} [{min(values):.1f} .. {max(values):.1f}] ms"
-            print(f"  {name + ', ' + what:<56}{told}   (wanted: under {MOST:g})")
-    for name, values in seconds.items():
-        told = f"{statistics.median(values):8.2f} [{min(values):.2f} .. {max(values):.2f}] s"
-        print(f"  opened to lines, {name:<36}{told}")
+                with page_of(browser) as page:
+                    first = opened(page, server.url, name == OURS)
+                with page_of(browser) as page:
+                    figures = {"first": first, "again": opened(page, server.url, name == OURS)}
+                    return {**figures, **drawing(page)} if name == OURS else figures
+
+        result = measure({name: lambda n=name, c=c: side(n, c) for name, c in sides_of().items()}, rounds, warm=False)
+    own = {OURS: result[OURS]}
+    return [
+        Row(Figure("start of the server to all lines", "s", "first"), result),
+        Row(Figure("page to all lines, all read", "s", "again"), result),
+        Row(Figure("the view chosen to all lines painted", "ms", "drawn", most=MOST), own),
+        Row(Figure("the same: work of the page's thread", "ms", "drawn work", most=MOST), own),
+        Row(Figure("a brush of half the runs to all lines painted", "ms", "brushed", most=MOST), own),
+        Row(Figure("the same: work of the page's thread", "ms", "brushed work", most=MOST), own),
+    ]
+
+
+def drawing(page: Any) -> dict[str, float]:
+    """What choosing the view and brushing cost, on a page that shows it."""
+    page.wait_for_function(TICKED, arg=RUNS)
+    drawn, brushed = switch(page).values()
+    return {"drawn": drawn[0], "drawn work": drawn[1], "brushed": brushed[0], "brushed work": brushed[1]}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--folder", type=Path, help="where the logdir is kept for the next time")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as room:
+        folder = given.folder or Path(room)
+        folder.mkdir(parents=True, exist_ok=True)
+        show("Hyperparameters on the page", list(sides_of()), [("hparams", lambda: rows(folder, given.rounds))])
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 3)
+    main()

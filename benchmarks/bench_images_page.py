@@ -1,6 +1,6 @@
 """What a page of 200 images costs: from its address to the first picture and to all in sight, and the server's memory.
 
-    python benchmarks/bench_images_page.py [rounds]
+    python benchmarks/bench_images_page.py [--rounds N] [--folder PATH]
 
 20 tags of 10 runs, 20 steps each, 128 x 128 pixels, beside TensorBoard on the same logdir, both read before the page is
 opened. Memory is what the server grew by while the page was opened, scrolled to its end and moved through its steps.
@@ -8,17 +8,18 @@ opened. Memory is what the server grew by while the page was opened, scrolled to
 
 from __future__ import annotations
 
-import statistics
-import sys
+import argparse
 import tempfile
 import time
 import urllib.request
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from peers import OURS
-from viewing import Server, chromium, commands, page_of, started
+from table import Figure, Row, measure, show
+from viewing import PLAIN, Server, chromium, commands, page_of, started
 
 import tallyboard as tb
 
@@ -40,6 +41,11 @@ SHOWN = """(least) => {
     walk(document);
     return found.filter((one) => one.complete && one.naturalWidth > 0).length >= least;
 }"""
+
+
+def sides_of() -> dict[str, list[str]]:
+    """What starts each side."""
+    return {name: command for name, command in commands().items() if name in (OURS, PLAIN)}
 
 
 def write(logdir: Path) -> None:
@@ -98,32 +104,43 @@ def measure_page(page: Any, server: Server, ours: bool) -> dict[str, float]:
     }
 
 
-def main(rounds: int) -> None:
-    with tempfile.TemporaryDirectory() as room:
-        logdir = Path(room) / "runs"
+def rows(folder: Path, rounds: int) -> list[Row]:
+    """All figures: both servers are up and have read all, and give a visit each a round."""
+    logdir = folder / "images"
+    if not logdir.exists():
         write(logdir)
-        print(f"A page of {TAGS * RUNS} images (median [least .. most])")
-        for name, command in commands().items():
-            ours = name == OURS
-            with started(command, logdir) as server, chromium() as browser:
-                server.html()
-                read_through(server, "api/runs" if ours else "data/plugin/images/tags", TAGS if ours else TAGS * RUNS)
-                found: list[dict[str, float]] = []
-                for _ in range(rounds + 1):
-                    with page_of(browser) as page:
-                        found.append(measure_page(page, server, ours))
-            print(name)
-            for what, label, unit in (
-                ("first", "to the first picture", "s"),
-                ("six", "to six pictures", "s"),
-                ("grown", "memory the server grew by", "MB"),
-                ("memory", "memory of the server", "MB"),
-            ):
-                values = [figures[what] for figures in found[1:]]
-                wanted = f"   (wanted: under {NEEDED:g} s)" if ours and what == "first" else ""
-                median = statistics.median(values)
-                print(f"  {label:<28} {median:8.2f} {unit} [{min(values):.2f} .. {max(values):.2f}]{wanted}")
+    with ExitStack() as stack:
+        browser = stack.enter_context(chromium())
+        servers: dict[str, Server] = {}
+        for name, command in sides_of().items():
+            servers[name] = stack.enter_context(started(command, logdir))
+            servers[name].html()
+            path, least = ("api/runs", TAGS) if name == OURS else ("data/plugin/images/tags", TAGS * RUNS)
+            read_through(servers[name], path, least)
+
+        def side(name: str) -> dict[str, float]:
+            with page_of(browser) as page:
+                return measure_page(page, servers[name], name == OURS)
+
+        result = measure({name: lambda n=name: side(n) for name in servers}, rounds)
+    return [
+        Row(Figure("page to the first picture", "s", "first", most=NEEDED), result),
+        Row(Figure("page to six pictures", "s", "six"), result),
+        Row(Figure("what a visit left in the server's memory", "MB", "grown", most=4.0), {OURS: result[OURS]}),
+        Row(Figure("the server's memory", "MB", "memory"), result),
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--folder", type=Path, help="where the logdir is kept for the next time")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as room:
+        folder = given.folder or Path(room)
+        folder.mkdir(parents=True, exist_ok=True)
+        show("Images on the page", list(sides_of()), [("images", lambda: rows(folder, given.rounds))])
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 3)
+    main()

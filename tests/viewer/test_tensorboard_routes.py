@@ -60,6 +60,11 @@ def write_media(run: Path) -> None:
             writer.add_histogram("values", rng.standard_normal(300), step)
             writer.add_pr_curve("curve", rng.integers(0, 2, 99), rng.random(99), step, num_thresholds=21)
         writer.add_histogram_raw("raw", 0.0, 2.0, 3, 3.0, 5.0, [1.0, 2.0], [2, 1], 4)
+        for step, values in enumerate(([1.0, np.nan, 3.0], [np.inf, -np.inf, 2.0], [np.nan, np.nan], [7.0, 7.0])):
+            writer.add_histogram("stray", np.array(values), step)
+        for step, walltime in ((1 << 40, 1e9), (-5, 0.0), (0, -1.5)):
+            writer.add_histogram("far", [1.0, 2.0], step, walltime=walltime)
+            writer.add_image("far picture", np.zeros((1, 2, 2), np.uint8), step, walltime=walltime)
         writer.add_roc_curve("roc", rng.integers(0, 2, 99), rng.random(99), num_thresholds=11)
         writer.add_video("clip", rng.integers(0, 255, (1, 3, 3, 8, 8), np.uint8), 0)
         writer.add_text("words", "some **bold** <i>text</i>\n\n* a\n* b <script>x()</script>", 0)
@@ -309,6 +314,14 @@ BAD = [
         (f"/data/plugin/{name}/{name}", {"run": "no", "tag": "no"})
         for name in ("histograms", "distributions", "images")
     ),
+    *(
+        (f"/data/plugin/{name}/{name}", asked)
+        for name in ("histograms", "distributions", "images", "audio")
+        for asked in ({}, {"run": "media"}, {"tag": "one"}, {"run": "media", "tag": "words"}, {"run": "", "tag": ""})
+    ),
+    ("/data/plugin/images/images", {"run": "media", "tag": "one", "sample": "x"}),
+    ("/data/plugin/images/images", {"run": "no", "tag": "one", "sample": "7"}),
+    ("/data/plugin/audio/audio", {"run": "media", "tag": "sound", "sample": "x"}),
     ("/data/plugin/audio/audio", {"run": "media", "tag": "one"}),
     ("/data/plugin/pr_curves/pr_curves", {"run": "media", "tag": "one"}),
     ("/data/plugin/pr_curves/pr_curves", {"run": "media"}),
@@ -449,6 +462,23 @@ def test_samples_that_are_none(ours: Board, sample: str) -> None:
     """Which picture of a step is a number of 0 or more."""
     answer = ours.ask("/data/plugin/images/images", run="media", tag="one", sample=sample)
     assert (answer.status, answer.body[:17]) == (400, b"Invalid argument:")
+
+
+@pytest.mark.parametrize(("plugin", "beyond"), [("images", (0, 7, 900_000_000)), ("audio", (1, 900_000_000))])
+def test_samples_beyond(theirs: Board, ours: Board, plugin: str, beyond: tuple[int, ...]) -> None:
+    """Steps that have not so many pictures or sounds are left out, until none is left, as TensorBoard does."""
+    for run, tags in theirs.get(f"/data/plugin/{plugin}/tags").items():
+        for tag, about in tags.items():
+            for sample in (about["samples"] - 1, *(about["samples"] + more for more in beyond)):
+                asked = {"run": run, "tag": tag, "sample": sample}
+                expected = theirs.get(f"/data/plugin/{plugin}/{plugin}", **asked)
+                assert ours.get(f"/data/plugin/{plugin}/{plugin}", **asked) == expected, asked
+                assert bool(expected) == (sample < about["samples"])
+
+
+def test_the_first_sample_beyond_of_sounds(ours: Board) -> None:
+    """TensorBoard fails where a step has one sound less than was asked for; the viewer's list is empty."""
+    assert ours.get("/data/plugin/audio/audio", run="media", tag="sound", sample="1") == []
 
 
 @pytest.mark.parametrize("text", ["1", "[1]", "null", "[" * 100_000, json.dumps([{"tag": "x"}] * 10_001)])
