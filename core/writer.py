@@ -157,8 +157,7 @@ class SummaryWriter(ArrayAdds, MediaAdds, ScalarAdds, HParamsAdds, EmbeddingAdds
             double_precision: writes it as float64, which needs and implies `new_style`.
             step: short name for `global_step`.
             display_name: shown in place of the tag.
-            summary_description: markdown shown beside it. This and `display_name` may also come fifth and sixth,
-                where tensorboardX has them.
+            summary_description: markdown shown beside it. These two may come fifth and sixth, as in tensorboardX.
 
         Raises:
             InvalidSummary: the value is not one number, the tag is empty or the step is no integer.
@@ -168,14 +167,8 @@ class SummaryWriter(ArrayAdds, MediaAdds, ScalarAdds, HParamsAdds, EmbeddingAdds
         elif step is not None:
             raise InvalidSummary(f"add_scalar({tag!r}): both global_step and step were given; keep one of them")
         if new_style or double_precision or display_name or summary_description:
-            self._add_described(
-                (tag, scalar_value, global_step, walltime),
-                new_style,
-                double_precision,
-                display_name,
-                summary_description,
-            )
-            return
+            row = tag, scalar_value, global_step, walltime
+            return self._add_described(row, new_style, double_precision, display_name, summary_description)
         if (
             type(scalar_value) is float
             and (walltime is None or (type(walltime) is float and walltime == walltime))
@@ -187,8 +180,8 @@ class SummaryWriter(ArrayAdds, MediaAdds, ScalarAdds, HParamsAdds, EmbeddingAdds
             self._extend((tag, scalar_value, global_step, _now() if walltime is None else walltime))
             if len(self._rows) >= _WAKE:
                 self._sink.relieve()
-            return
-        self._add_scalar(tag, scalar_value, global_step, walltime)
+            return None
+        return self._add_scalar(tag, scalar_value, global_step, walltime)
 
     def _add_scalar(self, tag: Any, value: Any, step: Any, walltime: Any) -> None:
         """The long way: checks, converts, and makes sure that the sink is there."""

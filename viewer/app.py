@@ -70,10 +70,10 @@ def make_app(
         cache: where layouts that took long are kept: a directory, `off`, or None for the user's cache directory.
         logdirs: where several lie, by the names that stand before their runs'; by default `logdir` alone.
     """
-    app = web.Application(client_max_size=MAX_BODY)
     access = access or Access()
     fetch = fetch or Records(logdir).fetch
     logdirs = logdirs or {"": logdir}
+    app = _routed(static.resolve())
     app[CONTEXT] = Context(
         store,
         Hub(store, keep_alive=keep_alive),
@@ -83,19 +83,28 @@ def make_app(
         locate or Records(logdir).path,
         Facts(store, fetch),
         Extremes(store),
-        Sidecar(list(logdirs.values()), sidecar, writable=access.writable),
-        _trash(logdirs) if allow_delete else None,
-        access.writable,
+        *_changeable(logdirs, sidecar, access.writable, allow_delete),
         samples or {},
         cache=cache,
     )
-    app[assets.STATIC_DIR] = static.resolve()
+    return _guarded(app, access, prefix)
+
+
+def _routed(static: Path) -> web.Application:
+    """What answers, with what goes on beside that as long as it does."""
+    app = web.Application(client_max_size=MAX_BODY)
+    app[assets.STATIC_DIR] = static
     for table in (*api.first(), assets.routes):
         app.add_routes(table)
     app.router.register_resource(Later(api.rest))
     app.cleanup_ctx.append(_hub_is_open)
     app.cleanup_ctx.append(_sidecar_is_watched)
     app.on_shutdown.append(_end_streams)
+    return app
+
+
+def _guarded(app: web.Application, access: Access, prefix: str) -> web.Application:
+    """The application below its prefix, behind what every request and every answer has to pass."""
     outer = _below(prefix, app) if prefix else app
     outer.middlewares.append(guard(access, prefix))
     outer.middlewares.append(packing())
@@ -110,10 +119,16 @@ def _below(prefix: str, app: web.Application) -> web.Application:
     return outer
 
 
-def _trash(logdirs: Mapping[str, str]) -> Trash:
+def _changeable(
+    logdirs: Mapping[str, str], sidecar: str, writable: bool, allow_delete: bool
+) -> tuple[Sidecar, Trash | None, bool]:
+    """What may be changed through the viewer: the notes, the trash if there is one, and whether anything may."""
+    notes = Sidecar(list(logdirs.values()), sidecar, writable=writable)
+    if not allow_delete:
+        return notes, None, writable
     from .trash import Trash  # few need it, and the others start sooner
 
-    return Trash(logdirs)
+    return notes, Trash(logdirs), writable
 
 
 async def _to_folder(request: web.Request) -> web.Response:

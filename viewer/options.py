@@ -182,24 +182,7 @@ def options_of(parser: argparse.ArgumentParser, argv: Sequence[str] | None, comm
     inspect = _inspect(parser, given)
     logdirs = () if inspect is not None else _logdirs(parser, given, command)
     naming = _naming(given)
-    if given.bind_all and given.host is not None:
-        parser.error("give --host or --bind_all, not both: --bind_all listens on every address")
-    host = "" if given.bind_all else given.host or "localhost"
-    try:
-        beyond = not is_loopback(host)
-    except OSError as refused:
-        parser.error(f"--host {host!r} is not known here: {refused.strerror}")
-    names = {name.lower() for name in given.allow_host or ()}
-    if beyond:
-        names |= {host.lower(), socket.gethostname().lower(), socket.getfqdn().lower()} - {""}
-    access = Access(
-        _token(parser, given.no_token, beyond),
-        frozenset(names),
-        beyond,
-        not given.read_only,
-        tuple(given.allow_frame or ()),
-    )
-    shown = host or socket.gethostname()
+    host, access = _listening(parser, given)
     tls = _tls(parser, given.certfile, given.keyfile)
     return Options(
         given.logdir_spec or ", ".join(logdir.path for logdir in logdirs),
@@ -211,7 +194,7 @@ def options_of(parser: argparse.ArgumentParser, argv: Sequence[str] | None, comm
         given.window_title,
         access,
         tls,
-        shown,
+        host or socket.gethostname(),
         given.cache,
         given.sidecar,
         given.reload_interval,
@@ -219,6 +202,22 @@ def options_of(parser: argparse.ArgumentParser, argv: Sequence[str] | None, comm
         inspect,
         given.allow_delete,
     )
+
+
+def _listening(parser: argparse.ArgumentParser, given: argparse.Namespace) -> tuple[str, Access]:
+    """Where to listen, and whom to answer there."""
+    if given.bind_all and given.host is not None:
+        parser.error("give --host or --bind_all, not both: --bind_all listens on every address")
+    host: str = "" if given.bind_all else given.host or "localhost"
+    try:
+        beyond = not is_loopback(host)
+    except OSError as refused:
+        parser.error(f"--host {host!r} is not known here: {refused.strerror}")
+    names = {name.lower() for name in given.allow_host or ()}
+    if beyond:
+        names |= {host.lower(), socket.gethostname().lower(), socket.getfqdn().lower()} - {""}
+    token = _token(parser, given.no_token, beyond)
+    return host, Access(token, frozenset(names), beyond, not given.read_only, tuple(given.allow_frame or ()))
 
 
 def _naming(given: argparse.Namespace) -> tuple[str, ...]:
