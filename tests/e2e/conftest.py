@@ -335,3 +335,12 @@ COUNT_PIXELS = """([tag, colour, distance]) => {
 def chart() -> type[Chart]:
     """The chart of a tag: `chart(page, tag) -> Chart`, with .wait(), .runs, .points, .domain, .summary, .drag()."""
     return Chart
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """The source of axe-core, at the version of package-lock.json."""
+    path = Path(__file__).parents[2] / "viewer" / "web" / "node_modules" / "axe-core" / "axe.min.js"
+    if not path.is_file():
+        pytest.fail("axe-core is not installed; in viewer/web: npm ci --ignore-scripts", pytrace=False)
+    return path.read_text(encoding="utf-8")

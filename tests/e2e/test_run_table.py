@@ -57,7 +57,8 @@ def test_runs_stand_as_a_tree(grid: Any, open_page: Callable[..., Page], chart: 
     loss.wait(runs=12)
     page.get_by_role("checkbox", name="sgd/: 6 runs").uncheck()
     loss.wait(runs=6)
-    page.get_by_role("button", name="Fold all folders").click()
+    page.get_by_role("button", name="More of the run list").click()
+    page.get_by_role("menuitem", name="Fold all folders").click()
     becomes(lambda: listed(page), ["adam/: 6 runs", "sgd/: 6 runs"])
 
     page.get_by_role("checkbox", name="adam/: 6 runs").focus()
@@ -361,19 +362,39 @@ def test_the_trash_is_looked_into_and_emptied(
         page.get_by_role("dialog").get_by_role("button", name="Move to the trash").click()
         loss.wait(runs=left)
     choose(page, "a", "Look into the trash")
-    trash = page.get_by_role("group", name="Trash")
+    trash = page.get_by_role("dialog", name="Trash")
     expect(trash.get_by_role("listitem")).to_have_count(2)
 
     trash.get_by_role("button", name="Restore b").click()
     loss.wait(runs=3)
     assert (four / "b").is_dir()
-    trash.get_by_role("button", name="Delete c for good…").click()
+    trash.get_by_role("button", name="Delete for good… c").click()
     expect(trash.get_by_role("alert")).to_contain_text("Delete c for good?")
     trash.get_by_role("button", name="Keep").click()
     expect(trash.get_by_role("alert")).to_have_count(0)
     assert len(list(four.glob(".tallyboard-trash/*/c"))) == 1
-    trash.get_by_role("button", name="Delete c for good…").click()
+    trash.get_by_role("button", name="Delete for good… c").click()
     trash.get_by_role("button", name="Delete for good", exact=True).click()
     expect(trash.get_by_role("status")).to_have_text("1 run deleted for good.")
     expect(trash).to_contain_text("The trash is empty.")
     assert not (four / ".tallyboard-trash").exists()
+
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="More of the run list").click()
+    page.get_by_role("menuitem", name="Look into the trash").click()
+    expect(trash).to_contain_text("The trash is empty.")
+    page.keyboard.press("Escape")
+    expect(trash).to_have_count(0)
+    page.keyboard.press("Control+k")
+    page.get_by_label("What to do").fill("look into the trash")
+    page.keyboard.press("Enter")
+    expect(trash).to_contain_text("The trash is empty.")
+
+
+def test_a_trash_that_is_shut_says_why(four: Path, open_page: Callable[..., Page], chart: Any) -> None:
+    """Without --allow-delete the trash is found all the same, and says what would open it."""
+    page = open_page(four)
+    chart(page, "loss").wait(runs=4)
+    page.get_by_role("button", name="More of the run list").click()
+    page.get_by_role("menuitem", name="Look into the trash").click()
+    expect(page.get_by_role("dialog", name="Trash")).to_contain_text("start the viewer with --allow-delete to allow it")
