@@ -219,3 +219,24 @@ def test_the_checks_can_fail(runs: Any, open_page: Callable[..., Page], chart: A
     assert not too_pale(page)
     page.evaluate("() => { document.querySelector('.logdir').style.opacity = 0.4; }")
     assert [Path(text).name[:4] for text, _ in too_pale(page)] == ["runs"]
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("dark", 390), ("light", 1280)])
+def test_embeddings_are_for_everybody(
+    tmp_path: Path, open_page: Callable[..., Page], serve: Callable[..., Any], axe: str, scheme: str, width: int
+) -> None:
+    """The same of the projector, where WebGL may be missing: lists, a chosen point, a broken search, axes."""
+    with tb.SummaryWriter(tmp_path / "run") as writer:
+        names = [[f"word {i}", str(i % 3)] for i in range(30)]
+        writer.add_embedding(np.eye(30), names, tag="words", metadata_header=["word", "group"])
+    page = open_page(serve(tmp_path), "dash=projector&pjpoint=3&pjk=5", scheme=scheme, width=width)
+    expect(page.get_by_role("list", name="Nearest points").locator("li")).to_have_count(5)
+    check(page, axe, "embedding")
+    page.get_by_role("radio", name="Axes").check(force=True)
+    page.get_by_label("What lies along X").select_option("way")
+    page.get_by_role("button", name="Regex").click()
+    page.get_by_label("Search points").fill("word(")
+    expect(page.get_by_role("alert").filter(has_text="group")).to_be_visible()
+    check(page, axe, "axes and a broken search")
+    page.get_by_role("button", name="Projector settings").click()
+    check(page, axe, "behind the settings")
