@@ -89,10 +89,11 @@ class Config:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Vectors that were read, and a token that differs whenever their file does."""
+    """Vectors that were read, a token that differs whenever their file does, and which rows are finite."""
 
     vectors: Vectors
     generation: str
+    finite: NDArray[np.bool_]
 
 
 @dataclass(slots=True)
@@ -193,7 +194,9 @@ class Embeddings:
             with self._reading:  # of two that ask for the same, one reads
                 found = self._kept.get(key)
                 if found is None:
-                    found = Read(vectors(asset.read(LONGEST_VECTORS), entry.shape), _token(key))
+                    read = vectors(asset.read(LONGEST_VECTORS), entry.shape)
+                    finite: NDArray[np.bool_] = np.array(np.isfinite(read.array).all(axis=1), np.bool_)
+                    found = Read(read, _token(key), finite)
                     self._kept.put(key, found, found.vectors.array.nbytes)
         except Unreadable as error:
             raise Unknown(_sentence(entry, str(error))) from None

@@ -18,6 +18,7 @@ from .responses import dump_json
 
 if TYPE_CHECKING:
     from .context import Context
+    from .frame import Frame
     from .projector import Entry, Read
     from .projector_tsne import Settings
 
@@ -42,23 +43,24 @@ class Which:
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """An embedding's shown rows: their numbers and their vectors, float32 of shape [shown, columns]."""
+    """An embedding's shown rows: their numbers, their vectors, float32 of shape [shown, columns], and whether all of
+    a row is finite."""
 
     entry: Entry
     found: Read
     row: NDArray[np.uint32]
     vectors: NDArray[np.float32]
+    there: NDArray[np.bool_]
 
     @property
     def rows(self) -> int:
         return len(self.found.vectors.array)
 
     def head(self) -> dict[str, Any]:
-        finite = np.isfinite(self.vectors).all(axis=1)
         return {
             "rows": self.rows,
             "shown": len(self.row),
-            "nan_rows": int((~finite).sum()),
+            "nan_rows": len(self.row) - int(self.there.sum()),
             "generation": self.found.generation,
         }
 
@@ -70,9 +72,9 @@ class Answers:
         self.embeddings = EMBEDDINGS
         self.jobs = Jobs()
         self._lock = threading.Lock()
-        self._components: OrderedDict[Any, bytes] = OrderedDict()
+        self._components: OrderedDict[Any, Frame] = OrderedDict()
 
-    def vectors(self, context: Context, which: Which) -> bytes:
+    def vectors(self, context: Context, which: Which) -> Frame:
         """The vectors of the shown rows, as a frame."""
         shown = self._shown(context, which)
         head = {
@@ -102,7 +104,7 @@ class Answers:
             told.append({"name": column.name, "numeric": column.numeric, "distinct": distinct, "values": values})
         return dump_json({**shown.head(), "columns": told, "problems": problems})
 
-    def components(self, context: Context, which: Which, count: int, sphereize: bool) -> bytes:
+    def components(self, context: Context, which: Which, count: int, sphereize: bool) -> Frame:
         """The shown rows along their principal components, as a frame."""
         shown = self._shown(context, which)
         key = (shown.found.generation, which.most, count, sphereize)
@@ -115,7 +117,7 @@ class Answers:
         body = encoded(head, {"points": found.points})
         with self._lock:
             self._components[key] = body
-            while sum(map(len, self._components.values())) > KEPT and len(self._components) > 1:
+            while sum(each.size for each in self._components.values()) > KEPT and len(self._components) > 1:
                 self._components.popitem(last=False)
         return body
 
@@ -125,7 +127,7 @@ class Answers:
         array = shown.found.vectors.array
         if row >= len(array):
             raise Unanswerable(f"{_whose(which)}: there are {len(array):,} rows, none of number {row}")
-        if not np.isfinite(array[row]).all():
+        if not shown.found.finite[row]:
             raise Unanswerable(f"{_whose(which)}: row {row} has numbers that are not finite, and no neighbours")
         near, far = nearest(array, row, count, metric)
         place = np.searchsorted(shown.row, near)
@@ -137,14 +139,14 @@ class Answers:
     def start(self, context: Context, which: Which, settings: Settings) -> bytes:
         """The name of the job that lays the shown rows out, as JSON."""
         shown = self._shown(context, which)
-        there: NDArray[np.bool_] = np.array(np.isfinite(shown.vectors).all(axis=1), np.bool_)
+        there = shown.there
         if there.sum() < 4:
             raise Unanswerable(f"{_whose(which)}: a layout takes 4 rows with finite numbers")
         vectors = shown.vectors if there.all() else shown.vectors[there]
         question = Question(shown.found.generation, which.most, settings)
         return dump_json({"job": self.jobs.start(Job(question, shown.head(), vectors, there), context.cache)})
 
-    def progress(self, name: str, since: int) -> bytes:
+    def progress(self, name: str, since: int) -> Frame:
         """How far a job is, as a frame.
 
         Args:
@@ -182,7 +184,9 @@ class Answers:
         found = self.embeddings.read(entry)
         array = found.vectors.array
         row = spread(len(array), which.most)
-        return _Shown(entry, found, row, array if len(row) == len(array) else array[row])
+        if len(row) == len(array):
+            return _Shown(entry, found, row, array, found.finite)
+        return _Shown(entry, found, row, array[row], found.finite[row])
 
 
 def _whose(which: Which) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .frame import Frame
 from .responses import dump_json
 
 if TYPE_CHECKING:
@@ -28,22 +29,21 @@ __all__ = ["MAGIC", "encoded"]
 MAGIC = b"TLP1"
 
 
-def encoded(head: Mapping[str, Any], columns: Mapping[str, NDArray[Any]]) -> bytes:
+def encoded(head: Mapping[str, Any], columns: Mapping[str, NDArray[Any]]) -> Frame:
     """Lay out a frame.
 
     Args:
         head: what the header says besides.
-        columns: arrays of any shape, of 4 bytes a number; rows one after the other.
+        columns: arrays of any shape, of 4 bytes a number; rows one after the other. They are not copied.
     """
-    pieces: list[bytes | memoryview] = []
+    flat: list[NDArray[Any]] = []
     places: dict[str, dict[str, Any]] = {}
     size = 0
     for name, column in columns.items():
-        flat = np.ascontiguousarray(column, column.dtype.newbyteorder("<")).reshape(-1)
         places[name] = {"at": size, "type": f"{column.dtype.kind}{column.itemsize}"}
-        pad = -flat.nbytes % 8
-        pieces += (flat.view(np.uint8).data, bytes(pad))
-        size += flat.nbytes + pad
+        flat.append(np.ascontiguousarray(column, column.dtype.newbyteorder("<")).reshape(-1))
+        size += column.nbytes + -column.nbytes % 8
     header = dump_json({"v": 1, "order": "little", **head, "columns": places})
     header += b" " * (-len(header) % 8)
-    return b"".join((MAGIC, struct.pack("<I", len(header)), header, *pieces))
+    start = MAGIC + struct.pack("<I", len(header)) + header
+    return Frame(start, flat, len(start) + size)

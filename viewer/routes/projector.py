@@ -52,7 +52,7 @@ import asyncio
 import hashlib
 import json
 import math
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from aiohttp import web
 
@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..context import Context
+    from ..frame import Frame
     from ..projector_reduce import Metric
 
 USUALLY_SHOWN = 100_000
@@ -77,6 +78,8 @@ MOST_LAID_OUT = 20_000
 MOST_COMPONENTS = 10
 MOST_NEIGHBOURS = 999
 MOST_ITERATIONS = 5_000
+
+_T = TypeVar("_T")
 
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
@@ -101,13 +104,13 @@ async def get_projector(request: web.Request) -> web.StreamResponse:
 @routes.get("/api/projector/vectors")
 async def get_vectors(request: web.Request) -> web.StreamResponse:
     """The vectors of the shown rows."""
-    return await _answered("application/octet-stream", lambda: _asked(request, _answers.vectors))
+    return await _answered(request, lambda: _asked(request, _answers.vectors))
 
 
 @routes.get("/api/projector/metadata")
 async def get_metadata(request: web.Request) -> web.StreamResponse:
     """The metadata of the shown rows."""
-    return await _answered("application/json", lambda: _asked(request, _answers.metadata))
+    return await _answered(request, lambda: _asked(request, _answers.metadata))
 
 
 @routes.get("/api/projector/sprite")
@@ -132,7 +135,7 @@ async def get_bookmarks(request: web.Request) -> web.StreamResponse:
     def bookmarks(context: Context, which: Which) -> bytes:
         return embeddings.bookmarks(embeddings.entry(context, which.run, which.name))
 
-    return await _answered("application/json", lambda: _asked(request, bookmarks))
+    return await _answered(request, lambda: _asked(request, bookmarks))
 
 
 @routes.post("/api/projector/pca")
@@ -141,12 +144,12 @@ async def post_pca(request: web.Request) -> web.StreamResponse:
     """The shown rows along their principal components."""
     context, body = request.app[CONTEXT], await request.read()
 
-    def answer() -> bytes:
+    def answer() -> Frame:
         asked = _Body(body)
         count = asked.whole("components", 3, 1, MOST_COMPONENTS)
         return _answers.components(context, asked.which(), count, asked.truth("sphereize"))
 
-    return await _answered("application/octet-stream", answer)
+    return await _answered(request, answer)
 
 
 @routes.post("/api/projector/neighbours")
@@ -162,7 +165,7 @@ async def post_neighbours(request: web.Request) -> web.StreamResponse:
         metric = cast("Metric", asked.word("metric", ("cosine", "euclidean")))
         return _answers.neighbours(context, asked.which(), row, count, metric)
 
-    return await _answered("application/json", answer)
+    return await _answered(request, answer)
 
 
 @routes.post("/api/projector/tsne")
@@ -183,7 +186,7 @@ async def post_tsne(request: web.Request) -> web.StreamResponse:
         )
         return _answers.start(context, asked.which(MOST_LAID_OUT), settings)
 
-    return await _answered("application/json", answer)
+    return await _answered(request, answer)
 
 
 @routes.get("/api/projector/tsne")
@@ -191,7 +194,7 @@ async def get_tsne(request: web.Request) -> web.StreamResponse:
     """How far a layout is."""
     job, since = request.query.get("job", ""), request.query.get("since", "0")
     known = int(since) if since.isascii() and since.isdecimal() and len(since) < 10 else 0
-    return await _answered("application/octet-stream", lambda: _answers.progress(job, known))
+    return await _answered(request, lambda: _answers.progress(job, known))
 
 
 @routes.post("/api/projector/tsne/end")
@@ -206,11 +209,11 @@ async def post_tsne_end(request: web.Request) -> web.StreamResponse:
             raise Unknown("there is no such layout")
         return dump_json({"state": job.state})
 
-    return await _answered("application/json", answer)
+    return await _answered(request, answer)
 
 
-async def _answered(content_type: str, answer: Callable[[], bytes]) -> web.StreamResponse:
-    """What a function answers, in another thread."""
+async def _answered(request: web.Request, answer: Callable[[], bytes | Frame]) -> web.StreamResponse:
+    """What a function answers in another thread: JSON, or a frame."""
     try:
         body = await asyncio.to_thread(answer)
     except _BadQuestion as bad:
@@ -221,10 +224,18 @@ async def _answered(content_type: str, answer: Callable[[], bytes]) -> web.Strea
         return error(422, str(unanswerable))
     except Busy as busy:
         return error(429, str(busy))
-    return web.Response(body=body, content_type=content_type, headers=_HEADERS)
+    if isinstance(body, bytes):
+        return web.Response(body=body, content_type="application/json", headers=_HEADERS)
+    response = web.StreamResponse(headers={**_HEADERS, "Content-Type": "application/octet-stream"})
+    response.content_length = body.size
+    await response.prepare(request)
+    for piece in body.pieces():  # waits for the client, so that a slow one holds one piece
+        await response.write(piece)
+    await response.write_eof()
+    return response
 
 
-def _asked(request: web.Request, answer: Callable[[Context, Which], bytes]) -> bytes:
+def _asked(request: web.Request, answer: Callable[[Context, Which], _T]) -> _T:
     """What a function answers to the query's run, name and number of rows."""
     query = request.query
     text = query.get("most", str(USUALLY_SHOWN))
