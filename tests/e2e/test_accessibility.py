@@ -208,6 +208,23 @@ def test_videos_are_for_everybody(
     check(page, axe, "settings of videos")
 
 
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_meshes_are_for_everybody(
+    tmp_path: Path, open_page: Callable[..., Page], axe: str, width: int, scheme: str
+) -> None:
+    """Cards of meshes, what is wrong with one, and their settings keep to the rules, dark and light."""
+    with tb.SummaryWriter(tmp_path / "run") as writer:
+        vertices = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], np.float32)
+        for step in (0, 5):
+            writer.add_mesh("shape", vertices, faces=[[[0, 1, 2]]], config_dict={"material": "gold"}, global_step=step)
+    page = open_page(tmp_path, "dash=meshes&mssync=0", width=width, scheme=scheme)
+    expect(page.locator("[data-mesh=shape][data-state=shown]")).to_be_visible()
+    expect(page.get_by_text("material is nothing known here (gold)")).to_be_visible()
+    check(page, axe, "cards of meshes")
+    page.get_by_role("button", name="Mesh settings").click()
+    check(page, axe, "settings of meshes")
+
+
 def test_the_checks_can_fail(runs: Any, open_page: Callable[..., Page], chart: Any, axe: str) -> None:
     """A button without a name and a pale text on the page are found."""
     page = open_page(runs)
