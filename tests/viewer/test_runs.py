@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from tallyboard.core.store import Store
+from tallyboard.viewer.routes import runs
 
 Put = Callable[..., None]
 
@@ -145,3 +147,38 @@ def test_a_tags_runs_are_in_the_order_of_runs(put: Any, served: Any) -> None:
 
     assert [run["name"] for run in answer["runs"]] == ["lr=0.003", "lr=0.03", "lr=1.0", "run2", "run10"]
     assert answer["series"]["scalars"]["loss"] == [[0, 1], [1, 1], [2, 1], [3, 1], [4, 1]]
+
+
+class Slow:
+    """A store that is loading for so many looks."""
+
+    def __init__(self, looks: int) -> None:
+        self.left = looks
+
+    @property
+    def state(self) -> str:
+        self.left -= 1
+        return "loading" if self.left >= 0 else "ready"
+
+
+@pytest.mark.parametrize("looks", [0, 1, 5])
+def test_it_waits_for_the_first_pass(looks: int) -> None:
+    """An answer that may wait is given once all is read, and not sooner."""
+    store: Any = Slow(looks)
+    asyncio.run(runs._is_read(store, 1e6))  # pyright: ignore[reportPrivateUsage]
+    assert store.left == -1
+
+
+def test_it_waits_no_longer_than_asked(store: Store, put: Put, served: Any) -> None:
+    """What is still being read is told as it is; how long that may take is bounded."""
+    put("a", "loss", [1.0])
+    store.publish("loading")
+    for query in ("", "?wait=0", "?wait=0.05"):
+        answer = served.get(f"/api/runs{query}").json()
+        assert (answer["state"], answer["series"]) == ("loading", {"scalars": {"loss": [[0, 1]]}})
+    for wrong in ("2.1", "-1", "nan", "inf", "x", ""):
+        answer = served.get(f"/api/runs?wait={wrong}")
+        assert (answer.status, answer.json()["error"]) == (
+            400,
+            'The query\'s "wait" must be a number of seconds from 0 to 2.',
+        )

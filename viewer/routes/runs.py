@@ -9,12 +9,18 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from ..context import CONTEXT, Context
-from ..responses import dump_json, is_fresh, revalidated
+from ..responses import dump_json, error, is_fresh, revalidated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tallyboard.core.store import Overview
+    from tallyboard.core.store import Overview, Store
+
+LONGEST_WAIT = 2.0
+"""Seconds that an answer waits at most for the first pass over the logdir."""
+
+_LOOK = 0.01
+"""Seconds between two looks at how far that is."""
 
 routes = web.RouteTableDef()
 
@@ -24,6 +30,13 @@ async def get_runs(request: web.Request) -> web.StreamResponse:
     """The runs, their warnings, and every series with its number of points."""
     context = request.app[CONTEXT]
     store = context.store
+    try:
+        wait = float(request.query.get("wait", "0"))
+    except ValueError:
+        wait = math.nan
+    if not 0 <= wait <= LONGEST_WAIT:
+        return error(400, f'The query\'s "wait" must be a number of seconds from 0 to {LONGEST_WAIT:g}.')
+    await _is_read(store, wait)
     etag = f"{context.boot}-{store.version}-{store.state}"
     body = None
     if not is_fresh(request, etag):
@@ -31,6 +44,14 @@ async def get_runs(request: web.Request) -> web.StreamResponse:
         etag = f"{context.boot}-{overview.version}-{overview.state}"
         body = await asyncio.to_thread(describe, context, overview)
     return revalidated(request, etag, body, content_type="application/json")
+
+
+async def _is_read(store: Store, wait: float) -> None:
+    """Returns when the first pass is done, or was waited for so many seconds."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + wait
+    while store.state == "loading" and loop.time() < end:
+        await asyncio.sleep(_LOOK)
 
 
 def describe(context: Context, overview: Overview) -> bytes:

@@ -303,4 +303,47 @@ describe("the points of series", () => {
     await next();
     expect(values(cache, "loss", "a")).toEqual(standing);
   });
+
+  test("are brought up to date once, and not with every news, while the server reads for the first time", async () => {
+    vi.useFakeTimers({ toFake: ["performance"] }); // which stands still
+    const server = new Server();
+    server.series.set("a loss", [3]);
+    const cache = new SeriesCache(server.answer);
+    cache.loading = true;
+    cache.noteIndex({ ...server.index(), state: "loading" }, false);
+    const { next } = watched(cache, "loss", ["a", "b"]);
+    await next();
+    const calm = cache.calm();
+    for (let n = 2; n < 50; n++) {
+      server.series.set("a loss", Array<number>(n).fill(n));
+      cache.note("a", "loss", n);
+      await Promise.resolve();
+    }
+    expect(server.asked.length).toBe(1);
+
+    // What was not there before is shown at once.
+    server.series.set("b loss", [1]);
+    cache.note("b", "loss", 1);
+    await next();
+    expect(values(cache, "loss", "b")).toEqual([1]);
+    expect(server.asked.map((wanted) => wanted.map(({ run }) => run))).toEqual([["a"], ["b"]]);
+
+    cache.loading = false;
+    cache.noteIndex(server.index(), false);
+    await Promise.all([next(), calm]);
+    expect(values(cache, "loss", "a").length).toBe(49);
+    expect(server.asked.length).toBe(3);
+  });
+
+  test("come before what waits for them", async () => {
+    const server = new Server();
+    server.series.set("a loss", [3]);
+    const cache = new SeriesCache(server.answer);
+    cache.noteIndex(server.index(), false);
+    const told: string[] = [];
+    const waiting = cache.calm().then(() => told.push("calm"));
+    cache.watch({}, "loss", ["a"], () => told.push("points"));
+    await waiting;
+    expect(told).toEqual(["points", "calm"]);
+  });
 });

@@ -77,9 +77,10 @@ function firstIndex(): Promise<Response> | undefined {
   return firstIndex;
 }
 
-/** `fresh` passes the browser's cache by: versions mean nothing across a server's restart. */
-export async function fetchIndex(fresh: boolean): Promise<Index> {
-  const response = await (firstIndex() ?? fetch("./api/runs", { cache: fresh ? "no-store" : "no-cache" }));
+/** `fresh` passes the browser's cache by: versions mean nothing across a server's restart. `wait`: seconds for the server to read all. */
+export async function fetchIndex(fresh: boolean, wait = 0): Promise<Index> {
+  const path = `./api/runs${wait ? `?wait=${wait}` : ""}`;
+  const response = await (firstIndex() ?? fetch(path, { cache: fresh ? "no-store" : "no-cache" }));
   return (await checked(response)).json() as Promise<Index>;
 }
 

@@ -16,6 +16,8 @@ const NOTHING: Index = { version: -1, logdir: "", state: "loading", title: "tall
 /** Least time between two fetches of the index, and how many times its own cost it may take. */
 const INDEX_PAUSE_MS = 100;
 const INDEX_SHARE = 3;
+/** Seconds between two pictures of a logdir that is read for the first time, unless that is done before. */
+const LOADING_S = 1;
 
 /** What the server has: the index as reactive state, the numbers in plain typed arrays. */
 export class Board {
@@ -23,7 +25,8 @@ export class Board {
   link = $state<Link>("connecting");
   problem = $state<string | null>(null);
   readonly series = new SeriesCache(fetchScalars, (problem) => (this.problem = problem));
-  readonly facts = new Facts(fetchFacts);
+  // Whatever they are for, there is more to see in a chart: the server shall answer that first.
+  readonly facts = new Facts(() => this.series.calm().then(fetchFacts));
   readonly metrics = new MetricsFeed(fetchMetrics);
   readonly sidecar = new Sidecar(fetchSidecar, sendPatch);
   readonly pause = new Pause();
@@ -136,6 +139,7 @@ export class Board {
       this.#holding = false;
       this.series.doubtAll();
     }
+    this.series.loading = index.state === "loading";
     this.series.noteIndex(index, index.version < this.#version);
     this.#version = Math.max(this.#version, index.version);
     this.#index = index;
@@ -159,13 +163,15 @@ export class Board {
     while (this.#again) {
       this.#again = false;
       const start = performance.now();
+      const loading = this.phase === "loading";
       try {
-        this.#take(await fetchIndex(false));
+        this.#take(await fetchIndex(false, loading ? LOADING_S : 0));
       } catch {
         // The live connection to the same server breaks too, and begins anew with an index.
         break;
       }
-      const pause = Math.max(INDEX_PAUSE_MS, (performance.now() - start) * INDEX_SHARE);
+      // One that waited has taken its time already.
+      const pause = loading ? INDEX_PAUSE_MS : Math.max(INDEX_PAUSE_MS, (performance.now() - start) * INDEX_SHARE);
       await new Promise((done) => setTimeout(done, pause));
     }
     this.#fetching = false;

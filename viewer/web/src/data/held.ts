@@ -52,6 +52,8 @@ export class Held {
   doubtful = false;
   /** When a long series that grew may be fetched anew. */
   due = 0;
+  /** Until when what is held will do, while the server reads for the first time. */
+  rest = 0;
   #shape = "";
   #smooth = "";
   #details: Detail[] = [];

@@ -22,6 +22,9 @@ const POINTS_ENOUGH = 250_000;
 const SERIES_ENOUGH = 500;
 /** Above this many points in memory, what no card shows is let go. */
 const POINTS_HELD = 20_000_000;
+const LOADING_REST_MS = 1_000;
+const CALM_LOOK_MS = 500;
+const CALM_LOOKS = 10;
 const RETRY_AFTER_MS = [500, 1_000, 2_000, 4_000];
 
 /**
@@ -43,6 +46,11 @@ export class SeriesCache {
   #recipe: Recipe | null = null;
   #later: ReturnType<typeof setTimeout> | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
+  /** Whether any points came, and who waits until no more are on their way. */
+  #begun = false;
+  #waiting: (() => void)[] = [];
+  /** The server reads for the first time, and all series grow at once: what is shown is brought up to date more rarely. */
+  loading = false;
 
   constructor(fetch: FetchScalars, onProblem: (problem: string | null) => void = () => {}) {
     this.#fetch = fetch;
@@ -171,6 +179,27 @@ export class SeriesCache {
     return held;
   }
 
+  /**
+   * Resolves once all points that are wanted came and the server has read all; a while later at the most, and sooner
+   * where nothing is wanted.
+   */
+  async calm(): Promise<void> {
+    let looks = 0;
+    let rest = 0; // cards ask when they have heard
+    do {
+      await new Promise<void>((done) => {
+        if (rest) this.#waiting.push(done);
+        setTimeout(done, rest);
+      });
+      rest = CALM_LOOK_MS;
+    } while ((!this.#begun || this.#busy || this.loading) && ++looks < (this.#watchers.size ? CALM_LOOKS : CALM_LOOKS / 5));
+  }
+
+  #rest(): void {
+    this.#busy = false;
+    if (this.#begun && !this.loading) for (const done of this.#waiting.splice(0)) done();
+  }
+
   #nextRequest(): Ask[] {
     const asks = new Map<Held, Ask>();
     const now = performance.now();
@@ -182,6 +211,10 @@ export class SeriesCache {
       for (const run of runs) {
         const held = this.#held.get(tag)?.get(run);
         if (!held || asks.has(held)) continue;
+        if (this.loading && held.columns.n > 0 && now < held.rest) {
+          due = Math.min(due, held.rest);
+          continue;
+        }
         const ask =
           held.wantsWhole(this.#everything, this.#recipe, now) ??
           (view && this.#recipe ? held.wantsDetail(view, this.#everything, this.#recipe, now) : null);
@@ -223,19 +256,21 @@ export class SeriesCache {
         tails.forEach((tail, i) => {
           if (this.#take(tail, request[i], now - start, now)) changed.add(tail.tag);
         });
+        this.#begun = true;
         this.#recovered();
         for (const watcher of this.#watchers.values()) if (changed.has(watcher.tag)) watcher.onData();
         this.#evict();
       }
-      this.#busy = false;
+      this.#rest();
     } catch (error) {
-      this.#busy = false;
+      this.#rest();
       this.#failed(error);
     }
   }
 
   #take(tail: Tail, ask: Ask, took: number, now: number): boolean {
     const before = ask.held.size;
+    if (this.loading) ask.held.rest = now + LOADING_REST_MS;
     const changed = ask.held.take(tail, ask, took, now);
     this.#points += ask.held.size - before;
     return changed;
