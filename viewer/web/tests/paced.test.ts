@@ -2,6 +2,8 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Facts } from "../src/data/facts.svelte";
 import { MetricsFeed } from "../src/data/metrics.svelte";
 import { Paced } from "../src/data/paced";
+import type { Board } from "../src/data/board.svelte";
+import { Values } from "../src/data/values.svelte";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -76,4 +78,20 @@ test("hyperparameters and figures of runs that came meanwhile are asked for at o
   metrics.hear({ version: 3, structure: true, series: [] });
   await vi.advanceTimersByTimeAsync(0);
   expect(asked).toEqual(["facts", "metrics", "facts", "metrics"]);
+});
+
+test("steps of series that came meanwhile are asked for after no longer than the last answer took", async () => {
+  const asked: string[][] = [];
+  const values = new Values({ others: 0, everything: false } as Board, "images", (_plugin, series) => {
+    asked.push(series.map(({ run }) => run));
+    return new Promise((done) => setTimeout(() => done(series.map(({ since }) => ({ since, step: [], wall: [], generation: 0 }))), 2_000));
+  });
+  values.want([{ run: "a", tag: "x" }]);
+  await vi.advanceTimersByTimeAsync(2_500);
+  values.want([{ run: "a", tag: "x" }]);
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(asked).toEqual([["a"]]);
+  values.want([{ run: "a", tag: "x" }, { run: "b", tag: "x" }]);
+  await vi.advanceTimersByTimeAsync(100);
+  expect(asked).toEqual([["a"], ["a", "b"]]);
 });

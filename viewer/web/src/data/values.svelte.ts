@@ -1,3 +1,4 @@
+import { untrack } from "svelte";
 import { checked } from "./api";
 import type { Board } from "./board.svelte";
 import { Paced } from "./paced";
@@ -86,7 +87,7 @@ export class Values {
       this.#held = new Map();
     }
     this.#wanted = series;
-    if (series.length > 0) this.#paced.ask();
+    if (series.length > 0) this.#paced.ask(untrack(() => series.some(({ run, tag }) => !this.known(run, tag))));
   }
 
   async #bring(): Promise<void> {
