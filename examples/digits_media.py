@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
+from digits_senses import RATE, as_cloud, as_film, as_scale
 
 import tallyboard as tb
 
@@ -21,8 +22,12 @@ EVERY = 2
 """Epochs between two looks: pictures of each would show little that is new."""
 
 
+POINTS = {"material": {"cls": "PointsMaterial", "size": 0.05, "vertexColors": True}}
+"""How the cloud of digits is drawn."""
+
+
 class DigitsMedia(keras.callbacks.Callback):
-    """Logs weights, pictures, curves, tables, texts, hyperparameters and an embedding beside the scalars.
+    """Logs all that is no scalar: weights, pictures, curves, texts, a scale, a film, a cloud, an embedding.
 
     Args:
         logdir: the run's directory: weights go to its `train`, what is said of unseen digits to its `validation`.
@@ -34,6 +39,7 @@ class DigitsMedia(keras.callbacks.Callback):
         super().__init__()
         self.logdir, self.hparams, self.x, self.y = logdir, hparams, x, y
         self.seen = 0
+        self.kernels: list[Any] = []
         self.recognised: dict[int, float] = {}
         """The share of unseen digits that were recognised, by step, as logged."""
         self.pictures = (x.reshape(-1, 1, 8, 8) * 255).clip(0, 255).astype(np.uint8)
@@ -42,13 +48,15 @@ class DigitsMedia(keras.callbacks.Callback):
         self.files = ExitStack()
         self.train = self.files.enter_context(tb.SummaryWriter(self.logdir / "train"))
         self.validation = self.files.enter_context(tb.SummaryWriter(self.logdir / "validation"))
-        convolution, features = self.model.layers[1], self.model.layers[-2]
-        self.inside = keras.Model(self.model.inputs[0], [convolution.output, features.output, self.model.outputs[0]])
+        self.first, features = self.model.layers[1], self.model.layers[-2]
+        self.kernels = [np.asarray(self.first.weights[0])]
+        self.inside = keras.Model(self.model.inputs[0], [self.first.output, features.output, self.model.outputs[0]])
         self.compare(0, self.look(0))
         self.train.add_text("about", self.about(), 0)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002  # Keras calls it so
         self.seen = epoch + 1
+        self.kernels.append(np.asarray(self.first.weights[0]))
         if self.seen % EVERY == 0:
             self.look(self.seen)
 
@@ -56,6 +64,7 @@ class DigitsMedia(keras.callbacks.Callback):
         step = self.seen
         _, features, scores = map(np.asarray, self.inside(self.x, training=False))
         self.compare(step, scores)
+        self.train.add_video("filters_learnt", as_film(self.kernels), step)
         said = [str(digit) for digit in scores.argmax(1)]
         rows = [list(row) for row in zip(map(str, self.y), said, strict=True)]
         self.validation.add_embedding(
@@ -80,6 +89,8 @@ class DigitsMedia(keras.callbacks.Callback):
         log.add_images("hardest", self.pictures[least], step)
         first = np.moveaxis(maps[0], -1, 0)[:, None]
         log.add_images("feature_maps", (255 * first / (first.max() or 1)).clip(0, 255).astype(np.uint8), step)
+        log.add_audio("scale", as_scale(scores, self.y), step, RATE)
+        log.add_mesh("digits_in_space", *as_cloud(scores, self.y), config_dict=POINTS, global_step=step)
         log.add_text("hardest", self.mistakes(least, scores), step)
         return scores
 

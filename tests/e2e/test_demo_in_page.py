@@ -9,10 +9,20 @@ from typing import Any
 from playwright.sync_api import Page, expect
 
 EPOCHS = 20
+ALIVE = {
+    "histograms": (".card canvas", 2),
+    "images": ("figure[data-state=shown]", 3),
+    "text": (".card .prose", 2),
+    "audio": (".clip[data-state=shown] canvas", 3),
+    "curves": (".card path[data-run]", 3),
+    "hparams": (".row", 3),
+    "video": (".clip[data-state=shown] canvas", 3),
+}
+"""By dashboard: what only its data puts there, and how many of it at least; three runs have one each of most."""
 
 
 def test_the_demo_is_seen(tmp_path: Path, demo: Any, open_page: Callable[..., Page], chart: Any) -> None:
-    """The page, open before the demo starts, ends with all curves of its six runs; they filter and zoom."""
+    """The page, open before the demo starts, ends with all curves of its six runs, and with something in every tab."""
     if demo.begun:  # by tests that came before, without a page
         demo = type(demo)(tmp_path)
     page = open_page(demo.folder / "runs")
@@ -35,3 +45,6 @@ def test_the_demo_is_seen(tmp_path: Path, demo: Any, open_page: Callable[..., Pa
     assert left < right
     loss.root.dblclick()
     loss.wait_for_domain(lambda domain: domain == whole)
+    for dashboard, (shown, least) in ALIVE.items():
+        page.evaluate("(dash) => { location.hash = `dash=${dash}`; }", dashboard)
+        expect(page.locator(shown).nth(least - 1)).to_be_visible()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 import os
 import re
@@ -11,11 +12,13 @@ import subprocess
 import sys
 import time
 import urllib.request
+import wave
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from PIL import Image, ImageSequence
 
 import tallyboard as tb
 
@@ -77,7 +80,7 @@ def test_the_runs_tell_the_story(finished: tuple[Path, subprocess.CompletedProce
 
 
 def test_every_dashboard_has_something(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
-    """Weights, pictures, curves, tables, texts, hyperparameters and an embedding, which say what the training did."""
+    """Weights, pictures, curves, texts, a scale, a film, a cloud, an embedding: each says what the training did."""
     directory, _ = finished
     run = tb.read(directory / "runs")["digits/lr=0.003/validation"]
     looks = [0, *range(2, 21, 2)]
@@ -95,6 +98,26 @@ def test_every_dashboard_has_something(finished: tuple[Path, subprocess.Complete
     )
     assert sum(first.counts) == sum(last.counts) == 3 * 3 * 16
     assert list(first.edges) != list(last.edges)
+    assert [sound.step for sound in run.audio("scale")] == looks
+    cloud = run.meshes("digits_in_space")[-1]
+    assert (cloud.vertices.shape, cloud.colors.shape) == ((1, 360, 3), (1, 360, 3))
+    clean, muddle = (hear(run.audio("scale")[at]) for at in (-1, 0))
+    assert clean > 0.9 > 0.5 > muddle
+    (film,) = tb.read(directory / "runs")["digits/lr=0.003/train"].images("filters_learnt")
+    with Image.open(io.BytesIO(film.pictures[0])) as shown:
+        assert (shown.size, shown.n_frames) == ((160, 160), 21)
+        frames = [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(shown)]
+    assert not np.array_equal(frames[0], frames[-1])
+
+
+def hear(sound: Any) -> float:
+    """The share of a scale's ten notes in which the right tone is the loudest of the ten, and ten times the others."""
+    with wave.open(io.BytesIO(sound.clips[0])) as file:
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(10, -1).astype(float)
+    time = np.arange(samples.shape[1]) / sound.sample_rate
+    waves = np.exp(2j * np.pi * np.outer(261.6256 * 2 ** (np.array([0, 2, 4, 5, 7, 9, 11, 12, 14, 16]) / 12), time))
+    heard = np.abs(samples @ waves.T)
+    return float(np.mean(np.diag(heard) > 0.5 * heard.sum(1)))
 
 
 def test_a_second_demo_leaves_the_first_alone_and_ctrl_c_ends_it(

@@ -1,3 +1,5 @@
+import type { Part } from "./part";
+
 /** Samples of one piece: 23 ms at 44,100 a second, and frequencies 43 Hz apart. */
 const PIECE = 1024;
 /** What is that much quieter than the loudest is not seen. */
@@ -27,14 +29,14 @@ export function magnitudes(re: Float64Array, im: Float64Array): void {
   for (let i = 0; i < size / 2; i++) re[i] = Math.hypot(re[i], im[i]);
 }
 
-/** A picture of a channel: time along, frequencies up, from 0 to half the sampling rate; the brighter, the louder. */
-export function spectrogram(samples: Float32Array, width: number, height: number): ImageData {
+/** A picture of a part of a channel: time along, frequencies up, from 0 to half the sampling rate; the brighter, the louder. */
+export function spectrogram(samples: Float32Array, { from: begin, to: end }: Part, width: number, height: number): ImageData {
   const image = new ImageData(width, height);
   const decibels = new Float64Array(width * height);
   const [re, im] = [new Float64Array(PIECE), new Float64Array(PIECE)];
   let loudest = -Infinity;
   for (let x = 0; x < width; x++) {
-    const middle = ((x + 0.5) / width) * samples.length;
+    const middle = begin + ((x + 0.5) / width) * (end - begin);
     const start = Math.round(middle - PIECE / 2);
     for (let i = 0; i < PIECE; i++) {
       const value = samples[start + i] ?? 0;

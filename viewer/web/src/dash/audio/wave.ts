@@ -1,7 +1,8 @@
+import type { Part } from "./part";
 import type { Sound } from "./wav";
 
-/** Draws each channel in a lane of its own: least and greatest sample of every pixel. */
-export function drawWave(canvas: HTMLCanvasElement, { channels }: Sound, width: number, height: number, ink: string, line: string): void {
+/** Draws each channel in a lane of its own, from a sample to another: least and greatest sample of every pixel. */
+export function drawWave(canvas: HTMLCanvasElement, { channels }: Sound, { from, to }: Part, width: number, height: number, ink: string, line: string): void {
   const scale = devicePixelRatio;
   [canvas.width, canvas.height] = [Math.max(1, Math.round(width * scale)), Math.round(height * scale)];
   const pen = canvas.getContext("2d");
@@ -13,10 +14,10 @@ export function drawWave(canvas: HTMLCanvasElement, { channels }: Sound, width: 
     pen.fillRect(0, Math.round(middle), canvas.width, 1);
     pen.fillStyle = ink;
     for (let x = 0; x < canvas.width; x++) {
-      const from = Math.floor((x / canvas.width) * samples.length);
-      const to = Math.min(samples.length, Math.max(from + 1, Math.floor(((x + 1) / canvas.width) * samples.length)));
+      const first = from + Math.floor((x / canvas.width) * (to - from));
+      const end = Math.min(samples.length, Math.max(first + 1, from + Math.floor(((x + 1) / canvas.width) * (to - from))));
       let [least, most] = [Infinity, -Infinity];
-      for (let i = from; i < to; i++) {
+      for (let i = first; i < end; i++) {
         if (samples[i] < least) least = samples[i];
         if (samples[i] > most) most = samples[i];
       }
