@@ -40,6 +40,8 @@ def media_type(data: bytes) -> str:
     for magic, name in _TYPES.items():
         if data.startswith(magic):
             return name
+    if len(data) > 1 and data[0] == 0xFF and data[1] & 0xE0 == 0xE0 and data[1] & 0x06:
+        return "audio/mpeg"  # the first frame of an MP3 that nothing is said in front of
     if data[:4] == b"RIFF":
         return {b"WAVE": "audio/wav", b"WEBP": "image/webp"}.get(data[8:12], "application/octet-stream")
     return "video/mp4" if data[4:8] == b"ftyp" else "application/octet-stream"
