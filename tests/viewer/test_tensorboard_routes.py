@@ -407,6 +407,12 @@ def test_meshes(theirs: Board, ours: Board) -> None:
                 answer = ours.ask("/data/plugin/mesh/data", **asked)
                 assert answer == theirs.ask("/data/plugin/mesh/data", **asked)
                 compared += len(answer.body) > 0
+        for step in ("3.0", "3.5", "nan", "inf", "-1"):
+            asked = {"run": run, "tag": tag, "step": step, "content_type": "VERTEX"}
+            assert ours.ask("/data/plugin/mesh/data", **asked) == theirs.ask("/data/plugin/mesh/data", **asked)
+    for path in ("meshes", "data"):
+        nothing = {"run": "media", "tag": "no", "step": 3, "content_type": "VERTEX"}
+        assert ours.ask(f"/data/plugin/mesh/{path}", **nothing) == theirs.ask(f"/data/plugin/mesh/{path}", **nothing)
     assert compared > 10
 
 
