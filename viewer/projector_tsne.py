@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from .projector_reduce import centred, components, sphered
 
-__all__ = ["Affinities", "Settings", "affinities", "descent", "main", "perplexity_within"]
+__all__ = ["Affinities", "Settings", "affinities", "begun", "descent", "main", "perplexity_within"]
 
 EXACT = 2_500
 EXAGGERATION = 12.0

@@ -140,7 +140,7 @@ def test_an_unknown_layout_is_none(board: Board) -> None:
     assert board.post("/api/projector/tsne/end", {"job": "x"}).status == 404
 
 
-def a_job(seed: int, rows: Any = VECTORS, iterations: int = 5_000) -> Job:
+def a_job(seed: int, rows: Any = VECTORS, iterations: int = 5_000_000) -> Job:
     question = Question("token", 120, Settings(iterations=iterations, seed=seed))
     return Job(question, {}, rows, np.ones(len(rows), bool))
 
