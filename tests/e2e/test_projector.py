@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -365,6 +366,32 @@ def test_bad_inputs_are_named_and_the_rest_is_shown(viewer: Viewer, open_page: C
     page.get_by_label("Search points").fill("<img")
     expect(page.get_by_role("region", name="Points", exact=True).get_by_role("status")).to_have_text("1 found")
     assert page.evaluate("() => window.hacked") is None
+
+
+def test_bookmarks(viewer: Viewer, open_page: Callable[..., Page], tmp_path: Path) -> None:
+    """A view that was saved is shown again from its file: its components, columns and chosen row, as TensorBoard's."""
+    page = open_page(viewer, "dash=projector&pjrun=ours&pjflat=1&pjpc=2&pjpc=4&pjpoint=7&pjcolour=size")
+    show(page, 90)
+    page.get_by_role("button", name="Bookmarks", exact=True).click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save", exact=True).click()
+    download.value.save_as(tmp_path / "saved.json")
+    [state] = json.loads((tmp_path / "saved.json").read_text(encoding="utf-8"))
+    assert (state["selectedProjection"], state["pcaComponentDimensions"]) == ("pca", [1, 3])
+    assert (state["selectedPoints"], state["selectedColorOptionName"]) == ([7], "size")
+    state |= {
+        "label": EVIL,
+        "pcaComponentDimensions": [2, 0],
+        "selectedPoints": [5],
+        "selectedColorOptionName": "class",
+    }
+    (tmp_path / "changed.json").write_text(json.dumps([state, {"nonsense": 1}]), encoding="utf-8")
+    page.get_by_label("Open a file").set_input_files(tmp_path / "changed.json")
+    page.get_by_role("button", name=EVIL).click()
+    expect(page.get_by_role("region", name="Chosen point", exact=True)).to_contain_text("Row 5")
+    expect(page.get_by_label("Component along X")).to_have_value("3")
+    expect(page.get_by_label("Component along Y")).to_have_value("1")
+    expect(page.get_by_label("Colour by")).to_have_value("class")
 
 
 def test_graphics_that_are_lost_or_not_there(viewer: Viewer, open_page: Callable[..., Page]) -> None:
