@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
 import struct
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 from playwright.sync_api import Locator, Page, expect
 
 import tallyboard as tb
@@ -20,6 +22,15 @@ from tallyboard.core.record import frame as framed
 CORPUS = Path(__file__).parents[1] / "conformance" / "corpus"
 RATE = 8000
 SECONDS = 2
+KINDS = {
+    "24 bits": ("WAV", "PCM_24", 1),
+    "floats": ("WAV", "FLOAT", 2),
+    "many": ("WAVEX", "PCM_16", 8),
+    "flac": ("FLAC", "PCM_16", 2),
+    "ogg": ("OGG", "VORBIS", 1),
+    "mp3": ("MP3", "MPEG_LAYER_III", 1),
+}
+"""By tag: container, how samples are stored, and channels."""
 
 
 def wav(samples: np.ndarray[Any, Any], declared: int | None = None) -> bytes:
@@ -49,14 +60,28 @@ def board(tmp_path_factory: pytest.TempPathFactory, serve_module: Callable[..., 
         "html": b"<!doctype html><script>window.hit=1</script>",
         "cut": wav(np.zeros(10))[:30],
     }
-    (logdir / "odd").mkdir()
-    with open(logdir / "odd" / "events.out.tfevents.1.host", "wb") as file:
+    write(logdir / "odd", odd)
+    sine = 0.5 * np.sin(2 * np.pi * 440 * time)
+    write(logdir / "kinds", {tag: encoded(sine, *kind) for tag, kind in KINDS.items()})
+    return serve_module(logdir)
+
+
+def write(folder: Path, sounds: dict[str, bytes]) -> None:
+    """An event file of sounds as they are."""
+    folder.mkdir()
+    with open(folder / "events.out.tfevents.1.host", "wb") as file:
         file.write(framed(pb.Event(wall_time=9.0, file_version="brain.Event:2").SerializeToString()))
-        for tag, data in odd.items():
+        for tag, data in sounds.items():
             audio = pb.Summary.Audio(sample_rate=RATE, num_channels=1, length_frames=100, encoded_audio_string=data)
             summary = pb.Summary(value=[pb.Summary.Value(tag=tag, audio=audio)])
             file.write(framed(pb.Event(wall_time=10.0, step=3, summary=summary).SerializeToString()))
-    return serve_module(logdir)
+
+
+def encoded(samples: np.ndarray[Any, Any], kind: str, subtype: str, channels: int) -> bytes:
+    """A sound file with the same samples in each channel."""
+    file = io.BytesIO()
+    soundfile.write(file, np.tile(samples[:, None], channels), RATE, subtype, format=kind)
+    return file.getvalue()
 
 
 def clip(page: Page, tag: str, run: str) -> Locator:
@@ -133,3 +158,47 @@ def test_a_file_that_lies_is_named(board: Any, open_page: Callable[..., Page]) -
         expect(note).to_contain_text(sentence)
         expect(note).to_contain_text(f"run odd, tag {tag}, step 3")
     assert page.evaluate("() => window.hit") is None
+
+
+def test_sounds_of_every_kind_are_shown(board: Any, open_page: Callable[..., Page]) -> None:
+    """WAV of 24 bits, floats and eight channels sample by sample; FLAC, Ogg and MP3 as the browser decodes them."""
+    page = open_page(board, "dash=audio&runs=kinds&size=s", height=1600)
+    for tag, (kind, _, channels) in KINDS.items():
+        page.get_by_role("group", name=tag, exact=True).scroll_into_view_if_needed()
+        sound = clip(page, tag, "kinds")
+        expect(sound).to_have_attribute("data-state", "shown")
+        expect(sound).to_contain_text({1: "mono", 2: "stereo"}.get(channels, f"{channels} channels"))
+        peak = float(sound.get_attribute("data-peak") or 0)
+        assert peak == pytest.approx(0.5, abs=1e-3 if "WAV" in kind or kind == "FLAC" else 0.1)
+        if "WAV" in kind:
+            expect(sound).to_have_attribute("data-samples", str(RATE * SECONDS))
+            expect(sound).to_have_attribute("data-rate", str(RATE))
+
+
+def test_waveform_and_spectrogram_are_zoomed_together(board: Any, open_page: Callable[..., Page]) -> None:
+    """Ctrl and the wheel keep the place under the pointer; a click there is as exact as it looks; 0 shows all again."""
+    page = open_page(board, "dash=audio&runs=ours&auview=both")
+    sound = clip(page, "tone", "ours")
+    expect(sound).to_have_attribute("data-part", f"0,{RATE * SECONDS}")
+    track = sound.get_by_role("slider")
+    pictures = "(track) => [...track.querySelectorAll('canvas')].map((canvas) => canvas.toDataURL())"
+    before = track.evaluate(pictures)
+    box = track.bounding_box()
+    assert box is not None
+    at = (box["x"] + box["width"] / 4, box["y"] + 20)
+    page.mouse.move(*at)
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -600)
+    page.keyboard.up("Control")
+    expect(sound).to_have_attribute("data-part", re.compile(r"^3(4[89]|5[01])\d,5(4[89]|5[01])\d$"))  # a pixel is 35
+    begin, end = map(int, (sound.get_attribute("data-part") or "").split(","))
+    assert end - begin == 2000
+    assert all(one != other for one, other in zip(before, track.evaluate(pictures), strict=True))
+    page.mouse.click(*at)
+    assert int(sound.get_attribute("data-at") or 0) == pytest.approx(begin + 500, abs=2000 / box["width"] + 1)
+    page.mouse.wheel(box["width"] / 2, 0)
+    expect(sound).not_to_have_attribute("data-part", f"{begin},{end}")
+    assert int((sound.get_attribute("data-part") or "").split(",")[0]) == pytest.approx(begin + 1000, abs=20)
+    page.keyboard.press("0")
+    expect(sound).to_have_attribute("data-part", f"0,{RATE * SECONDS}")
+    expect(sound.get_by_role("button", name="All of")).to_have_count(0)
