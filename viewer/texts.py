@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from google.protobuf.message import DecodeError
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 __all__ = ["FIGURES", "PLUGINS", "Named", "figure", "source", "strings", "told"]
 
 FIGURES: Final = ("html", "plotly")
+
+# No "<" within: however many begin, each character is looked at once.
+_ELSEWHERE: Final = re.compile(
+    r"<(?:script|link)\b[^<>]*?\s(?:src|href)\s*=\s*[\"']?(?:https?:)?//([\w.:-]{1,80})", re.IGNORECASE
+)
 PLUGINS: Final = ("text", *FIGURES)
 
 _RAW: Final = 1_000_000
@@ -186,4 +192,9 @@ def _about_figure(plugin: str, text: str) -> dict[str, Any]:
         data = cast("dict[str, Any]", said).get("data") if isinstance(said, dict) else None
         if not isinstance(data, list):
             raise CorruptRecord("This figure has no list of traces.")
+    elif (found := _ELSEWHERE.search(text)) is not None:
+        answer["note"] = (
+            f"Scripts and styles from elsewhere ({found[1]}) are not fetched: write them into the page "
+            "(Plotly: include_plotlyjs=True, Bokeh: INLINE)."
+        )
     return answer

@@ -107,6 +107,7 @@ def write(logdir: Path) -> None:
         writer.add_table("long", [[i, i * i] for i in range(15_000)], 1, columns=["i", "square"])
         writer.add_confusion_matrix("matrix", [0, 1, 1], [0, 1, 0], 2, class_names=["cat", "dog"])
         writer.add_figure("page", HUGE, 7)
+        writer.add_figure("far", f"{'<script ' * 100_000}<SCRIPT async\n src = '//cdn.example:8080/x.js'></script>", 7)
         writer.add_figure("plot", plotly.Figure(plotly.Scatter(x=[1, 2], y=[3, 4], name="</script><b>")), 7)
     with tb.SummaryWriter(logdir / "b") as writer:
         writer.add_text("note", "Step one of another RUN\nsecond line", 1)
@@ -240,6 +241,15 @@ def test_a_frame_has_no_rights(board: Board) -> None:
     assert policy[:2] == ["sandbox allow-scripts", "default-src 'none'"]
     assert policy[-1] == "frame-ancestors 'self'"
     assert not any("http" in part or "*" in part for part in policy)
+
+
+def test_what_a_page_would_have_fetched_is_said(board: Board) -> None:
+    """A card names where scripts would have come from, however a page spells it; one that holds all says nothing."""
+    note = told(board, "a", "far", "html")["note"]
+    assert note.startswith(
+        "Scripts and styles from elsewhere (cdn.example:8080) are not fetched: write them into the page"
+    )
+    assert "note" not in told(board, "a", "page", "html")
 
 
 def test_a_plotly_figure_is_data(board: Board) -> None:

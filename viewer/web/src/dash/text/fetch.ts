@@ -34,6 +34,8 @@ export interface Grid {
 
 export interface Figure {
   kind: "html" | "plotly";
+  /** What of it is not as it was meant. */
+  note?: string;
   raw: string;
   cut?: number;
 }
