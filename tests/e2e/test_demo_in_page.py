@@ -17,6 +17,8 @@ ALIVE = {
     "curves": (".card path[data-run]", 3),
     "hparams": (".row", 3),
     "video": (".clip[data-state=shown] canvas", 3),
+    "meshes": ("[data-mesh=digits_in_space][data-state=shown]", 3),
+    "projector": ("[data-points='360'] canvas", 1),
 }
 """By dashboard: what only its data puts there, and how many of it at least; three runs have one each of most."""
 
