@@ -78,14 +78,13 @@ def becomes(tmp_path: Path, count: int, nudge: Callable[[], None]) -> None:
 LOCKS = "async () => (await navigator.locks.query()).held.length"
 
 
-@pytest.mark.parametrize(("way", "tabs"), [("worker", 8), ("elected", 7)])
+@pytest.mark.parametrize(("way", "tabs"), [("worker", 12), ("elected", 8)])
 def test_all_tabs_are_live_through_one_stream(
     tmp_path: Path, open_page: Callable[..., Page], counting: Callable[..., Any], way: str, tabs: int
 ) -> None:
-    """Eight tabs follow a run with one stream between them, over a server's restart and a logdir's removal too.
+    """Twelve tabs follow a run with one stream between them, over a server's restart and a logdir's removal too.
 
-    They are more than the six connections that a browser opens to a server. One without shared workers has the tabs
-    elect one of them, which is replaced when it goes.
+    A browser without shared workers has the tabs elect one of them, which is replaced when it goes.
     """
     logdir = tmp_path / "runs"
     write(logdir, "a", 3)
