@@ -112,9 +112,9 @@ actions.register(
 );
 
 actions.tell(
-  { does: "Pin the values under the pointer", group: "Charts", by: "click" },
-  { does: "Zoom at the pointer", group: "Charts", by: "Ctrl wheel, or two fingers" },
-  { does: "Move what is zoomed", group: "Charts", by: "Shift drag, or the middle button" },
-  { does: "In a chart: from point to point, from run to run", group: "Charts", by: "arrow keys" },
+  { does: "Pin values", group: "Charts", by: "click" },
+  { does: "Zoom at the pointer", group: "Charts", by: "Ctrl wheel" },
+  { does: "Move what is zoomed", group: "Charts", by: "Shift drag" },
+  { does: "In a chart: from point to point", group: "Charts", by: "arrow keys" },
   { does: "In a chart: move, zoom, pin", group: "Charts", by: "Shift arrows, + and -, Enter" },
 );
