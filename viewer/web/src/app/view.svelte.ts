@@ -41,7 +41,14 @@ export class View {
     return this.runFilter.runs.filter((run) => Object.hasOwn(notes, run) && notes[run].hidden).length;
   });
   /** Names of the runs to draw: let through and ticked. */
-  readonly drawn = $derived.by(() => new Set(this.matching.filter((name) => isOn(this.selection, name))));
+  readonly drawn = $derived.by(() => {
+    const names = this.matching.filter((name) => isOn(this.selection, name));
+    const before = [...this.#drawnBefore];
+    // Facts came, or the order was worked out anew: charts of the same runs need not be drawn for that.
+    if (names.length === before.length && names.every((name, i) => name === before[i])) return this.#drawnBefore;
+    return (this.#drawnBefore = new Set(names));
+  });
+  #drawnBefore: ReadonlySet<string> = new Set();
   readonly #lasting = $derived.by(() => lastingHues(this.#board.arrivals, HUES.length));
   readonly hues = $derived.by(() =>
     drawnHues(
