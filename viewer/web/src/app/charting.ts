@@ -110,11 +110,3 @@ actions.register(
   { keys: ["c"], does: "Copy the values under the crosshair", group: "Charts", run: copyUnderCursor, when: canCopy },
   { does: "Zoom all charts together", group: "Charts", run: () => (sync.value = !sync.value) },
 );
-
-actions.tell(
-  { does: "Pin values", group: "Charts", by: "click" },
-  { does: "Zoom at the pointer", group: "Charts", by: "Ctrl wheel" },
-  { does: "Move what is zoomed", group: "Charts", by: "Shift drag" },
-  { does: "In a chart: from point to point", group: "Charts", by: "arrow keys" },
-  { does: "In a chart: move, zoom, pin", group: "Charts", by: "Shift arrows, + and -, Enter" },
-);
