@@ -214,7 +214,9 @@ def test_graph(tmp_path: Path) -> None:
     run = tb.read(tmp_path)["."]
     assert run["__run_graph__"][0] == graph
     assert run.run_metadata("step1")[0].step_stats.dev_stats[0].device == "/device:CPU:0"
-    assert any(node.op == "Parameter" or "weight" in node.name for node in graph.node)
+    assert [(node.op, node.attr["weights"].s) for node in graph.node if node.attr["weights"].s] == [
+        ("linear", b"weight bias")
+    ]
 
 
 def test_whatever_has_the_tag(logdir: Path) -> None:
