@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -108,6 +108,7 @@ class SummaryWriter(ArrayAdds, MediaAdds, ScalarAdds, HParamsAdds, EmbeddingAdds
         self._session = Session()
         self._session_runs: dict[str, dict[str, Any]] = {}
         self._closed = False
+        self._before_close: list[Callable[[], object]] = []
         self._lock = threading.RLock()
         self._tags: set[Any] = set()  # tags known to be good, whose scalars take the short way
         self._sink = self._new_sink()
@@ -335,6 +336,14 @@ class SummaryWriter(ArrayAdds, MediaAdds, ScalarAdds, HParamsAdds, EmbeddingAdds
                 )
         return writer
 
+    def before_close(self, function: Callable[[], object]) -> None:
+        """Has a function called once, when the writer is closed next; for what logs from a thread of its own.
+
+        Args:
+            function: takes nothing. It may still log, and should return soon.
+        """
+        self._before_close.append(function)
+
     def flush(self) -> None:
         """Returns when another process can read everything that was logged before, even after kill -9 of this one."""
         elsewhere(self._flush)
@@ -362,6 +371,9 @@ class SummaryWriter(ArrayAdds, MediaAdds, ScalarAdds, HParamsAdds, EmbeddingAdds
         self._close(passed_through(sys._getframe(1)) if failed is None else failed)  # pyright: ignore[reportPrivateUsage]
 
     def _close(self, failed: bool) -> None:
+        functions, self._before_close = self._before_close, []
+        for function in functions:
+            function()
         self._tags.clear()  # so that the next scalar takes the long way, which opens a file
         self._groups.clear()
         self._session.end(self._sink.write, failed)

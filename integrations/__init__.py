@@ -21,14 +21,17 @@ import sys
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from types import ModuleType, TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tallyboard.core.errors import TallyboardError, UnsupportedModel
 from tallyboard.core.hparams import ended_well, passed_through
 from tallyboard.core.summary import Event
 from tallyboard.core.writer import SummaryWriter
 
-__all__ = ["Handle", "auto_log"]
+if TYPE_CHECKING:
+    from .system import SystemMonitor
+
+__all__ = ["Handle", "auto_log", "system_monitor"]
 
 _ALIASES = {"lightning_fabric": "lightning", "pytorch_lightning": "lightning", "tf_keras": "keras"}
 _GROUP = "tallyboard.adapters"
@@ -155,6 +158,30 @@ def auto_log(
             writer.close()
         raise
     return Handle(writer, detach, owns_writer=owns_writer)
+
+
+def system_monitor(
+    writer: SummaryWriter, every: float = 10.0, *, step: Callable[[], int] | None = None
+) -> SystemMonitor:
+    """Logs what the machine does, from a thread, until the writer is closed, or `close()` of what this returns.
+
+        tb.system_monitor(writer)
+
+    The tags (`system/cpu`, `system/gpu/0/utilization`, ...) stand in `tallyboard.integrations.system`.
+
+    Args:
+        writer: gets the values; it is not closed.
+        every: seconds between two samples.
+        step: gives the step of each sample, from another thread than the one that trains; by default the seconds
+            since now.
+
+    Raises:
+        TypeError: `writer` cannot be written to, or `step` cannot be called.
+        ValueError: `every` is no positive number.
+    """
+    from .system import SystemMonitor
+
+    return SystemMonitor(writer, every, step)
 
 
 def _adapter_for(model: object) -> ModuleType:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tallyboard.core.sink import MemorySink as MemorySink
     from tallyboard.core.writer import SummaryWriter as SummaryWriter
     from tallyboard.integrations import auto_log as auto_log
+    from tallyboard.integrations import system_monitor as system_monitor
 
 __version__ = "0.1.0"
 
@@ -50,6 +51,7 @@ _HOME = {
     "auto_log": "tallyboard.integrations",
     "data": "tallyboard.core.data",
     "read": "tallyboard.core.logdir",
+    "system_monitor": "tallyboard.integrations",
 }
 
 __all__ = [  # pyright wants literals here; a test compares the list with _HOME
@@ -69,6 +71,7 @@ __all__ = [  # pyright wants literals here; a test compares the list with _HOME
     "auto_log",
     "data",
     "read",
+    "system_monitor",
 ]
 
 
