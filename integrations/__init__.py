@@ -18,7 +18,7 @@ import inspect
 import os
 import pkgutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import entry_points
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any
@@ -29,9 +29,12 @@ from tallyboard.core.summary import Event
 from tallyboard.core.writer import SummaryWriter
 
 if TYPE_CHECKING:
-    from .system import SystemMonitor
+    from torch import nn
 
-__all__ = ["Handle", "auto_log", "system_monitor"]
+    from .system import SystemMonitor
+    from .torch.distributions import Distributions
+
+__all__ = ["Handle", "auto_log", "system_monitor", "unwatch", "watch"]
 
 _ALIASES = {"lightning_fabric": "lightning", "pytorch_lightning": "lightning", "tf_keras": "keras"}
 _GROUP = "tallyboard.adapters"
@@ -182,6 +185,58 @@ def system_monitor(
     from .system import SystemMonitor
 
     return SystemMonitor(writer, every, step)
+
+
+def watch(
+    models: nn.Module | Sequence[nn.Module],
+    criterion: object = None,
+    log: str | None = "gradients",
+    log_freq: int = 1000,
+    idx: int | None = None,
+    log_graph: bool = False,
+    *,
+    writer: SummaryWriter | None = None,
+    logdir: str | os.PathLike[str] | None = None,
+) -> tuple[Distributions, ...]:
+    """Logs histograms of a PyTorch model's gradients, parameters or both, as wandb's function of this name.
+
+        tb.watch(model, log="all", log_freq=100, writer=writer)
+
+    The tags are `gradients/<name>` and `parameters/<name>`; the step is the number of batches, which are calls of the
+    model that record gradients.
+
+    Args:
+        models: a `torch.nn.Module`, or several.
+        criterion: accepted as wandb has it; nothing is logged of a loss function.
+        log: `"gradients"`, `"parameters"`, `"all"`, or None for neither.
+        log_freq: how many batches lie between two that are logged.
+        idx: a number for the names, `gradients/graph_<idx><name>`; several models are numbered by themselves.
+        log_graph: writes the model's graph, too, with the inputs of the first batch.
+        writer: gets the values; by default a new one, closed by `unwatch` or at the program's end.
+        logdir: the directory of that new one; by default one below `runs`, as `SummaryWriter` names it.
+
+    Returns:
+        One handle a model, each with `close()`, which leaves the model as it was.
+
+    Raises:
+        UnsupportedModel: a model is no `torch.nn.Module`.
+        ValueError: `log` is none of these, or `log_freq` is below 1.
+        TypeError: both `logdir` and `writer`.
+    """
+    from .torch.distributions import watch
+
+    return watch(models, criterion, log, log_freq, idx, log_graph, writer=writer, logdir=logdir)
+
+
+def unwatch(models: nn.Module | Sequence[nn.Module] | None = None) -> None:
+    """Ends what `watch` began.
+
+    Args:
+        models: these; by default all.
+    """
+    from .torch.distributions import unwatch
+
+    unwatch(models)
 
 
 def _adapter_for(model: object) -> ModuleType:

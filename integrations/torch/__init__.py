@@ -52,9 +52,11 @@ from torch import nn
 from torch.optim import Optimizer
 
 from . import hooks
+from .gradients import log_gradients
+from .rates import LearningRateLogger
 from .watch import Watch
 
-__all__ = ["attach", "rank"]
+__all__ = ["LearningRateLogger", "attach", "log_gradients", "rank"]
 
 
 def attach(

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from tallyboard.core.writer import SummaryWriter as SummaryWriter
     from tallyboard.integrations import auto_log as auto_log
     from tallyboard.integrations import system_monitor as system_monitor
+    from tallyboard.integrations import unwatch as unwatch
+    from tallyboard.integrations import watch as watch
 
 __version__ = "0.1.0"
 
@@ -52,6 +54,8 @@ _HOME = {
     "data": "tallyboard.core.data",
     "read": "tallyboard.core.logdir",
     "system_monitor": "tallyboard.integrations",
+    "unwatch": "tallyboard.integrations",
+    "watch": "tallyboard.integrations",
 }
 
 __all__ = [  # pyright wants literals here; a test compares the list with _HOME
@@ -72,6 +76,8 @@ __all__ = [  # pyright wants literals here; a test compares the list with _HOME
     "data",
     "read",
     "system_monitor",
+    "unwatch",
+    "watch",
 ]
 
 
