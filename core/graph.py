@@ -46,6 +46,7 @@ class Node:
         parameters: how many numbers that are learnt it reads.
         flops: floating-point operations of one call; 0 where they are not counted.
         nanoseconds: that one call took on the host; 0 where unknown.
+        memory: bytes that one call was given for its outputs and what it computes with; 0 where unknown.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Node:
     parameters: int = 0
     flops: int = 0
     nanoseconds: int = 0
+    memory: int = 0
 
 
 @dataclass(frozen=True, slots=True)
