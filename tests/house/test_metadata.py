@@ -15,6 +15,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 EXTRAS: dict[str, list[str]] = PROJECT["project"]["optional-dependencies"]
 WANTED = [
     *("viewer", "torch", "tensorflow", "keras", "lightning", "jax"),
+    *("huggingface", "accelerate", "ignite"),
     *("onnx", "media", "fast", "data", "remote", "notebook", "system", "all"),
 ]
 

@@ -63,3 +63,22 @@ def written() -> Callable[[Path], list[Any]]:
         return found
 
     return read
+
+
+@pytest.fixture
+def told() -> Callable[[Path], dict[tuple[str, int], Any]]:
+    """Numbers, texts and how many values histograms have, by tag and step, with TensorBoard's own code."""
+    loader = pytest.importorskip("tensorboard.backend.event_processing.event_file_loader")
+
+    def plain(value: Any) -> Any:
+        if value.HasField("histo"):
+            return value.histo.num
+        return value.tensor.string_val[0] if value.HasField("tensor") else value.simple_value
+
+    def read(folder: Path) -> dict[tuple[str, int], Any]:
+        files = [loader.LegacyEventFileLoader(str(path)) for path in sorted(folder.glob("*tfevents*"))]
+        events = [(event.step, value) for file in files for event in file.Load() for value in event.summary.value]
+        wanted = ("histo", "tensor", "simple_value")
+        return {(value.tag, step): plain(value) for step, value in events if value.WhichOneof("value") in wanted}
+
+    return read

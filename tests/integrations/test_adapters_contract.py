@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import os
 import pkgutil
@@ -10,18 +9,28 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import tallyboard.integrations as integrations
+from tallyboard.core.errors import MissingDependency
 
 ADAPTERS = sorted(module.name for module in pkgutil.iter_modules(integrations.__path__))
-FRAMEWORKS = ("flax", "jax", "keras", "lightning", "lightning_utilities", "pytorch_lightning", "tensorflow", "torch")
+FRAMEWORKS = (
+    *("accelerate", "flax", "ignite", "jax", "keras", "lightning", "lightning_utilities", "pytorch_lightning"),
+    *("tensorflow", "torch", "transformers"),
+)
 EXTRAS = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 
 NEED_NOTHING = {"openvino", "tf_summary"}  # a file that the standard library reads; TensorFlow only where it is there
 
 each_adapter = pytest.mark.parametrize("name", ADAPTERS)
+
+
+def imported(name: str) -> ModuleType:
+    """The adapter; where its framework is not installed the test is skipped."""
+    return pytest.importorskip(f"{integrations.__name__}.{name}", exc_type=MissingDependency)
 
 
 def python(program: str) -> subprocess.CompletedProcess[str]:
@@ -71,7 +80,7 @@ def test_extra(name: str) -> None:
 @each_adapter
 def test_public_names_are_documented(name: str) -> None:
     """A module says how it is used; every public name exists and has a docstring, its public methods too."""
-    module = importlib.import_module(f"{integrations.__name__}.{name}")
+    module = imported(name)
     assert module.__doc__
     assert "\n    " in module.__doc__, "no example of its use"
     assert module.__all__
@@ -87,7 +96,7 @@ def test_public_names_are_documented(name: str) -> None:
 @each_adapter
 def test_watches_or_says_how(name: str) -> None:
     """An adapter takes models by `attach(model, writer, *, options)`, or tells what to use in its place."""
-    module = importlib.import_module(f"{integrations.__name__}.{name}")
+    module = imported(name)
     if not hasattr(module, "attach"):
         hint = getattr(module, "ATTACH_HINT", module.__all__[0])
         assert any(public in hint for public in module.__all__)
