@@ -11,12 +11,23 @@ A step is one `optimizer.step()` that was carried out; the first is step 1. At e
                        gradients are: with `(loss / n).backward()` n times that is the mean. Gradients that were
                        zeroed unused take their loss with them; with a closure (LBFGS) it is the first evaluation
 `train/lr`             the learning rate of the step; `train/lr/group0`, ... where there are several groups
+`train/momentum`       and `train/weight_decay`, likewise, where not always 0; of Adam's kind, the first beta
 `time/step_ms`         milliseconds between the ends of this step and the one before, on the host's clock (from the
                        second step on, like the next two)
+`time/samples_per_second` samples by the first size of the first tensor that the model is called with
 `time/data_wait_ms`    how much of it went into waiting for data: exactly, when the loop runs over `tb.data(loader)`;
                        else the time from the end of a step or backward pass to the next call of the model, which
                        is all that the loop does in between
 `time/data_wait_share` the same, as a part (0 to 1) of the step's time
+=====================  ==========================================================================================
+
+At the first step and at each whose number `every` divides, as the optimizer finds them (armed.py):
+
+=====================  ==========================================================================================
+`gradients/norm`       Euclidean norm of all gradients, and `gradients/norm/<module>` of each module's own
+`weights/norm`         likewise of the weights, before the step
+`weights/update_ratio` how far the step moved the weights, as a part of that norm
+`*/nonfinite`          parameters with NaN or infinity among `gradients` and `weights`; a text names them
 =====================  ==========================================================================================
 
 A second optimizer of the same model counts its own steps, as `train/loss/optimizer1` and `train/lr/optimizer1`.
@@ -37,7 +48,7 @@ import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from tallyboard.core.errors import MissingDependency, UnsupportedModel
+from tallyboard.core.errors import InvalidSummary, MissingDependency, UnsupportedModel
 from tallyboard.core.summary import as_step
 from tallyboard.core.writer import SummaryWriter
 
@@ -54,7 +65,7 @@ from torch.optim import Optimizer
 from . import hooks
 from .gradients import log_gradients
 from .rates import LearningRateLogger
-from .watch import Watch
+from .watch import Settings, Watch
 
 __all__ = ["LearningRateLogger", "attach", "log_gradients", "rank"]
 
@@ -65,6 +76,7 @@ def attach(
     *,
     optimizer: Optimizer | Iterable[Optimizer] | None = None,
     start_step: int = 0,
+    every: int = 50,
 ) -> Callable[[], None]:
     """Logs the training of a module to `writer`, as described above, until the result is called.
 
@@ -76,18 +88,22 @@ def attach(
         writer: gets the values; it is not closed.
         optimizer: the optimizers whose steps count; by default those that hold a parameter of the model.
         start_step: steps made before, by a run that is being resumed; the first one logged is the next.
+        every: steps between two that are looked at closely: gradients, weights, activations.
 
     Raises:
         UnsupportedModel: `model` is no module.
         TypeError: `optimizer` is none.
-        InvalidSummary: `start_step` is no integer.
+        InvalidSummary: `start_step` or `every` is no integer, or `every` is below 1.
     """
     if not isinstance(model, nn.Module):
         raise UnsupportedModel(f"auto_log expected a torch.nn.Module, got {type(model).__qualname__}; pass the model")
+    settings = Settings(as_step(start_step, "auto_log", "start_step"), as_step(every, "auto_log", "every"))
+    if settings.every < 1:
+        raise InvalidSummary(f"auto_log(every={every}): expected a number of steps, at least 1")
     optimizers = None if optimizer is None else [_unwrapped(one) for one in _listed(optimizer)]
     while hooks.orphans:
         hooks.orphans.pop()()
-    return Watch(model, writer, optimizers, as_step(start_step, "auto_log", "start_step"))
+    return Watch(model, writer, optimizers, settings)
 
 
 def rank() -> int:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-__all__ = ["Late", "Number", "read", "recording_a_graph"]
+__all__ = ["Late", "Number", "Numbers", "read", "recording_a_graph"]
 
 
 class Late:
@@ -37,6 +39,37 @@ class Late:
         if self._done is not None:
             self._done.synchronize()
         return float(self._copy)
+
+    def read_all(self) -> list[float]:
+        """The numbers of a tensor of one dimension."""
+        if self._done is not None:
+            self._done.synchronize()
+        return self._copy.tolist()
+
+
+class Numbers:
+    """Many numbers, read later and together: one copy for each device and dtype that they are of."""
+
+    __slots__ = ("_copies", "_order")
+
+    def __init__(self, tensors: Sequence[Tensor]) -> None:
+        """Takes tensors of one element each, or of several, which then are as many numbers in a row."""
+        rows: dict[tuple[torch.device, torch.dtype], list[Tensor]] = {}
+        self._order: list[tuple[tuple[torch.device, torch.dtype], int]] = []
+        for tensor in tensors:
+            key = tensor.device, tensor.dtype
+            rows.setdefault(key, []).append(tensor.detach().reshape(-1))
+            self._order.append((key, tensor.numel()))
+        self._copies = {key: Late(torch.cat(row)) for key, row in rows.items()}
+
+    def ready(self) -> bool:
+        """Whether `read` would not wait."""
+        return all(copy.ready() for copy in self._copies.values())
+
+    def read(self) -> list[float]:
+        """The numbers, in order."""
+        rows = {key: iter(copy.read_all()) for key, copy in self._copies.items()}
+        return [float(next(rows[key])) for key, count in self._order for _ in range(count)]
 
 
 Number = float | Late

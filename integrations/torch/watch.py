@@ -11,7 +11,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -23,22 +23,49 @@ from tallyboard.core.summary import as_number
 from tallyboard.core.writer import SummaryWriter
 
 from . import hooks
-from .late import Late, Number, read, recording_a_graph
+from .armed import Armed, Found
+from .late import Late, Number, Numbers, read, recording_a_graph
+from .leaves import leaves
 from .parameters import Parameters
 
-__all__ = ["Watch"]
+__all__ = ["Settings", "Watch"]
 
 MAX_BACKWARDS = 4096  # without a step, after which their losses are dropped: nobody accumulates that many
 MAX_WAITING = 64  # steps of other optimizers that wait for the first one's next step
+MAX_GROUPS = 64  # groups of an optimizer whose settings are logged: some programs make one for each parameter
+SETTINGS: Final = ("lr", "momentum", "weight_decay")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a `Watch` logs.
+
+    Attributes:
+        start_step: steps that a resumed run has made before.
+        every: steps between two that are looked at closely.
+    """
+
+    start_step: int = 0
+    every: int = 50
 
 
 @dataclass(slots=True)
 class _Slot:
-    """The place of one optimizer among those of a model, and the steps made in it."""
+    """The place of one optimizer among those of a model.
+
+    Attributes:
+        steps: that were written.
+        made: steps that were made, as far as is known: one that is still waiting may turn out to be skipped.
+        again: whether the next step is to be looked at closely, whatever its number.
+        settings: those of its groups that were not always 0.
+    """
 
     optimizer: weakref.ref[Optimizer]
     suffix: str
     steps: int
+    made: int
+    again: bool = True
+    settings: set[tuple[int, str]] = field(default_factory=set[tuple[int, str]])
 
 
 @dataclass(slots=True)
@@ -51,9 +78,13 @@ class _Step:
     others: dict[str, Number]
     skipped: Late | None
     given: dict[str, Number] = field(default_factory=dict)
+    armed: Armed | None = None
+    numbers: Numbers | None = None
 
     def ready(self) -> bool:
         """Whether all its numbers have come."""
+        if self.numbers is not None and not self.numbers.ready():
+            return False
         for value in (*self.losses, *self.others.values(), *self.given.values(), self.skipped):
             if isinstance(value, Late) and not value.ready():
                 return False
@@ -70,9 +101,9 @@ class _RootForward:
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
 
-    def __call__(self, module: nn.Module, *_: object) -> None:
+    def __call__(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if not torch.compiler.is_compiling():  # traced into the compiled model, where Python's clock has no place
-            self._watch.forward_begins(module)
+            self._watch.forward_begins(module, args, kwargs)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return getattr, (contextlib.nullcontext(), "__exit__")
@@ -103,12 +134,12 @@ class Watch:
     """One watched model. Its methods are called by the hooks of hooks.py, in the thread that trains."""
 
     def __init__(
-        self, model: nn.Module, writer: SummaryWriter, optimizers: list[Optimizer] | None, start_step: int
+        self, model: nn.Module, writer: SummaryWriter, optimizers: list[Optimizer] | None, settings: Settings
     ) -> None:
         self.number = next(_numbers)
         self._model = weakref.ref(model, self._model_gone)
         self._writer = writer
-        self._start_step = start_step
+        self._settings = settings
         self._given_optimizers = None if optimizers is None else [weakref.ref(one) for one in optimizers]
         self._slots: list[_Slot] = []
         self._slot_of: weakref.WeakKeyDictionary[Optimizer, _Slot] = weakref.WeakKeyDictionary()
@@ -121,6 +152,7 @@ class Watch:
         self._probe: tuple[Callable[[], Tensor | None], int] | None = None  # a parameter, its gradient's version
         self._stepping: weakref.ref[Optimizer] | None = None
         self._evaluated = self._evaluated_again = False  # the closure of the step being made
+        self._armed: Armed | None = None
         self._values: dict[str, Number] = {}  # from log()
         self._carried: dict[str, Number] = {}  # from log(), for a step that was skipped
         self._under_way = True
@@ -129,11 +161,12 @@ class Watch:
         self._idle_since: float | None = None
         self._idle = 0.0
         self._forwards = 0
+        self._samples = 0
         self._loops: weakref.WeakKeyDictionary[Data[object], tuple[int, float]] = weakref.WeakKeyDictionary()
         self._wait_of_loop()
         self._hook = contextlib.ExitStack()
         with contextlib.suppress(RuntimeError):  # scripted modules take none: their waiting is seen with tb.data only
-            self._hook.callback(model.register_forward_pre_hook(_RootForward(self)).remove)
+            self._hook.callback(model.register_forward_pre_hook(_RootForward(self), with_kwargs=True).remove)
         self._attached = True
         hooks.join(self)
         atexit.register(self)  # runs before the writer's own end, which was registered before it
@@ -141,7 +174,7 @@ class Watch:
     # ---- what the hooks report
 
     @_guarded
-    def forward_begins(self, module: nn.Module) -> None:
+    def forward_begins(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if module is not self._model():  # a replica of DataParallel shares the hook
             return
         self._forwards += 1
@@ -150,6 +183,7 @@ class Watch:
             self._idle_since = None
         if torch.is_grad_enabled():
             self._under_way = True
+            self._samples += _samples(args, kwargs)
 
     @_guarded
     def backward_begins(self, loss: Tensor, inputs: Any) -> Callable[[], Tensor | None] | None:
@@ -181,6 +215,8 @@ class Watch:
             self._idle_since = time.perf_counter()
         else:
             self._evaluated = True
+            if self._armed is not None:
+                self._armed.look_at_gradients()
         if len(self._losses) > MAX_BACKWARDS:
             self._losses.clear()
             raise RuntimeError(f"{MAX_BACKWARDS} backward passes without a step of an optimizer; pass optimizer=")
@@ -204,12 +240,16 @@ class Watch:
         if self._owns(optimizer):
             self._stepping = weakref.ref(optimizer)
             self._evaluated = self._evaluated_again = False
+            self._armed = None
+            if not recording_a_graph() and self._is_due(slot := self._slot(optimizer)):
+                self._armed = Armed(self._model(), optimizer, slot.suffix)
 
     @_guarded
     def step_ends(self, optimizer: Optimizer) -> None:
         if optimizer in self._inner or not self._owns(optimizer):
             return
         losses, self._losses = self._losses, []
+        armed, self._armed = self._armed, None
         self._stepping = self._probe = None
         self._evaluated = self._evaluated_again = self._under_way = False
         if recording_a_graph():
@@ -218,6 +258,10 @@ class Watch:
         skipped = getattr(optimizer, "found_inf", None)  # lent by GradScaler to optimizers that skip by themselves
         skipped = Late(skipped) if isinstance(skipped, Tensor) else None
         step = _Step(slot, time.time(), losses, self._rates(optimizer, slot), skipped)
+        slot.made += 1
+        if armed is not None:
+            slot.again = False
+            self._finish_armed(step, armed)
         if slot is self._slots[0]:
             step.others.update(self._times())
             step.given, self._values = self._values, {}
@@ -225,6 +269,20 @@ class Watch:
         if slot is self._slots[0] or len(self._queue) > MAX_WAITING:
             self._write_queue(keep=1)
         self._idle_since = time.perf_counter()  # what was done here is no waiting for data
+
+    # ---- what is looked at closely
+
+    def _is_due(self, slot: _Slot) -> bool:
+        """Whether the step under way is looked at closely: the first one, and each whose number `every` divides."""
+        return slot.again or (slot.made + 1) % self._settings.every == 0
+
+    @_guarded
+    def _finish_armed(self, step: _Step, armed: Armed) -> None:
+        with torch.no_grad():
+            armed.step_made()
+            step.numbers = Numbers(armed.tensors)
+        armed.tensors = []
+        step.armed = armed
 
     # ---- whose optimizer it is
 
@@ -249,7 +307,7 @@ class Watch:
         slot = next((slot for slot in self._slots if slot.optimizer() is None), None)
         if slot is None:
             suffix = f"/optimizer{len(self._slots)}" if self._slots else ""
-            slot = _Slot(weakref.ref(optimizer), suffix, self._start_step)
+            slot = _Slot(weakref.ref(optimizer), suffix, self._settings.start_step, self._settings.start_step)
             self._slots.append(slot)
         slot.optimizer = weakref.ref(optimizer)
         self._slot_of[optimizer] = slot
@@ -258,26 +316,38 @@ class Watch:
     # ---- what is logged
 
     def _rates(self, optimizer: Optimizer, slot: _Slot) -> dict[str, Number]:
-        several = len(optimizer.param_groups) > 1
+        """The settings of each group. Momentum and weight decay that have always been 0 are none."""
+        groups = optimizer.param_groups
         rates: dict[str, Number] = {}
-        for index, group in enumerate(optimizer.param_groups):
-            rate = group.get("lr")
-            if rate is not None:
-                tag = f"train/lr{slot.suffix}/group{index}" if several else f"train/lr{slot.suffix}"
-                rates[tag] = Late(rate) if isinstance(rate, Tensor) else float(rate)
+        for index, group in enumerate(groups[:MAX_GROUPS]):
+            end = f"{slot.suffix}/group{index}" if len(groups) > 1 else slot.suffix
+            for key in SETTINGS:
+                value = group.get(key)
+                if value is None and key == "momentum" and "betas" in group:
+                    value = group["betas"][0]
+                if value is None:
+                    continue
+                if key != "lr" and (index, key) not in slot.settings:
+                    if not isinstance(value, Tensor) and not value:
+                        continue
+                    slot.settings.add((index, key))
+                rates[f"train/{key}{end}"] = Late(value) if isinstance(value, Tensor) else float(value)
         return rates
 
     def _times(self) -> dict[str, Number]:
         now = time.perf_counter()
         ended, self._ended = self._ended, now
         wait: float | None = self._idle if self._forwards else None
-        self._idle, self._forwards = 0.0, 0
+        samples = self._samples
+        self._idle, self._forwards, self._samples = 0.0, 0, 0
         exact = self._wait_of_loop()
         wait = wait if exact is None else exact
         if ended is None:
             return {}
         seconds = now - ended
         times: dict[str, Number] = {"time/step_ms": 1000 * seconds}
+        if samples and seconds:
+            times["time/samples_per_second"] = samples / seconds
         if wait is not None:
             times["time/data_wait_ms"] = 1000 * wait
             times["time/data_wait_share"] = min(wait / seconds, 1.0) if seconds else 0.0
@@ -308,9 +378,11 @@ class Watch:
 
     def _write(self, step: _Step) -> None:
         self._carried.update(step.given)
-        if step.skipped is not None and step.skipped.read():
-            return
         slot = step.slot
+        if step.skipped is not None and step.skipped.read():
+            slot.made -= 1
+            slot.again = slot.again or step.armed is not None
+            return
         slot.steps += 1
         values: dict[str, Number] = {}
         if step.losses:
@@ -321,6 +393,16 @@ class Watch:
             self._carried = {}
         for tag, value in values.items():
             self._writer.add_scalar(tag, read(value), slot.steps, step.wall_time)
+        if step.armed is not None and step.numbers is not None:
+            self._write_found(step, step.armed, step.numbers)
+
+    def _write_found(self, step: _Step, armed: Armed, numbers: Numbers) -> None:
+        found = Found()
+        armed.found(iter(numbers.read()), found)
+        for tag, value in found.points.items():
+            self._writer.add_scalar(tag, value, step.slot.steps, step.wall_time)
+        for tag, text in found.words.items():
+            self._writer.add_text(tag, text, step.slot.steps, step.wall_time)
 
     # ---- the end
 
@@ -339,7 +421,7 @@ class Watch:
     @_guarded
     def _finish(self) -> None:
         self._write_queue(keep=0, wait=True)
-        steps = self._slots[0].steps if self._slots else self._start_step
+        steps = self._slots[0].steps if self._slots else self._settings.start_step
         for tag, value in {**self._carried, **self._values}.items():  # of a step that never came
             self._writer.add_scalar(tag, read(value), steps + 1)
         if self._losses and not self._slots:
@@ -350,3 +432,11 @@ class Watch:
         if self._attached:
             hooks.leave(self)
             hooks.orphans.append(self)
+
+
+def _samples(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
+    """The size of a batch: the first size of the first tensor that the model is called with."""
+    first = args[0] if args else None
+    if not isinstance(first, Tensor):
+        first = next((tensor for _, tensor in leaves((args, kwargs))), None)
+    return int(first.shape[0]) if first is not None and first.dim() else 0

@@ -112,8 +112,8 @@ def test_framework_with_an_object_of_its_own(package: str, cure: str) -> None:
 def test_unknown_option_is_refused() -> None:
     """An option that the adapter does not have is an error at the call which lists the ones it has."""
     model = nn.Linear(2, 1)
-    with pytest.raises(TypeError, match=r"no option every, histograms; it has optimizer, start_step"):
-        tb.auto_log(model, writer=tb.SummaryWriter(sink=tb.MemorySink()), every=50, histograms=True)
+    with pytest.raises(TypeError, match=r"no option frequency, spectra; it has optimizer, start_step, every"):
+        tb.auto_log(model, writer=tb.SummaryWriter(sink=tb.MemorySink()), frequency=50, spectra=True)
     assert not model._forward_pre_hooks
 
 

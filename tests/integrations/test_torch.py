@@ -52,6 +52,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
+ENDS = ("", "/0", "/3")  # of the tags of norms of `mlp`: the whole, and its two modules that have parameters
+
+
 def numbered(values: list[float], first: int = 1) -> list[tuple[int, float]]:
     return list(enumerate(values, first))
 
@@ -86,9 +89,15 @@ def test_losses_rates_and_steps_on_disk(tmp_path: Path) -> None:
     assert {tag for _, tag in scalars} == {
         "train/loss",
         "train/lr",
+        "train/momentum",
+        "train/weight_decay",
         "time/step_ms",
+        "time/samples_per_second",
         "time/data_wait_ms",
         "time/data_wait_share",
+        *(f"{what}{end}" for what in ("gradients/norm", "weights/norm", "weights/update_ratio") for end in ENDS),
+        "gradients/nonfinite",
+        "weights/nonfinite",
     }
     wall = scalars["run", "train/loss"].wall_time
     assert began <= wall[0] <= wall[-1] <= ended
@@ -292,6 +301,7 @@ def test_exact_data_wait(log: Any, clock: Clock) -> None:
             optimizer.step()
     steps = [2, 3, 4, 5]
     assert dict(log["time/step_ms"]) == pytest.approx({n: 6 + 4 * (n - 1) for n in steps}, rel=1e-9)
+    assert dict(log["time/samples_per_second"]) == pytest.approx({n: 16e3 / (4 * n + 2) for n in steps}, rel=1e-9)
     assert dict(log["time/data_wait_ms"]) == pytest.approx({n: 4 * (n - 1) for n in steps}, rel=1e-9)
     assert dict(log["time/data_wait_share"]) == pytest.approx({n: 4 * (n - 1) / (4 * n + 2) for n in steps}, rel=1e-9)
 

@@ -20,7 +20,8 @@ from torch import Tensor, nn
 
 import tallyboard as tb
 from tallyboard.integrations.torch import hooks
-from tallyboard.integrations.torch.late import Late
+from tallyboard.integrations.torch.armed import Armed
+from tallyboard.integrations.torch.late import Late, Numbers
 from tallyboard.integrations.torch.watch import Watch
 
 
@@ -97,6 +98,7 @@ def test_detach_leaves_nothing() -> None:
         "torch.optim.optimizer._global_optimizer_pre_hooks",
         "torch.optim.optimizer._global_optimizer_post_hooks",
         "._forward_pre_hooks",
+        "._forward_pre_hooks_with_kwargs",
     }
     train(model)
     handle.detach()
@@ -275,6 +277,11 @@ def expected_weights() -> dict[str, Tensor]:
         (Watch, "_rates"),
         (Watch, "_owns"),
         (Watch, "_gradients_were_dropped"),
+        (Armed, "__init__"),
+        (Armed, "step_made"),
+        (Armed, "found"),
+        (Numbers, "__init__"),
+        (Numbers, "read"),
         (tb.SummaryWriter, "add_scalar"),
     ],
     ids=lambda value: value if isinstance(value, str) else value.__name__,
@@ -391,4 +398,6 @@ def test_scripted_model(log: Any) -> None:
     with tb.auto_log(model, writer=log.writer):
         losses = train(model, steps=3)
     assert log["train/loss"] == list(enumerate(losses, 1))
-    assert log.tags() == {"train/loss", "train/lr", "time/step_ms"}
+    ends = ("train/lr", "train/momentum", "train/weight_decay", "time/step_ms")
+    health = ("gradients/norm", "gradients/nonfinite", "weights/norm", "weights/nonfinite", "weights/update_ratio")
+    assert log.tags() == {"train/loss", *ends, *health}
