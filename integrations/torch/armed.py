@@ -8,16 +8,16 @@ spaced values of each parameter, a hundredth of all in large models, 65,536 in a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from .groups import by_module, cut_paths, own_name, plain_name, unwrapped
+from .norms import l2_norms
 
-__all__ = ["Armed", "Found", "dense", "norms", "parameter_names"]
+__all__ = ["Armed", "Found", "dense", "parameter_names"]
 
 SAMPLE = 65_536
 OF_EACH = 256
@@ -55,23 +55,6 @@ def dense(tensor: Tensor | None) -> Tensor | None:
         tensor = tensor.coalesce().values()
     strange = tensor.is_meta or tensor.layout is not torch.strided or not tensor.dtype.is_floating_point
     return None if strange or not tensor.numel() else tensor
-
-
-def norms(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """The Euclidean norm of each tensor; numbers of 16 bits are summed in 32."""
-    groups: dict[tuple[torch.device, torch.dtype], list[int]] = {}
-    for index, tensor in enumerate(tensors):
-        groups.setdefault((tensor.device, tensor.dtype), []).append(index)
-    found: list[Any] = [None] * len(tensors)
-    for (_, dtype), indices in groups.items():
-        group = [tensors[index] for index in indices]
-        if dtype in FEW_BITS:
-            group_norms = [torch.linalg.vector_norm(one, dtype=torch.float32) for one in group]
-        else:
-            group_norms = torch._foreach_norm(group)  # pyright: ignore[reportPrivateImportUsage]
-        for index, norm in zip(indices, group_norms, strict=True):
-            found[index] = norm
-    return found
 
 
 class _Kept:
@@ -130,14 +113,13 @@ class Armed:
                 self.names.append(name or f"parameter {place} of group {number}")
                 self._in_model.append(name is not None)
         self._weights = [(i, weight) for i, one in enumerate(self._parameters) if (weight := dense(one)) is not None]
-        self._weight_norms = norms([weight for _, weight in self._weights])
+        self._weight_norms = l2_norms([weight for _, weight in self._weights])
         total = sum(weight.numel() for _, weight in self._weights)
         every = -(-total // max(SAMPLE, total // 100)) if total else 1
         self._kept = [(i, _Kept(self._parameters[i], weight, every)) for i, weight in self._weights]
         del self._weights
         self._weighed = [i for i, _ in self._kept]
         self._gradients: list[tuple[int, Tensor]] = []
-        self._gradient_norms: list[Tensor] = []
         self._moves: list[tuple[int, float]] = []
         self.tensors: list[Tensor] = []
         self.look_at_gradients()
@@ -145,7 +127,7 @@ class Armed:
     def look_at_gradients(self) -> None:
         """Looks at the gradients as they are: when the step begins, and when its closure has made new ones."""
         found = [(i, gradient) for i, one in enumerate(self._parameters) if (gradient := dense(one.grad)) is not None]
-        self._gradient_norms = norms([gradient for _, gradient in found])
+        self._gradient_norms = l2_norms([gradient for _, gradient in found])
         self._graded = [i for i, _ in found]
         scale = getattr(self._optimizer, "grad_scale", None)  # lent by GradScaler to optimizers that unscale themselves
         self._grad_scale = scale.detach() if isinstance(scale, Tensor) else None
@@ -158,17 +140,14 @@ class Armed:
                 after.append(sample)
                 before.append(kept.before)
                 self._moves.append((i, kept.scale))
-        if before:
-            pairs = zip(after, before, strict=True)
-            moved = [now.float() - then if now.dtype in FEW_BITS else now - then for now, then in pairs]
-            move_norms, base_norms = norms(moved), norms(before)
-        else:
-            move_norms, base_norms = [], []
+        moved = [
+            now.float() - then if now.dtype in FEW_BITS else now - then for now, then in zip(after, before, strict=True)
+        ]
         scales = [] if self._grad_scale is None else [self._grad_scale]
-        self.tensors = [*scales, *self._gradient_norms, *self._weight_norms, *move_norms, *base_norms]
+        self.tensors = [*scales, self._gradient_norms, self._weight_norms, l2_norms(moved), l2_norms(before)]
         self._scaled = len(scales)
-        self._kept, self._parameters, self._gradient_norms, self._weight_norms = [], [], [], []
-        del self._optimizer, self._grad_scale
+        self._kept, self._parameters = [], []
+        del self._optimizer, self._grad_scale, self._gradient_norms, self._weight_norms
 
     # ---- what the numbers say
 
