@@ -29,6 +29,13 @@ describe("x by another tag", () => {
     expect([...joined(steps, 5, points([3, 1, 1, 2], [9, 1, 2, 5]))]).toEqual([NaN, 2, 5, 9, 9]);
   });
 
+  test("is the same choice for as long as nothing of it changed", () => {
+    const [some, others] = [new Map([["epoch", ["a"]]]), new Map([["epoch", ["a", "b"]]])];
+    expect(acrossOf("wall", "", others)).toBe(acrossOf("wall", "", some));
+    expect(acrossOf("step", "epoch", some)).toBe(acrossOf("step", "epoch", some));
+    expect(acrossOf("step", "epoch", others)).not.toBe(acrossOf("step", "epoch", some));
+  });
+
   test("is joined by step also where the steps go back", () => {
     expect([...joined(Float64Array.from([5, 1, 3]), 3, points([1, 3, 5], [10, 30, 50]))]).toEqual([50, 10, 30]);
   });

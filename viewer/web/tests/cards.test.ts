@@ -4,6 +4,7 @@ import { groupTags, titleIn, type Grouping } from "../src/cards/groups";
 import { pinCodec, spelled } from "../src/cards/pins";
 import { Pegs } from "../src/chart/pegs";
 import { tagsIn } from "../src/dash/scalars/charts.svelte";
+import { settled } from "../src/dash/scalars/spec";
 
 const named = (tags: string[], by?: Grouping): [string, string[]][] => groupTags(tags, by).map(({ name, tags }) => [name, tags]);
 
@@ -168,5 +169,28 @@ describe("pins", () => {
     expect([kept.get("loss", "step"), kept.get("loss", "wall"), kept.get("other", "step")]).toEqual([[{ x: 5, lead: "a" }], [], []]);
     kept.set("loss", "step", []);
     expect(kept.get("loss", "step")).toEqual([]);
+  });
+});
+
+describe("what a card is made of", () => {
+  const parts = [{ tag: "loss", runs: ["a", "b"], dash: [4, 2], lower: "low" }];
+
+  test("stays the very same where new lists say the same", () => {
+    expect(settled(parts, structuredClone(parts))).toBe(parts);
+  });
+
+  test("changes with each of its runs, their order, its tags, dashes and bounds", () => {
+    const [part] = parts;
+    const others = [
+      [{ ...part, runs: ["a"] }],
+      [{ ...part, runs: ["b", "a"] }],
+      [{ ...part, tag: "accuracy" }],
+      [{ ...part, dash: [4, 3] }],
+      [{ ...part, lower: "least" }],
+      [{ ...part, upper: "high" }],
+      [part, part],
+      [],
+    ];
+    for (const other of others) expect(settled(parts, other)).toBe(other);
   });
 });

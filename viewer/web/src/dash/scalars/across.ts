@@ -32,8 +32,16 @@ export function epochTags(scalars: Scalars): readonly string[] {
   return known.epochs;
 }
 
-/** What lies across charts when a person has chosen `axis`, or `by` something else. */
+let last: { asked: readonly unknown[]; across: Across } | undefined;
+
+/** What lies across charts when a person has chosen `axis`, or `by` something else: the same object till that changes. */
 export function acrossOf(axis: Axis, by: string, scalars: Scalars): Across {
+  const asked = [axis, by, by === "epoch" && scalars];
+  if (!last?.asked.every((one, i) => one === asked[i])) last = { asked, across: made(axis, by, scalars) };
+  return last.across;
+}
+
+function made(axis: Axis, by: string, scalars: Scalars): Across {
   const plain = { key: axis, kind: axis, name: "", first: false, tagOf: null, tags: [] };
   if (by === "first") return { ...plain, key: by, kind: "step", name: "steps since the first", first: true };
   if (by === "epoch") {

@@ -19,3 +19,13 @@ export interface CardSpec {
 export function tagsOf(parts: readonly Part[]): string[] {
   return [...new Set(parts.flatMap(({ tag, lower, upper }) => [tag, lower ?? [], upper ?? []].flat()))];
 }
+
+function same(a: unknown, b: unknown): boolean {
+  return a === b || (Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((one, i) => same(one, b[i])));
+}
+
+/** What a card is made of: as it was, where it is the same in new lists, for which nothing need be drawn. */
+export function settled(before: readonly Part[], now: readonly Part[]): readonly Part[] {
+  const [was, is] = [before, now].map((parts) => parts.map(({ tag, runs, dash, lower, upper }) => [tag, runs, dash, lower, upper]));
+  return same(was, is) ? before : now;
+}
