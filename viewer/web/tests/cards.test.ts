@@ -89,6 +89,41 @@ describe("the board", () => {
     ]);
   });
 
+  test("puts small groups side by side, as high as the highest, and folding moves none to another row", () => {
+    const counts = [1, 2, 1, 1, 2, 3, 1];
+    const place = (folded: (i: number) => boolean): number[][] =>
+      arrange(
+        counts.map((_, i) => i),
+        m,
+        folded,
+        (i) => Array.from({ length: counts[i] }, () => i === 6),
+      ).map(({ top, height, columns }) => [top, height, columns]);
+    expect(place(() => false)).toEqual([
+      [0, 250, 1],
+      [0, 250, 2],
+      [250, 250, 1],
+      [250, 250, 1],
+      [500, 250, 2],
+      [750, 250, 3],
+      [1000, 550, 3],
+    ]);
+    expect(place((i) => i === 0 || i === 2 || i === 3).map(([top, height]) => [top, height])).toEqual([
+      [0, 250],
+      [0, 250],
+      [250, 40],
+      [250, 40],
+      [290, 250],
+      [540, 250],
+      [790, 550],
+    ]);
+  });
+
+  test("leaves out and keeps whole rows of small groups together", () => {
+    const small = arrange([1, 1, 1, 1, 1, 1, 1], m, (group) => group === 0, () => [false]);
+    const { above, parts, below } = between(small, m, 260, 300);
+    expect([above, parts.length, below]).toEqual([250, 3, 250]);
+  });
+
   test("draws the rows within two heights, and keeps the room of all others", () => {
     for (let lo = -300; lo < 1800; lo += 37) {
       const { above, parts, below } = between(blocks, m, lo, lo + 400);
@@ -107,7 +142,7 @@ describe("the board", () => {
   test("is looked through fast with five thousand groups of one", () => {
     const groups = Array.from({ length: 5_000 }, () => 1);
     const many = arrange(groups, m, () => false, () => [false]);
-    expect(between(many, m, 100_000, 101_000).parts.length).toBeLessThan(8);
+    expect(between(many, m, 100_000, 101_000).parts.length).toBeLessThan(24);
   });
 });
 
