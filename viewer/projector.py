@@ -6,7 +6,6 @@ Vectors and metadata that were read are kept, up to `KEPT` bytes of them in all,
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -18,21 +17,18 @@ from numpy.typing import NDArray
 from tallyboard.core.remote import is_remote
 
 from .pictures import NoPicture, look
+from .projector_config import CONFIG, Config, Entry, parsed, root_of, sentence, with_tensors
 from .projector_files import Asset, Unreadable, find
 from .projector_tables import Column, Vectors, is_text, labels, vectors
+from .projector_variables import Held, Saved, saved
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from tallyboard.core.proto.projector_pb2 import ProjectorConfig
 
     from .context import Context
 
 __all__ = ["CONFIG", "EMBEDDINGS", "Embeddings", "Entry", "Read", "Unknown", "spread"]
 
-CONFIG = "projector_config.pbtxt"
-
-LONGEST_CONFIG = 16 << 20
 LONGEST_VECTORS = 2 << 30
 LONGEST_METADATA = 256 << 20
 LONGEST_BOOKMARKS = 16 << 20
@@ -51,40 +47,6 @@ _OF_NUMBERS = b"0123456789+-.eEinfatyINFATY_\t\r\n "
 
 class Unknown(Exception):
     """There is no such embedding, or it has no such thing; the text is for people."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """An embedding as its run's configuration names it.
-
-    Attributes:
-        run, name: which; of an entry without a name, its tensor's file name.
-        folder: the configuration's directory.
-        shape: the declared tensor_shape, or empty.
-        tensor, metadata, bookmarks, sprite: paths as they are given, or empty.
-        sprite_size: width and height of one picture, or empty.
-        checkpoint: whether its vectors are in a checkpoint of TensorFlow.
-    """
-
-    run: str
-    name: str
-    folder: str
-    shape: tuple[int, ...] = ()
-    tensor: str = ""
-    metadata: str = ""
-    bookmarks: str = ""
-    sprite: str = ""
-    sprite_size: tuple[int, ...] = ()
-    checkpoint: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Config:
-    """A run's configuration: its embeddings by name, what is wrong with it, and all of it."""
-
-    entries: dict[str, Entry]
-    problems: tuple[str, ...] = ()
-    message: ProjectorConfig | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +87,9 @@ class Embeddings:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._reading = threading.Lock()
-        self._configs: dict[str, tuple[Any, Config]] = {}
+        self._configs: dict[str, tuple[Asset, Config, Config]] = {}
         self._kept = _Kept(KEPT)
-        self._looked = _Kept(1 << 20)
+        self._looked = _Kept(8 << 20)
 
     def listed(self, context: Context) -> list[dict[str, Any]]:
         """Every embedding of every run, as `/api/projector` tells it."""
@@ -157,16 +119,38 @@ class Embeddings:
             asset = find(folder, CONFIG)
             with self._lock:
                 known = self._configs.get(run)
-            if known is not None and known[0] == (asset.stamp, asset.base):
-                return known[1]
-            config = _parsed(run, folder, asset.read(LONGEST_CONFIG))
+            bare = known[1] if known is not None and known[0] == asset else parsed(run, folder, asset)
         except Unreadable as error:
             return Config({}, (f"run {run!r}: {error}",))
+        found, lost = self._saved(root_of(context, run), folder, bare)
+        if known is not None and known[1] is bare and (known[2].saved, known[2].lost) == (found, lost):
+            return known[2]
+        config = with_tensors(run, bare, found, lost)
         with self._lock:
-            self._configs[run] = ((asset.stamp, asset.base), config)
+            self._configs[run] = (asset, bare, config)
             if len(self._configs) > 10_000:
                 self._configs.clear()
         return config
+
+    def _saved(self, root: str, folder: str, bare: Config) -> tuple[Saved | None, str]:
+        """The checkpoint of a configuration, or why there is none."""
+        if bare.message is None:
+            return None, ""
+
+        def kept(asset: Asset) -> Saved | None:
+            with self._lock:
+                return self._looked.get(("checkpoint", asset))
+
+        wanted = not all(entry.tensor for entry in bare.entries.values()) or not bare.entries
+        try:
+            found = saved(root, folder, bare.message.model_checkpoint_path, wanted, kept)
+        except Unreadable as error:
+            return None, str(error)
+        if found is None:
+            return None, "no checkpoint was found with it" if wanted else ""
+        with self._lock:
+            self._looked.put(("checkpoint", found.index), found, 1_000 + 100 * len(found.tensors))
+        return found, ""
 
     def entry(self, context: Context, run: str, name: str) -> Entry:
         """An embedding.
@@ -187,19 +171,22 @@ class Embeddings:
             Unknown: they cannot be read.
         """
         try:
-            if not entry.tensor:
-                raise Unreadable(_no_tensor())
-            asset = find(entry.folder, entry.tensor)
-            key = ("vectors", asset, entry.shape)
+            if entry.held is None and not entry.tensor:
+                raise Unreadable(entry.lost)
+            source = entry.held or find(entry.folder, entry.tensor)
+            key = ("vectors", source.stamp() if isinstance(source, Held) else source, entry.shape)
             with self._reading:  # of two that ask for the same, one reads
                 found = self._kept.get(key)
                 if found is None:
-                    read = vectors(asset.read(LONGEST_VECTORS), entry.shape)
+                    if isinstance(source, Held):
+                        read = source.read(LONGEST_VECTORS)
+                    else:
+                        read = vectors(source.read(LONGEST_VECTORS), entry.shape)
                     finite: NDArray[np.bool_] = np.array(np.isfinite(read.array).all(axis=1), np.bool_)
                     found = Read(read, _token(key), finite)
                     self._kept.put(key, found, found.vectors.array.nbytes)
         except Unreadable as error:
-            raise Unknown(_sentence(entry, str(error))) from None
+            raise Unknown(sentence(entry, str(error))) from None
         return found
 
     def labels(self, entry: Entry) -> tuple[list[Column], list[str]]:
@@ -215,13 +202,13 @@ class Embeddings:
                     found = labels(asset.read(LONGEST_METADATA))
                     self._kept.put(key, found, 4 * asset.size)
         except Unreadable as error:
-            return [], [_sentence(entry, f"its metadata is not there: {error}")]
+            return [], [sentence(entry, f"its metadata is not there: {error}")]
         columns, problems = found
-        return columns, [_sentence(entry, problem) for problem in problems]
+        return columns, [sentence(entry, problem) for problem in problems]
 
     def problems(self, entry: Entry, found: Read) -> list[str]:
         """What is wrong with vectors that were read."""
-        return [_sentence(entry, problem) for problem in found.vectors.problems]
+        return [sentence(entry, problem) for problem in found.vectors.problems]
 
     def sprite(self, entry: Entry) -> tuple[bytes, str]:
         """An embedding's sprite and its type.
@@ -235,10 +222,10 @@ class Embeddings:
             data = find(entry.folder, entry.sprite).read(LONGEST_SPRITE)
             picture = look(data)
         except (Unreadable, NoPicture) as error:
-            raise Unknown(_sentence(entry, f"its sprite: {error}")) from None
+            raise Unknown(sentence(entry, f"its sprite: {error}")) from None
         if picture.pixels > MOST_PIXELS:
             what = f"its sprite declares {picture.width:,} x {picture.height:,} pixels, and is not sent"
-            raise Unknown(_sentence(entry, what))
+            raise Unknown(sentence(entry, what))
         return data, picture.kind
 
     def bookmarks(self, entry: Entry) -> bytes:
@@ -252,7 +239,7 @@ class Embeddings:
                 raise Unreadable("it has no bookmarks")
             return find(entry.folder, entry.bookmarks).read(LONGEST_BOOKMARKS)
         except Unreadable as error:
-            raise Unknown(_sentence(entry, f"its bookmarks: {error}")) from None
+            raise Unknown(sentence(entry, f"its bookmarks: {error}")) from None
 
     def metadata(self, entry: Entry) -> bytes:
         """An embedding's metadata file.
@@ -265,23 +252,26 @@ class Embeddings:
                 raise Unreadable("it has none")
             return find(entry.folder, entry.metadata).read(LONGEST_METADATA)
         except Unreadable as error:
-            raise Unknown(_sentence(entry, f"its metadata: {error}")) from None
+            raise Unknown(sentence(entry, f"its metadata: {error}")) from None
 
     def _described(self, entry: Entry, problems: list[str]) -> dict[str, Any]:
         """An entry for the list: as much as a first look tells."""
         size = None
         try:
-            if not entry.tensor:
-                raise Unreadable(_no_tensor())
-            size = self._size(entry, find(entry.folder, entry.tensor))
+            if entry.held is not None:
+                size = entry.held.shape
+            elif entry.tensor:
+                size = self._size(entry, find(entry.folder, entry.tensor))
+            else:
+                raise Unreadable(entry.lost)
         except Unreadable as error:
-            problems.append(_sentence(entry, str(error)))
+            problems.append(sentence(entry, str(error)))
         for kind, path in (("metadata", entry.metadata), ("bookmarks", entry.bookmarks)):
             try:
                 if path:
                     find(entry.folder, path).check(LONGEST_METADATA if kind == "metadata" else LONGEST_BOOKMARKS)
             except Unreadable as error:
-                problems.append(_sentence(entry, f"its {kind}: {error}"))
+                problems.append(sentence(entry, f"its {kind}: {error}"))
         sprite = self._sheet(entry, None if size is None else size[0], problems) if entry.sprite else None
         return _told(entry, size, sprite, problems)
 
@@ -308,26 +298,26 @@ class Embeddings:
                 with self._lock:
                     self._looked.put(asset, picture, 1_000)
         except (Unreadable, NoPicture) as error:
-            problems.append(_sentence(entry, f"its sprite: {error}"))
+            problems.append(sentence(entry, f"its sprite: {error}"))
             return None
         size = f"{picture.width:,} x {picture.height:,} pixels"
         if len(entry.sprite_size) != 2 or 0 in entry.sprite_size:
-            problems.append(_sentence(entry, "its sprite has no single_image_dim: width and height of one picture"))
+            problems.append(sentence(entry, "its sprite has no single_image_dim: width and height of one picture"))
             return None
         if picture.pixels > MOST_PIXELS:
-            problems.append(_sentence(entry, f"its sprite declares {size}, and is not shown"))
+            problems.append(sentence(entry, f"its sprite declares {size}, and is not shown"))
             return None
         width, height = entry.sprite_size
         across, down = picture.width // width, picture.height // height
         needed = 0 if rows is None else rows
         if across * down < needed:
             problems.append(
-                _sentence(
+                sentence(
                     entry, f"its sprite of {size} has {across * down:,} pictures of {width} x {height}, not {needed:,}"
                 )
             )
         if picture.flaw:
-            problems.append(_sentence(entry, f"its sprite: {picture.flaw}"))
+            problems.append(sentence(entry, f"its sprite: {picture.flaw}"))
         sheet = {"width": width, "height": height, "across": across, "down": down}
         return {**sheet, "pictures": min(across * down, needed or across * down)} if across and down else None
 
@@ -350,45 +340,6 @@ def spread(rows: int, most: int) -> NDArray[np.uint32]:
     return (edges[:-1] + (within * np.diff(edges)).astype(np.int64)).astype(np.uint32)
 
 
-def _parsed(run: str, folder: str, data: bytes) -> Config:
-    from google.protobuf import text_format
-
-    from tallyboard.core.proto import projector_pb2
-
-    config = projector_pb2.ProjectorConfig()
-    try:
-        text_format.Parse(data.decode(), config, allow_unknown_field=True)
-    except (text_format.ParseError, UnicodeDecodeError, RecursionError) as error:
-        what = str(error).partition("\n")[0][:200]
-        return Config({}, (f"run {run!r}: its {CONFIG} is no projector configuration: {what}",))
-    entries: dict[str, Entry] = {}
-    twice: list[str] = []
-    for info in config.embeddings:
-        name = info.tensor_name.removesuffix(":0") or os.path.basename(info.tensor_path)
-        entry = Entry(
-            run,
-            name,
-            folder,
-            tuple(info.tensor_shape),
-            info.tensor_path,
-            info.metadata_path,
-            info.bookmarks_path,
-            info.sprite.image_path,
-            tuple(info.sprite.single_image_dim),
-            not info.tensor_path,
-        )
-        if entries.setdefault(name, entry) != entry:
-            twice.append(name)
-    problems = [f"run {run!r}: its {CONFIG} names {name!r} twice; the first is shown" for name in dict.fromkeys(twice)]
-    if not entries:
-        problems.append(f"run {run!r}: its {CONFIG} names no embedding")
-    return Config(entries, tuple(problems), config)
-
-
-def _no_tensor() -> str:
-    return "it has no tensor_path, and checkpoints of TensorFlow are not read"
-
-
 def _size(asset: Asset, shape: tuple[int, ...]) -> tuple[int, int] | None:
     asset.check(LONGEST_VECTORS)
     start = asset.start(1 << 16)
@@ -403,7 +354,7 @@ def _size(asset: Asset, shape: tuple[int, ...]) -> tuple[int, int] | None:
 
 
 def _told(
-    entry: Entry, size: tuple[int, int] | None, sprite: dict[str, int] | None, problems: Iterable[str]
+    entry: Entry, size: tuple[int, ...] | None, sprite: dict[str, int] | None, problems: Iterable[str]
 ) -> dict[str, Any]:
     return {
         "run": entry.run,
@@ -415,10 +366,6 @@ def _told(
         "bookmarks": bool(entry.bookmarks),
         "problems": list(problems),
     }
-
-
-def _sentence(entry: Entry, what: str) -> str:
-    return f"run {entry.run!r}, embedding {entry.name!r}: {what}"
 
 
 def _token(key: Any) -> str:

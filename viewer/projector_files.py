@@ -63,9 +63,20 @@ class Asset:
         Raises:
             Unreadable: it is not there any more.
         """
+        return self.part(0, count)
+
+    def part(self, at: int, count: int) -> bytes:
+        """Bytes from somewhere in it; fewer where there are not so many.
+
+        Raises:
+            Unreadable: it is not there any more.
+        """
+        if at >= self.size:
+            return b""
         try:
             descriptor = _opened(self.base, self.parts)
             with open(descriptor, "rb", buffering=0) as file:
+                file.seek(at)
                 pieces: list[bytes] = []
                 while count > 0 and (piece := file.read(min(count, 1 << 24))):
                     pieces.append(piece)

@@ -211,7 +211,7 @@ def test_the_sprite_is_the_picture_that_was_written(board: Board, logdir: Path) 
         ("cut", None),
         ("no shape", "it holds bytes, and their tensor_shape is not rows and columns but []"),
         ("text", "its first line is text, and not numbers with tabs between them"),
-        ("checkpoint", "it has no tensor_path, and checkpoints of TensorFlow are not read"),
+        ("checkpoint", "it has no tensor_path, and no checkpoint was found with it"),
     ],
 )
 def test_what_cannot_be_read_is_named(board: Board, name: str, said: str | None) -> None:
