@@ -27,6 +27,7 @@ At the first step and at each whose number `every` divides, as the optimizer fin
 `gradients/norm`       Euclidean norm of all gradients, and `gradients/norm/<module>` of each module's own
 `weights/norm`         likewise of the weights, before the step
 `weights/update_ratio` how far the step moved the weights, as a part of that norm
+`activations/mean/...` and `std` of what a module gave out, `dead` the share of units that gave 0 for all samples
 `*/nonfinite`          parameters with NaN or infinity among `gradients` and `weights`; a text names them
 =====================  ==========================================================================================
 
@@ -64,6 +65,7 @@ from torch.optim import Optimizer
 
 from . import hooks
 from .gradients import log_gradients
+from .nonfinite import NAN
 from .rates import LearningRateLogger
 from .watch import Settings, Watch
 
@@ -77,6 +79,7 @@ def attach(
     optimizer: Optimizer | Iterable[Optimizer] | None = None,
     start_step: int = 0,
     every: int = 50,
+    nan: str | None = "next",
 ) -> Callable[[], None]:
     """Logs the training of a module to `writer`, as described above, until the result is called.
 
@@ -89,17 +92,23 @@ def attach(
         optimizer: the optimizers whose steps count; by default those that hold a parameter of the model.
         start_step: steps made before, by a run that is being resumed; the first one logged is the next.
         every: steps between two that are looked at closely: gradients, weights, activations.
+        nan: how the module is found that makes a loss NaN or infinite: by looking at each in the step after that is
+            known (`"next"`), in every step (`"trace"`, which names it at the very step and costs all along), or
+            not at all (None), and nothing is said.
 
     Raises:
         UnsupportedModel: `model` is no module.
         TypeError: `optimizer` is none.
         InvalidSummary: `start_step` or `every` is no integer, or `every` is below 1.
+        ValueError: `nan` is none of these.
     """
     if not isinstance(model, nn.Module):
         raise UnsupportedModel(f"auto_log expected a torch.nn.Module, got {type(model).__qualname__}; pass the model")
-    settings = Settings(as_step(start_step, "auto_log", "start_step"), as_step(every, "auto_log", "every"))
+    settings = Settings(as_step(start_step, "auto_log", "start_step"), as_step(every, "auto_log", "every"), nan)
     if settings.every < 1:
         raise InvalidSummary(f"auto_log(every={every}): expected a number of steps, at least 1")
+    if nan not in NAN:
+        raise ValueError(f"auto_log(nan={nan!r}): expected 'next', 'trace' or None")
     optimizers = None if optimizer is None else [_unwrapped(one) for one in _listed(optimizer)]
     while hooks.orphans:
         hooks.orphans.pop()()

@@ -30,6 +30,8 @@ class Found:
     def __init__(self) -> None:
         self.points: dict[str, float] = {}
         self.words: dict[str, str] = {}
+        self.bad_weights: list[str] = []  # parameters that are not finite
+        self.culprit: tuple[str, str] | None = None  # the first module whose result is not: its path and class
 
 
 def parameter_names(model: nn.Module | None) -> dict[int, str]:
@@ -101,6 +103,7 @@ class Armed:
             suffix: of the tags of the totals.
         """
         self._suffix = suffix
+        self.notes = ""
         self._optimizer = optimizer
         names = parameter_names(model)
         self._parameters: list[Tensor] = []
@@ -171,6 +174,8 @@ class Armed:
         into.points[f"{what}/norm{self._suffix}"] = math.sqrt(sum(norm * norm for _, norm in values))
         into.points[f"{what}/nonfinite{self._suffix}"] = float(len(bad))
         if bad:
+            if what == "weights":
+                into.bad_weights = bad
             listed = "\n".join(f"- `{name}`" for name in bad[:100])
             rest = f"\n- and {len(bad) - 100} more" if len(bad) > 100 else ""
             into.words[f"nonfinite/{what}"] = f"NaN or infinity in the {what} of\n\n{listed}{rest}"
@@ -192,11 +197,7 @@ class Armed:
     def _modules(self, squares: list[tuple[str, float]]) -> Iterator[tuple[str, float]]:
         names = [name for name, known in zip(self.names, self._in_model, strict=True) if known]
         cut, said = cut_paths(own_name(name) for name in names)
-        self.said = said
+        if said:
+            self.notes = f"Gradients and weights: {said}."
         if len({name.rpartition(".")[0] for name in names}) > 1:  # of a single module the totals say it all
             yield from by_module(squares, cut)
-
-    @property
-    def notes(self) -> str:
-        """What was left out, for the run's notes."""
-        return self.said

@@ -23,9 +23,11 @@ from tallyboard.core.summary import as_number
 from tallyboard.core.writer import SummaryWriter
 
 from . import hooks
+from .activations import Looking, ModuleHook
 from .armed import Armed, Found
 from .late import Late, Number, Numbers, read, recording_a_graph
 from .leaves import leaves
+from .nonfinite import Divergence
 from .parameters import Parameters
 
 __all__ = ["Settings", "Watch"]
@@ -43,10 +45,12 @@ class Settings:
     Attributes:
         start_step: steps that a resumed run has made before.
         every: steps between two that are looked at closely.
+        nan: when modules are looked at for a loss that is not finite: the `next` step, always (`trace`), or None.
     """
 
     start_step: int = 0
     every: int = 50
+    nan: str | None = "next"
 
 
 @dataclass(slots=True)
@@ -78,8 +82,9 @@ class _Step:
     others: dict[str, Number]
     skipped: Late | None
     given: dict[str, Number] = field(default_factory=dict)
-    armed: Armed | None = None
+    parts: list[Armed | Looking] = field(default_factory=list["Armed | Looking"])
     numbers: Numbers | None = None
+    armed: bool = False
 
     def ready(self) -> bool:
         """Whether all its numbers have come."""
@@ -91,12 +96,8 @@ class _Step:
         return True
 
 
-class _RootForward:
-    """The hook on the model, called when a forward pass begins.
-
-    In its place a copy or a pickle of the model gets a function of the standard library that does nothing: the
-    copy is not watched, and loads where tallyboard is not installed.
-    """
+class _RootForward(ModuleHook):
+    """The hook on the model, called when a forward pass begins."""
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
@@ -105,8 +106,15 @@ class _RootForward:
         if not torch.compiler.is_compiling():  # traced into the compiled model, where Python's clock has no place
             self._watch.forward_begins(module, args, kwargs)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return getattr, (contextlib.nullcontext(), "__exit__")
+
+class _RootForwardEnd(ModuleHook):
+    """The hook on the model, called when a forward pass that is looked at has ended."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+
+    def __call__(self, module: nn.Module, args: Any, result: Any) -> None:  # noqa: ARG002
+        self._watch.forward_ends(module)
 
 
 def _guarded(hook: Callable[..., Any]) -> Callable[..., Any]:
@@ -153,6 +161,9 @@ class Watch:
         self._stepping: weakref.ref[Optimizer] | None = None
         self._evaluated = self._evaluated_again = False  # the closure of the step being made
         self._armed: Armed | None = None
+        self._lookings: list[Looking] = []
+        self._notes: list[str] = []
+        self._divergence = Divergence(self.number, settings.nan)
         self._values: dict[str, Number] = {}  # from log()
         self._carried: dict[str, Number] = {}  # from log(), for a step that was skipped
         self._under_way = True
@@ -184,6 +195,14 @@ class Watch:
         if torch.is_grad_enabled():
             self._under_way = True
             self._samples += _samples(args, kwargs)
+            self._look(module)
+
+    @_guarded
+    def forward_ends(self, module: nn.Module) -> None:
+        if module is self._model():
+            for looking in self._lookings:
+                if not looking.ended:
+                    looking.end()
 
     @_guarded
     def backward_begins(self, loss: Tensor, inputs: Any) -> Callable[[], Tensor | None] | None:
@@ -259,9 +278,7 @@ class Watch:
         skipped = Late(skipped) if isinstance(skipped, Tensor) else None
         step = _Step(slot, time.time(), losses, self._rates(optimizer, slot), skipped)
         slot.made += 1
-        if armed is not None:
-            slot.again = False
-            self._finish_armed(step, armed)
+        self._finish_parts(step, armed)
         if slot is self._slots[0]:
             step.others.update(self._times())
             step.given, self._values = self._values, {}
@@ -277,12 +294,43 @@ class Watch:
         return slot.again or (slot.made + 1) % self._settings.every == 0
 
     @_guarded
-    def _finish_armed(self, step: _Step, armed: Armed) -> None:
-        with torch.no_grad():
-            armed.step_made()
-            step.numbers = Numbers(armed.tensors)
-        armed.tensors = []
-        step.armed = armed
+    def _look(self, module: nn.Module) -> None:
+        """Looks at the forward pass that begins, if it is to be: the first of the step, or while NaN is hunted all."""
+        for failed in [looking for looking in self._lookings if not looking.ended]:
+            failed.end()
+            self._lookings.remove(failed)
+        values = not self._lookings and (not self._slots or self._is_due(self._slots[0]))
+        hunting = self._divergence.hunting and len(self._lookings) < MAX_WAITING
+        if not (values or hunting) or recording_a_graph() or torch.jit.is_tracing():  # pyright: ignore[reportPrivateImportUsage]
+            return
+        looking = Looking(module, values=values, finite=hunting, fails=self._fails)
+        self._lookings.append(looking)
+        looking.until(module.register_forward_hook(_RootForwardEnd(self)))
+
+    @_guarded
+    def _fails(self, error: Exception) -> None:
+        raise error
+
+    @_guarded
+    def _finish_parts(self, step: _Step, armed: Armed | None) -> None:
+        """Begins to read what was looked at: of gradients and weights, and of modules."""
+        lookings: list[Looking] = []
+        if step.slot is self._slots[0]:
+            lookings, self._lookings = self._lookings, []
+        for looking in lookings:
+            looking.end()
+            if looking.finite:
+                self._divergence.looked()
+        if armed is not None:
+            step.armed, step.slot.again = True, False
+            with torch.no_grad():
+                armed.step_made()
+        parts: list[Armed | Looking] = [*([] if armed is None else [armed]), *lookings]
+        if parts:
+            step.numbers = Numbers([tensor for part in parts for tensor in part.tensors])
+            step.parts = parts
+        for part in parts:
+            part.tensors = []
 
     # ---- whose optimizer it is
 
@@ -381,7 +429,8 @@ class Watch:
         slot = step.slot
         if step.skipped is not None and step.skipped.read():
             slot.made -= 1
-            slot.again = slot.again or step.armed is not None
+            slot.again = slot.again or step.armed
+            self._divergence.hunting |= any(isinstance(part, Looking) and part.finite for part in step.parts)
             return
         slot.steps += 1
         values: dict[str, Number] = {}
@@ -391,18 +440,36 @@ class Watch:
         if self._carried and slot is self._slots[0]:
             values.update(self._carried)
             self._carried = {}
+        loss = None
         for tag, value in values.items():
-            self._writer.add_scalar(tag, read(value), slot.steps, step.wall_time)
-        if step.armed is not None and step.numbers is not None:
-            self._write_found(step, step.armed, step.numbers)
+            number = read(value)
+            self._writer.add_scalar(tag, number, slot.steps, step.wall_time)
+            if tag == f"train/loss{slot.suffix}":
+                loss = number
+        self._write_found(step, loss)
 
-    def _write_found(self, step: _Step, armed: Armed, numbers: Numbers) -> None:
+    def _write_found(self, step: _Step, loss: float | None) -> None:
         found = Found()
-        armed.found(iter(numbers.read()), found)
+        if step.numbers is not None:
+            numbers = iter(step.numbers.read())
+            for part in step.parts:
+                part.found(numbers, found)
+                self._note(part.notes)
+        slot = step.slot
+        looked = any(isinstance(part, Looking) and part.finite for part in step.parts)
+        if self._divergence.seen(slot.steps, loss, looked, found):
+            self._slots[0].again = True
         for tag, value in found.points.items():
-            self._writer.add_scalar(tag, value, step.slot.steps, step.wall_time)
+            self._writer.add_scalar(tag, value, slot.steps, step.wall_time)
         for tag, text in found.words.items():
-            self._writer.add_text(tag, text, step.slot.steps, step.wall_time)
+            self._writer.add_text(tag, text, slot.steps, step.wall_time)
+
+    def _note(self, text: str) -> None:
+        """Writes what is said of all that is logged, once, as a list that grows."""
+        if text and text not in self._notes:
+            self._notes.append(text)
+            steps = self._slots[0].steps if self._slots else self._settings.start_step
+            self._writer.add_text("auto_log/notes", "\n".join(f"- {note}" for note in self._notes), steps)
 
     # ---- the end
 
@@ -413,6 +480,8 @@ class Watch:
         self._attached = False
         atexit.unregister(self)
         self._hook.close()
+        for looking in self._lookings:
+            looking.end()
         hooks.leave(self)
         with contextlib.suppress(ValueError):
             hooks.orphans.remove(self)

@@ -98,6 +98,8 @@ def test_losses_rates_and_steps_on_disk(tmp_path: Path) -> None:
         *(f"{what}{end}" for what in ("gradients/norm", "weights/norm", "weights/update_ratio") for end in ENDS),
         "gradients/nonfinite",
         "weights/nonfinite",
+        *(f"activations/{what}/{module}" for what in ("mean", "std") for module in range(4)),
+        "activations/dead/1",
     }
     wall = scalars["run", "train/loss"].wall_time
     assert began <= wall[0] <= wall[-1] <= ended
@@ -240,7 +242,7 @@ def test_nan_loss_is_logged(log: Any) -> None:
     """A loss that diverges to NaN is there, at its step."""
     model = mlp()
     optimizer = sgd(model)
-    with tb.auto_log(model, writer=log.writer):
+    with tb.auto_log(model, writer=log.writer, nan=None):
         for factor in (1.0, float("nan"), 1.0):
             (loss_of(model) * factor).backward()
             optimizer.step()

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 import tallyboard as tb
 from tallyboard.integrations.torch import hooks
+from tallyboard.integrations.torch.activations import Looking
 from tallyboard.integrations.torch.armed import Armed
 from tallyboard.integrations.torch.late import Late, Numbers
 from tallyboard.integrations.torch.watch import Watch
@@ -147,12 +148,13 @@ def test_wrapper_of_somebody_else_survives(monkeypatch: pytest.MonkeyPatch, log:
         torch.Tensor.backward = ours.__wrapped__  # type: ignore[attr-defined, method-assign]
 
 
-def test_training_is_bit_identical() -> None:
+@pytest.mark.parametrize("options", [{}, {"every": 1, "nan": "trace"}], ids=["as usual", "all of it"])
+def test_training_is_bit_identical(options: dict[str, Any]) -> None:
     """Weights, buffers, optimizer losses and the random state after a training are the same bits with and without."""
 
     def trained(watch: bool) -> tuple[dict[str, Tensor], Tensor, list[float]]:
         model = mlp(3)
-        handle = tb.auto_log(model, writer=in_memory()) if watch else contextlib.nullcontext()
+        handle = tb.auto_log(model, writer=in_memory(), **options) if watch else contextlib.nullcontext()
         with handle:
             losses = train(model, steps=20, each=lambda loss: handle.log(own=loss) if watch else None)  # type: ignore[union-attr]
         return model.state_dict(), torch.get_rng_state(), losses
@@ -280,6 +282,10 @@ def expected_weights() -> dict[str, Tensor]:
         (Armed, "__init__"),
         (Armed, "step_made"),
         (Armed, "found"),
+        (Looking, "__init__"),
+        (Looking, "_look"),
+        (Looking, "found"),
+        (Looking, "end"),
         (Numbers, "__init__"),
         (Numbers, "read"),
         (tb.SummaryWriter, "add_scalar"),
