@@ -154,7 +154,7 @@ class _Watching(TorchFunctionMode):
         scripted = {id(module) for module in modules if isinstance(module, torch.jit.ScriptModule)}
         for module in modules:
             if id(module) not in scripted:
-                self._watch(module.register_forward_pre_hook(self._enter_module, prepend=True))
+                self._watch(module.register_forward_pre_hook(self._enter_module, prepend=True, with_kwargs=True))
                 self._watch(module.register_forward_hook(self._leave_module, always_call=True))
         if scripted:
             self._watch_all(scripted)
@@ -171,16 +171,21 @@ class _Watching(TorchFunctionMode):
 
         def enter(module: torch.nn.Module, arguments: Any) -> None:
             if id(module) in scripted:
-                self._enter_module(module, arguments)
+                self._enter_module(module, arguments, {})
 
-        def leave(module: torch.nn.Module, arguments: Any, result: Any) -> None:
+        def leave(module: torch.nn.Module, arguments: Any, named: Any, result: Any) -> None:
             if id(module) in scripted:
+                if self._scopes:  # only this hook of the process is told of arguments by keyword
+                    self._scopes[-1][2].extend(self._known(named))
                 self._leave_module(module, arguments, result)
 
         self._stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore", UserWarning)  # compiled modules warn of such hooks
         self._watch(every.register_module_forward_pre_hook(enter))
-        self._watch(every.register_module_forward_hook(leave, always_call=True))
+        last = every.register_module_forward_hook(leave, with_kwargs=True, always_call=True)
+        self._watch(last)
+        # Which torch forgets when the hook is removed, and then takes for a hook that is still there.
+        self._stack.callback(getattr(every, "_global_forward_hooks_with_kwargs", {}).pop, last.id, None)
 
     def __exit__(self, *error: Any) -> None:
         super().__exit__(*error)
@@ -210,7 +215,7 @@ class _Watching(TorchFunctionMode):
 
     # Modules
 
-    def _enter_module(self, module: torch.nn.Module, arguments: Any) -> None:
+    def _enter_module(self, module: torch.nn.Module, arguments: Any, named: Any) -> None:
         path = self._paths.get(id(module))
         if path is None or threading.get_ident() != self._thread:
             return
@@ -219,8 +224,11 @@ class _Watching(TorchFunctionMode):
         if calls > 1 and scope:
             scope = f"{scope}_call{calls - 1}"
         about = f"{type(module).__name__}({module.extra_repr()[:_TEXT]})"
-        inputs = [self._made[tensor] for _, tensor in leaves(arguments) if tensor in self._made]
-        self._scopes.append((scope, f"{path}: {about}" if path else about, inputs))
+        self._scopes.append((scope, f"{path}: {about}" if path else about, self._known((arguments, named))))
+
+    def _known(self, value: Any) -> list[tuple[Draft, int]]:
+        """What made the tensors in a value, as far as that was seen."""
+        return [self._made[tensor] for _, tensor in leaves(value) if tensor in self._made]
 
     def _leave_module(self, module: torch.nn.Module, arguments: Any, result: Any) -> None:  # noqa: ARG002
         if id(module) not in self._paths or threading.get_ident() != self._thread or not self._scopes:

@@ -209,7 +209,7 @@ def _mapped(value: Any, change: Any) -> Any:
 @contextlib.contextmanager
 def _as_it_was(model: Any) -> Iterator[None]:
     """Evaluation mode for a while; then modes, buffers and random numbers are what they were."""
-    modules = list(model.modules())
+    modules = [module for module in model.modules() if hasattr(module, "training")]  # a frozen scripted one has no mode
     modes = [module.training for module in modules]
     buffers = list(model.buffers())
     small = sum(one.numel() * one.element_size() for one in buffers if not one.is_sparse) <= _KEEP_BYTES

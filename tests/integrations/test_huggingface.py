@@ -1,4 +1,4 @@
-"""The Trainer's callback and Accelerate's tracker, on real trainings beside TensorBoard's own of the same run."""
+"""The Trainer's callback and Accelerate's tracker, on real trainings beside TensorBoard's own; graphs of the models."""
 
 from __future__ import annotations
 
@@ -25,6 +25,9 @@ from transformers.integrations import TensorBoardCallback as TheirCallback  # no
 
 from tallyboard.integrations.accelerate import TallyboardTracker  # noqa: E402
 from tallyboard.integrations.huggingface import TallyboardCallback, TensorBoardCallback  # noqa: E402
+from tallyboard.integrations.torch.graph import graph  # noqa: E402
+
+from .test_torch_graph import check_connected, flows, joined_weights, of_capture  # noqa: E402
 
 Told = Callable[[Path], dict[tuple[str, int], Any]]
 
@@ -238,3 +241,73 @@ def test_tracker_takes_more(tmp_path: Path) -> None:
     assert run.scalar("one").value.tolist() == [2.5]
     assert run.tags["images"] == ["same", "sizes/0", "sizes/1"]
     assert run.images("sizes/1").at(1).array().shape[:2] == (3, 5)
+
+
+IDS = (torch.arange(10).reshape(2, 5) * 7 + 1) % 20
+MASK = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 1, 0]])
+
+
+def bert(layers: int) -> Any:
+    config = transformers.BertConfig(
+        vocab_size=20, hidden_size=8, num_hidden_layers=layers, num_attention_heads=2, intermediate_size=8
+    )
+    model = transformers.BertForSequenceClassification(config)
+    return model, {"input_ids": IDS, "attention_mask": MASK, "labels": torch.tensor([0, 1])}
+
+
+def gpt2(layers: int) -> Any:
+    config = transformers.GPT2Config(vocab_size=20, n_embd=8, n_layer=layers, n_head=2, n_positions=16)
+    return transformers.GPT2LMHeadModel(config), {"input_ids": IDS}
+
+
+def llama(layers: int) -> Any:
+    config = transformers.LlamaConfig(
+        vocab_size=20, hidden_size=8, intermediate_size=8, num_hidden_layers=layers,
+        num_attention_heads=2, num_key_value_heads=1,
+    )  # fmt: skip
+    return transformers.LlamaForCausalLM(config), {"input_ids": IDS}
+
+
+def t5(layers: int) -> Any:
+    config = transformers.T5Config(
+        vocab_size=20, d_model=8, d_kv=4, d_ff=8, num_layers=layers, num_heads=2, decoder_start_token_id=0
+    )
+    return transformers.T5ForConditionalGeneration(config), {"input_ids": IDS, "decoder_input_ids": IDS[:, :3]}
+
+
+MAKERS = {"bert": bert, "gpt2": gpt2, "llama": llama, "t5": t5}
+each_model = pytest.mark.parametrize("name", MAKERS)
+
+
+@each_model
+def test_every_model_has_a_connected_graph(name: str) -> None:
+    """With caches, masks and losses: connected, names unique, every weight told, every operation with its line."""
+    model, given = MAKERS[name](2)
+    found = graph(model, given, mode="capture")
+
+    check_connected(found)
+    outputs = {node.name for node in found.nodes if node.op == "Output"}
+    assert "outputs/logits" in outputs
+    assert ("outputs/loss" in outputs) == (name == "bert")
+    assert any("past_key_values" in output for output in outputs) == (name != "bert")
+    told = {one for node in found.nodes for one in str(node.attributes.get("weights", "")).split()}
+    assert told == {path for path, _ in model.named_parameters()}
+    assert all(node.source for node in found.nodes if node.op not in ("Input", "Output"))
+    assert (found.notes != ()) == (name == "bert"), "it alone looks at values of its data: at those of the mask"
+
+
+@each_model
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_what_flows_into_what_equals_torch_export(name: str) -> None:
+    """Module by module, what depends on what is as in torch.export's graph. It takes no caches: they are off."""
+    model, given = MAKERS[name](1)
+    for part in model.modules():
+        if hasattr(part, "config"):
+            part.config.use_cache = False
+    tied = joined_weights(model)
+    captured, exported = (graph(model, given, mode=mode) for mode in ("capture", "export"))
+    ours, theirs = (flows(found, of_capture(found), tied) for found in (captured, exported))
+
+    assert ("<in>", "<out>") in ours
+    assert ours == theirs

@@ -28,6 +28,7 @@ NOT_EXPORTED = {
     "Dataclasses": "its output is no registered container",
     "Loops": "a loop by the data",
     "Packed": "lengths are data",
+    "ScriptedByKeywords": "a scripted part is opaque",
     "ScriptedPart": "a scripted part is opaque",
     "ThroughNumpy": "numpy",
     "Translator": "a mask is compared with the causal one, by its data",
@@ -96,11 +97,8 @@ def flows(found: Graph, labels: dict[str, set[str]], tied: dict[str, str]) -> se
     return pairs
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_every_kind_has_a_connected_graph(name: str) -> None:
-    """Names are unique and no scope, edges lead to nodes, outputs come from inputs, and every weight used is told."""
-    model, given = MODELS[name]()
-    found = graph(model, given, mode="capture")
+def check_connected(found: Graph) -> None:
+    """Names are unique and no scope, edges lead to nodes, outputs come from inputs, and every input is used."""
     names = {node.name for node in found.nodes}
     scopes = {"/".join(one.split("/")[:i]) for one in names for i in range(1, one.count("/") + 1)}
     assert len(names) == len(found.nodes)
@@ -113,12 +111,30 @@ def test_every_kind_has_a_connected_graph(name: str) -> None:
     inputs = {node.name for node in found.nodes if node.op == "Input"}
     assert inputs == {one for node in found.nodes for one in map(base, node.inputs) if one.startswith("inputs/")}
 
+
+def joined_weights(model: Any) -> dict[str, str]:
+    """By module that shares a weight with another, the one that stands for both."""
+    tied: dict[str, str] = {}
+    first: dict[int, str] = {}
+    for path, weight in getattr(model, "module", model).named_parameters(remove_duplicate=False):
+        owner = path.replace("_orig_mod.", "").rpartition(".")[0]
+        tied[owner] = tied.get(first.setdefault(id(weight), owner), first[id(weight)])
+    return tied
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_kind_has_a_connected_graph(name: str) -> None:
+    """Names are unique and no scope, edges lead to nodes, outputs come from inputs, and every weight used is told."""
+    model, given = MODELS[name]()
+    found = graph(model, given, mode="capture")
+    check_connected(found)
+
     inner = getattr(model, "module", model)
     weights = {name.replace("_orig_mod.", "") for name, _ in inner.named_parameters()}
     told = {
         one.replace("_orig_mod.", "") for node in found.nodes for one in str(node.attributes.get("weights", "")).split()
     }
-    if name != "ScriptedPart":  # its weights are counted, not named
+    if not name.startswith("Scripted"):  # whose weights are counted, not named
         assert told == weights - UNUSED.get(name, set())
     assert (found.notes != ()) == (name in LOOKS_AT_DATA)
     assert all(node.source for node in found.nodes if node.op not in ("Input", "Output", "RecursiveScriptModule"))
@@ -128,11 +144,7 @@ def test_every_kind_has_a_connected_graph(name: str) -> None:
 def test_what_flows_into_what_equals_torch_export_or_jit(name: str) -> None:
     """Module by module, what depends on what is as in torch.export's graph, or in jit's where that fails."""
     model, given = MODELS[name]()
-    tied: dict[str, str] = {}
-    first: dict[int, str] = {}
-    for path, weight in getattr(model, "module", model).named_parameters(remove_duplicate=False):
-        owner = path.replace("_orig_mod.", "").rpartition(".")[0]
-        tied[owner] = tied.get(first.setdefault(id(weight), owner), first[id(weight)])
+    tied = joined_weights(model)
     captured = graph(model, given, mode="capture")
     fused = [read for read in of_capture(captured).values() if len(read) > 1]
     for read in fused:  # one operation with the weights of two modules: attention
@@ -315,6 +327,59 @@ def test_export_has_sizes_operations_and_sources() -> None:
         "aten.conv2d.default", ((1, 4, 4, 4),), "deep.weight deep.bias",
     )  # fmt: skip
     assert re.search(r"torch_models\.py:\d+$", deep.source)
+
+
+def test_scripted_parts_leave_no_hook_of_the_process() -> None:
+    """Scripted parts are seen by hooks of the process, none of which is left; called by keywords they are joined."""
+    every = torch.nn.modules.module
+    before = len(every._global_forward_hooks), len(every._global_forward_hooks_with_kwargs)
+    found = graph(*MODELS["ScriptedByKeywords"](), mode="capture")
+
+    assert (len(every._global_forward_hooks), len(every._global_forward_hooks_with_kwargs)) == before
+    assert {"first/linear", "inputs/scale"} <= behind(found)["last/linear"]
+
+
+def test_frozen_scripted_parts() -> None:
+    """A frozen scripted part, which has neither a mode nor weights of its own, is drawn like any other."""
+    model, given = MODELS["ScriptedPart"]()
+    model.scripted = torch.jit.freeze(model.eval().scripted)
+    check_connected(graph(model, given))
+
+
+def test_parts_that_python_does_not_see() -> None:
+    """A module whose operations nobody sees is one node, joined with what it was given by place and by keyword."""
+
+    class Hidden(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.ones(4))
+
+        def forward(self, x: Any, *, scale: Any) -> Any:
+            with torch._C.DisableTorchFunction():
+                return x * self.weight * scale
+
+    class Outer(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.hidden = torch.nn.Linear(4, 4), Hidden()
+
+        def forward(self, x: Any, scale: Any) -> Any:
+            return self.hidden(self.first(x), scale=scale) + 1
+
+    found = graph(Outer(), (torch.ones(2, 4), torch.tensor(2.0)), mode="capture")
+    check_connected(found)
+    (part,) = (node for node in found.nodes if node.op == "Hidden")
+    assert (set(part.inputs), part.parameters) == ({"first/linear", "inputs/scale"}, 4)
+
+
+def test_long_values_are_not_searched_to_their_end() -> None:
+    """Of a value of more than ten thousand parts the first are looked into, and the rest costs nothing."""
+    from tallyboard.integrations.torch.leaves import leaves
+
+    tensor = torch.ones(1)
+    endless: dict[str, Any] = {"first": tensor, "numbers": list(range(1_000_000)), "last": tensor}
+    assert [path for path, _ in leaves(endless)] == ["first"]
+    assert len(list(leaves([[tensor] * 100] * 50))) == 5000
 
 
 def test_other_threads_and_other_models_are_not_drawn() -> None:

@@ -374,6 +374,27 @@ class ScriptedPart(nn.Module):
         return self.last(self.scripted(self.first(x)))
 
 
+class Scaled(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(4))
+
+    def forward(self, x: Tensor, scale: Tensor) -> Tensor:
+        return x * self.weight * scale
+
+
+@model(numbers(2, 4), torch.tensor(2.0))
+class ScriptedByKeywords(nn.Module):
+    """Its scripted part is called by keywords alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.scripted, self.last = nn.Linear(4, 4), torch.jit.script(Scaled()), nn.Linear(4, 1)
+
+    def forward(self, x: Tensor, scale: Tensor) -> Tensor:
+        return self.last(self.scripted(x=self.first(x), scale=scale))
+
+
 @model(numbers(3, 6))
 class CompiledPart(nn.Module):
     def __init__(self) -> None:
