@@ -5,7 +5,7 @@
 Both servers run from start to end on the same logdir, and have read the tensor before the first round: as raw bytes,
 which torch's writer does not write, and as text, which it does. Asked are the milliseconds until the first byte and
 until the last one. Of ours alone: components and neighbours of all rows over the same connection, each time of another
-question, so that none is kept, and the seconds of one core for an iteration of t-SNE on 10,000 rows.
+question, so that none is kept, and the seconds of one core for t-SNE on 10,000 rows.
 """
 
 from __future__ import annotations
@@ -27,11 +27,10 @@ from side_by_side import compare
 from viewing import PATIENCE, PLAIN, commands, started
 
 import tallyboard as tb
-from tallyboard.viewer.projector_reduce import centred
-from tallyboard.viewer.projector_tsne import Settings, affinities, begun, descent
+from tallyboard.viewer.projector_tsne import Settings, laid_out
 
 ROWS, COLUMNS = 100_000, 128
-LAID_OUT, ITERATIONS = 10_000, 20
+LAID_OUT, ITERATIONS = 10_000, 60
 NAME = "big:00000"
 
 
@@ -118,27 +117,21 @@ def served(rounds: int, text: bool) -> None:
             print(compare(f"{what} of all rows", "ms", {OURS: lambda ask=ask: ask()[1]}, rounds).report({}), flush=True)
 
 
-def laid_out() -> None:
-    """How much of one core an iteration of t-SNE takes."""
-    rows = centred(np.random.default_rng(0).standard_normal((LAID_OUT, COLUMNS), np.float32))
-    settings = Settings(iterations=ITERATIONS)
+def layout() -> None:
+    """How much of one core t-SNE takes: until the first points, and an iteration."""
+    rows = np.random.default_rng(0).standard_normal((LAID_OUT, COLUMNS), np.float32)
+    told: list[tuple[int, float]] = []
     began = time.process_time()
-    near = affinities(rows, settings.perplexity)
-    found = time.process_time()
-    for spread in (1.0, 5.0, 30.0):
-        start = begun(rows, settings) * np.float32(1e4 * spread)
-        began_now = time.process_time()
-        for _ in descent(near, start, Settings(iterations=ITERATIONS, learning_rate=1e-6)):
-            pass
-        each = 1000 * (time.process_time() - began_now) / ITERATIONS
-        print(f"t-SNE of {LAID_OUT:,} rows, {spread:g} wide: {each:.0f} ms of one core an iteration")
-    print(f"their neighbours: {found - began:.1f} s of one core")
+    laid_out(rows, Settings(iterations=ITERATIONS), lambda done, *_: told.append((done, time.process_time() - began)))
+    (first, start), (last, end) = told[0], told[-1]
+    print(f"t-SNE of {LAID_OUT:,} rows: {start:.1f} s of one core until its iteration {first}")
+    print(f"then {1000 * (end - start) / (last - first):.0f} ms an iteration")
 
 
 if __name__ == "__main__":
     if os.environ.get("OPENBLAS_NUM_THREADS") != "1":  # as t-SNE's own process has it
         os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
         os.execv(sys.executable, [sys.executable, *sys.argv])
-    laid_out()
+    layout()
     for text in (False, True):
         served(int(sys.argv[1]) if len(sys.argv) > 1 else 3, text)

@@ -14,6 +14,7 @@ from .projector import EMBEDDINGS, Unknown, spread
 from .projector_frame import encoded
 from .projector_jobs import Job, Jobs, Question
 from .projector_reduce import Metric, components, nearest
+from .projector_tsne import check_installed
 from .responses import dump_json
 
 if TYPE_CHECKING:
@@ -137,7 +138,12 @@ class Answers:
         return dump_json({**told, "places": places.tolist(), "generation": shown.found.generation})
 
     def start(self, context: Context, which: Which, settings: Settings) -> bytes:
-        """The name of the job that lays the shown rows out, as JSON."""
+        """The name of the job that lays the shown rows out, as JSON.
+
+        Raises:
+            MissingDependency: there is nothing that lays them out.
+        """
+        check_installed()
         shown = self._shown(context, which)
         there = shown.there
         if there.sum() < 4:

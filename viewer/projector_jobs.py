@@ -58,7 +58,7 @@ class Question:
     @property
     def job(self) -> str:
         """A name for it."""
-        return hashlib.blake2b(repr(self).encode(), digest_size=12).hexdigest()
+        return hashlib.blake2b(repr(self).encode(), digest_size=12, person=b"openTSNE").hexdigest()
 
 
 @dataclass(slots=True)

@@ -4,8 +4,8 @@ Numbers come in TLP1 frames (viewer/projector_frame.py), laid out as a TLH1 fram
 header's length H as uint32, H bytes of JSON, then columns; `header.columns[name]` is `{"at", "type"}`, `at` counted
 from the header's end. Each header has `"v": 1, "order": "little"` besides what is told below. Failures are `{"error":
 sentence}`: 400 for a question that is none, 404 where there is no such embedding or no such thing of it, or it cannot
-be read (the sentence says why, with run and embedding), 422 for a question that its numbers have no answer to, and 429
-where eight layouts wait already.
+be read (the sentence says why, with run and embedding), 422 for a question that its numbers have no answer to, 429
+where eight layouts wait already, and 501 where a library is not installed (the sentence has the line that installs it).
 
 **Shown rows.** An embedding has `rows` rows. Of more than `most` (in every question; 1 to 1,000,000, 100,000 unless
 given) `shown` stand for all: an even sample, the same in every answer to the same `rows` and `most`. Everything with
@@ -55,6 +55,8 @@ import math
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from aiohttp import web
+
+from tallyboard.core.errors import MissingDependency
 
 from ..context import CONTEXT
 from ..projector import Unknown
@@ -224,6 +226,8 @@ async def _answered(request: web.Request, answer: Callable[[], bytes | Frame]) -
         return error(422, str(unanswerable))
     except Busy as busy:
         return error(429, str(busy))
+    except MissingDependency as missing:
+        return error(501, str(missing))
     if isinstance(body, bytes):
         return web.Response(body=body, content_type="application/json", headers=_HEADERS)
     response = web.StreamResponse(headers={**_HEADERS, "Content-Type": "application/octet-stream"})
