@@ -77,10 +77,18 @@ function byStructure(model: Model, classes: Int32Array, many: ReadonlyMap<number
   const signs = ranked.map((some, i) => {
     const colour = hueColour(i, dark);
     for (const id of some) of[id] = colour;
-    const names = [...new Set(some.map((id) => model.label[id]))];
-    return { colour, label: names.length > 3 ? `${names.slice(0, 2).join(", ")} … ${names[names.length - 1]}` : names.join(", "), many: some.length };
+    return { colour, label: together(model, some), many: some.length };
   });
   return { of, signs: signs.slice(0, 2 * HUES.length) };
+}
+
+/** What namespaces of a class are called: "l1/0 … 2" where they lie in one, else by their last names. */
+function together(model: Model, some: readonly number[]): string {
+  const names = [...new Set(some.map((id) => model.label[id]))];
+  const parents = new Set(some.map((id) => model.parent[id]));
+  const parent = model.parent[some[0]];
+  const within = parents.size === 1 && parent !== model.root ? `${model.label[parent]}/` : "";
+  return within + (names.length > 2 ? `${names[0]} … ${names[names.length - 1]}` : names.join(", "));
 }
 
 /** Each kind of a namespace's nodes, where they all are of one. */

@@ -13,24 +13,19 @@ import { Tracer } from "./trace";
 import type { GraphData, Which } from "./wire";
 
 /** As many things are shown of a graph that nobody opened anything of. */
-const USUAL = 30;
+const USUAL = 18;
 
 const said = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** What to open of a graph at first: the smallest namespaces from the top, as long as all is easily seen. */
+/** What to open of a graph at first: level by level from the top, as long as all is easily seen. */
 export function usuallyOpen(model: Model): number[] {
   const found: number[] = [];
   let shown = model.children(model.root).length;
-  const outer = [model.root];
-  for (const id of outer) {
-    const groups = model.children(id).filter((child) => model.isGroup(child));
-    for (const group of groups.sort((a, b) => model.children(a).length - model.children(b).length || a - b)) {
-      const more = model.children(group).length - 1;
-      if (shown + more > USUAL && shown > 1) continue;
-      shown += more;
-      found.push(group);
-      outer.push(group);
-    }
+  for (let level = [model.root]; level.length > 0; ) {
+    level = level.flatMap((id) => model.children(id).filter((child) => model.isGroup(child)));
+    shown += level.reduce((sum, id) => sum + model.children(id).length, 0);
+    if (shown > USUAL && found.length + model.children(model.root).length > 1) break;
+    found.push(...level);
   }
   return found;
 }

@@ -17,6 +17,15 @@ export function valueAt(columns: Pick<Columns, "n" | "step" | "value"> | undefin
   return NaN;
 }
 
+/** The value of a module, or of the nearest one that it is a part of: deep models have series of containers only. */
+function nearest(path: string, values: ReadonlyMap<string, number>): number {
+  for (let at = path; at !== ""; at = at.slice(0, Math.max(0, at.lastIndexOf(".")))) {
+    const value = values.get(at);
+    if (value !== undefined) return value;
+  }
+  return NaN;
+}
+
 /**
  * A value for each node and namespace: a namespace has its module's own, else the greatest within it; a node has that of
  * the module it is in. NaN for those that no series tells of.
@@ -32,7 +41,7 @@ export function healthOf(model: Model, data: Pick<GraphData, "modules" | "module
   }
   for (let i = 0; i < model.n; i++) {
     if (own[i] || data.module[i] < 0) continue;
-    found[i] = values.get(pathOf(data.modules[data.module[i]])) ?? NaN;
+    found[i] = nearest(pathOf(data.modules[data.module[i]]), values);
   }
   for (let id = model.count - 1; id >= model.n; id--) {
     if (own[id]) continue;

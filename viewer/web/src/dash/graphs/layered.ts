@@ -161,11 +161,11 @@ function proper(part: Part, back: readonly boolean[], layer: number[]): Layers {
     made.passes.push(passed);
     if (many && spans[e] > LONG) return;
     for (let at = top; at <= bottom; at++) passed.push(place(at));
-    for (let i = 1; i < passed.length; i++) join(passed[i - 1], passed[i], 1, 1, 8);
+    for (let i = 1; i < passed.length; i++) join(passed[i - 1], passed[i], 1, 1, 6);
     if (back[e]) return;
-    if (passed.length === 0) return void (layer[b] === layer[a] + 1 && join(a, b, part.leaves[e], part.meets[e], 1));
-    join(a, passed[0], part.leaves[e], 1, 2);
-    join(passed[passed.length - 1], b, 1, part.meets[e], 2);
+    if (passed.length === 0) return void (layer[b] === layer[a] + 1 && join(a, b, part.leaves[e], part.meets[e], 3));
+    join(a, passed[0], part.leaves[e], 1, 1);
+    join(passed[passed.length - 1], b, 1, part.meets[e], 1);
   });
   // Places for edges that lead back begin beside the nodes that these join.
   const beside = new Map<number, number>();

@@ -237,7 +237,7 @@ export class Painter {
       for (let i = frame.ends[e]; i < frame.ends[e + 1]; i++) if (frame.targets[i] === which) return true;
       return false;
     };
-    const usual = mixed(paper.ink3, paper.bg, paper.dark ? 0.55 : 0.5);
+    const usual = mixed(paper.ink3, paper.bg, paper.dark ? 0.7 : 0.6);
     for (const { width, control, edges } of picture.strokes.get(frame.id) ?? []) {
       const seen = edges.filter((e) => this.#seesEdge(frame, e));
       if (seen.length === 0) continue;

@@ -21,12 +21,18 @@ export function paperOf(dark: boolean): Paper {
 
 const known = new Map<string, string>();
 
-/** So much of the first colour in the second one; both as #rrggbb. */
+/** Red, green and blue of #rrggbb or #rgb. */
+function parts(hex: string): number[] {
+  const long = hex.length === 4 ? [1, 2, 3].map((at) => hex[at] + hex[at]) : [1, 3, 5].map((at) => hex.slice(at, at + 2));
+  return long.map((part) => Number.parseInt(part, 16));
+}
+
+/** So much of the first colour in the second one. */
 export function mixed(colour: string, into: string, share: number): string {
   const key = `${colour}${into}${share}`;
   let found = known.get(key);
   if (found === undefined) {
-    const [a, b] = [colour, into].map((hex) => [1, 3, 5].map((at) => Number.parseInt(hex.slice(at, at + 2), 16)));
+    const [a, b] = [colour, into].map(parts);
     found = `#${a.map((one, i) => Math.round(one * share + b[i] * (1 - share)).toString(16).padStart(2, "0")).join("")}`;
     if (known.size > 2_000) known.clear();
     known.set(key, found);
