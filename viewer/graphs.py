@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tallyboard.core.errors import CorruptRecord
-from tallyboard.core.graph_files import function_graph
+from tallyboard.core.graph_files import function_graph, keras_graph
 from tallyboard.core.graph_measured import Measured, measured_in, run_metadata_message, with_measures
 from tallyboard.core.graph_read import count_nodes, graph_from_bytes
 from tallyboard.core.wire import decode_event
@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
     from .context import Context
 
-__all__ = ["KINDS", "RUN_GRAPH", "TAGGED", "Graphs", "NoGraph", "Which", "health", "latest"]
+__all__ = ["KINDS", "RUN_GRAPH", "TAGGED", "Graphs", "NoGraph", "Which", "health", "latest", "tagged_bytes"]
 
 RUN_GRAPH: Final = "__run_graph__"
 TAGGED: Final = "graph_tagged_run_metadata"
 KINDS: Final = {  # what a graph is, and the plugins whose values it is read from
     "run": ("graphs",),
+    "conceptual": ("graph_keras_model",),
     "function": ("graph_run_metadata", "graph_run_metadata_graph"),
 }
 _RECORDS: Final = (TAGGED, "graph_run_metadata")
@@ -218,6 +219,8 @@ def tagged_bytes(context: Context, ref: BlobRef, tag: str) -> bytes:
 
 def _parsed(which: Which, data: bytes) -> Graph:
     what = f"the graph of run {which.run!r}" + (f", tag {which.tag!r}" if which.tag else "")
+    if which.kind == "conceptual":
+        return keras_graph(data, what)
     return graph_from_bytes(data, what) if which.kind == "run" else function_graph(data, what)
 
 

@@ -34,6 +34,8 @@ MAX_BODY = 1 << 20
 
 _READ_ONLY = ("GET", "HEAD")
 
+_JSON = ("application/json",)
+_FILES = ("application/octet-stream",)  # no other site's page sends it without asking first, which is refused
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 _READS: Final = "tallyboard_only_reads"
@@ -79,14 +81,11 @@ def refusal(request: web.Request, access: Access, path: str) -> web.Response | N
     site = request.headers.get("Sec-Fetch-Site", "same-origin")
     if path.startswith(("/api/", "/data/")) and site not in ("same-origin", "none"):
         return error(403, "Another site's page may not ask this server for data.")
-    if (
-        request.method not in _READ_ONLY
-        and (
-            answer := _foreign_writing(request, hosts[0], site, forms=path.startswith("/data/") and only_reads(request))
-        )
-        is not None
-    ):
-        return answer
+    if request.method not in _READ_ONLY:
+        forms = path.startswith("/data/") and only_reads(request)
+        types = (*_JSON, *(_FORMS if forms else ()), *(_FILES if only_reads(request) else ()))
+        if (answer := _foreign_writing(request, hosts[0], site, types)) is not None:
+            return answer
     # the prefix alone is answered with the page's address, which asks
     if access.token is not None and path and (answer := _without_token(request, access, path)) is not None:
         return answer
@@ -104,15 +103,16 @@ def _host_sentence(access: Access) -> str:
     )
 
 
-def _foreign_writing(request: web.Request, host: str, site: str, *, forms: bool) -> web.Response | None:
+def _foreign_writing(request: web.Request, host: str, site: str, types: tuple[str, ...]) -> web.Response | None:
     origin = request.headers.get("Origin")
     if origin is None and site != "same-origin":
         return error(403, "A request that is not a GET must come from this server's own page.")
     if origin is not None and origin.lower() != f"{request.scheme}://{host}".lower():
         return error(403, "The Origin header names another site; only this server's own page may send this.")
-    if request.content_type == "application/json" or (forms and request.content_type in _FORMS):
+    # Not `request.content_type`, which is octet-stream where the header is absent.
+    if request.headers.get("Content-Type", "").partition(";")[0].strip().lower() in types:
         return None
-    return error(415, "The request's Content-Type must be application/json.")  # absent, it is octet-stream
+    return error(415, "The request's Content-Type must be application/json.")
 
 
 def _without_token(request: web.Request, access: Access, path: str) -> web.Response | None:

@@ -40,11 +40,17 @@ def traced() -> bytes:
     record.function_graphs.add().pre_optimization_graph.node.add(name="MatMul", op="MatMul")
     record.step_stats.dev_stats.add(device="/gpu:0").node_stats.add(node_name="MatMul", all_end_rel_micros=7)
     summary = event_pb2.Summary()
-    for plugin, tag in (("graph_run_metadata", "profiled"), ("graph_run_metadata_graph", "traced")):
+    keras = Path(__file__).parents[1] / "core" / "keras_models" / "functional.json"
+    for plugin, tag, data in (
+        ("graph_run_metadata", "profiled", record.SerializeToString()),
+        ("graph_run_metadata_graph", "traced", record.SerializeToString()),
+        ("graph_keras_model", "keras", keras.read_bytes()),
+        ("graph_keras_model", "no json", b"{"),
+    ):
         value = summary.value.add(tag=tag)
         value.metadata.plugin_data.plugin_name, value.metadata.plugin_data.content = plugin, b"1"
         value.tensor.dtype = event_pb2.DT_STRING
-        value.tensor.string_val.append(record.SerializeToString())
+        value.tensor.string_val.append(data)
     return summary.SerializeToString()
 
 
@@ -73,7 +79,12 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
 def test_every_graph_is_listed(board: Board) -> None:
     """The list has runs' own graphs and traced ones, with their nodes, the latest step, and records."""
     listed = {(one["run"], one["tag"]): one for one in board.get("/api/graphs")["graphs"]}
-    assert sorted(listed) == [("a", ""), ("broken", ""), ("traced", "profiled"), ("traced", "traced")]
+    assert sorted(listed) == [
+        *(("a", ""), ("broken", ""), ("traced", "keras"), ("traced", "no json"), ("traced", "profiled")),
+        ("traced", "traced"),
+    ]
+    one = listed["traced", "keras"]
+    assert (one["kind"], one["nodes"], one["records"]) == ("conceptual", 6, [])
     one = listed["a", ""]
     assert (one["kind"], one["nodes"], one["step"], one["records"]) == ("run", 3, 2, ["step1"])
     assert {**listed["traced", "profiled"], "wall_time": 0} == {
@@ -150,9 +161,13 @@ def test_a_traced_function_has_its_own_record(board: Board) -> None:
     ("asked", "status", "sentence"),
     [
         ("run=none", 404, "run 'none' has no graph of kind 'run'."),
-        ("run=a&kind=x", 404, "there is no kind of graph 'x'; there are run, function."),
+        ("run=a&kind=x", 404, "there is no kind of graph 'x'; there are run, conceptual, function."),
         ("run=a&tag=t&kind=function", 404, "run 'a' has no graph of kind 'function' under tag 't'."),
         ("run=a&record=r", 404, "there is no record 'r' of run 'a'."),
+        (
+            *("run=traced&tag=no json&kind=conceptual".replace(" ", "%20"), 422),
+            "the graph of run 'traced', tag 'no json' cannot be read",
+        ),
         ("run=broken", 422, "the graph of run 'broken' cannot be decoded"),
     ],
 )
@@ -161,6 +176,48 @@ def test_what_is_not_there_or_damaged_is_said(board: Board, asked: str, status: 
     for path in ("/api/graph", "/api/graph/node"):
         answer = board.ask(f"{path}?{asked}")
         assert (answer.status, answer.json()["error"][: len(sentence)]) == (status, sentence)
+
+
+def test_a_keras_model_is_its_layers(board: Board) -> None:
+    """The conceptual graph of a Keras model has its layers by name."""
+    told = board.get("/api/graph?run=traced&tag=keras&kind=conceptual")
+    assert told["name"] == ["a", "b", "d", "e", "c", "o"]
+    assert told["op"][4] == "Concatenate"
+    assert list(zip(told["from"], told["to"], strict=True)) == [(0, 2), (1, 3), (2, 4), (3, 4), (4, 5)]
+
+
+def read(board: Board, name: str, data: bytes, **headers: str) -> tuple[int, Any]:
+    """What is answered to a file; as the page sends it unless told otherwise."""
+    given = {"Content-Type": "application/octet-stream", "Origin": board.url, **headers}
+    url = f"{board.url}/api/graph/read?name={name}"
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, data, given), timeout=60) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return refused.code, json.loads(refused.read())
+
+
+def test_a_file_is_looked_at(board: Board) -> None:
+    """The graph in a file is told as one of a run is; what is no graph is a 422 that names the file."""
+    message = graph_pb2.GraphDef(node=[{"name": "a", "op": "A"}, {"name": "b", "op": "B", "input": ["a"]}])
+    status, told = read(board, "graph.pb", message.SerializeToString())
+    assert (status, told["kind"], told["title"], told["name"], told["from"]) == (
+        200,
+        "file",
+        "graph.pb",
+        ["a", "b"],
+        [0],
+    )
+    assert told.keys() == board.get("/api/graph?run=a").keys()
+    status, told = read(board, "x.pb", b"<html>")
+    assert (status, told["error"][:31]) == (422, "the file 'x.pb' cannot be decod")
+
+
+def test_a_file_comes_from_the_page(board: Board) -> None:
+    """Another site cannot have a file read, nor may a form send one."""
+    assert read(board, "a.pb", b"", Origin="http://elsewhere.example")[0] == 403
+    assert read(board, "a.pb", b"", **{"Content-Type": "text/plain"})[0] == 415
 
 
 def test_an_answer_is_sent_once(board: Board) -> None:

@@ -19,6 +19,7 @@ SENTENCE = {"error": "This viewer was started with --read_only: nothing can be c
 QUESTIONS = {
     "POST /api/curves",
     "POST /api/export",
+    "POST /api/graph/read",
     "POST /api/histograms",
     "POST /api/hparams/correlation",
     "POST /api/hparams/importance",

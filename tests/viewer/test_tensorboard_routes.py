@@ -16,6 +16,9 @@ import numpy as np
 import pytest
 
 import tallyboard as tb
+from tallyboard.core.proto import event_pb2 as pb
+from tallyboard.core.summary import DataClass, Event, Summary
+from tallyboard.core.values import Message
 
 from .boards import Board, tensorboard_on, viewer_on, wait_until
 
@@ -23,6 +26,11 @@ pytest.importorskip("tensorboard")
 
 LONG = 1_500
 """Points of one series: more than the 1,000 that TensorBoard keeps."""
+
+GRAPHS = Path(__file__).with_name("graphs")
+"""Graphs and records as tf.summary and TensorFlow 1 write them."""
+
+MODELS = Path(__file__).parents[1] / "core" / "keras_models"
 
 CORPUS = Path(__file__).parents[1] / "conformance" / "corpus"
 """Files of nine real producers, among them torch, tf.summary, tensorboardX, Keras and Lightning."""
@@ -47,6 +55,21 @@ def write(logdir: Path) -> None:
     with tb.SummaryWriter(logdir / "empty"):
         pass
     write_media(logdir / "media")
+    shutil.copytree(GRAPHS, logdir / "graphs")
+    write_models(logdir / "models")
+
+
+def write_models(run: Path) -> None:
+    """Keras models as keras.callbacks.TensorBoard writes them, those that TensorBoard draws as they are."""
+    summary = pb.Summary()
+    for name in ("sequential", "functional", "nested", "subclassed"):
+        value = summary.value.add(tag=name)
+        value.metadata.plugin_data.plugin_name, value.metadata.plugin_data.content = "graph_keras_model", b"1"
+        value.tensor.dtype = pb.DT_STRING
+        value.tensor.string_val.append((MODELS / f"{name}.json").read_bytes())
+    with tb.SummaryWriter(run) as writer:
+        message = Message("summary", summary.SerializeToString())
+        writer.write(Event(0, 5.0, Summary("models", "graph_keras_model", DataClass.BLOBS, message)))
 
 
 def write_media(run: Path) -> None:
@@ -333,6 +356,8 @@ BAD = [
     ("/data/plugin/custom_scalars/download_data", {"run": "a", "tag": "b"}),
     ("/data/plugin/graphs/graph", {}),
     ("/data/plugin/graphs/graph", {"run": "no"}),
+    ("/data/plugin/graphs/graph", {"run": "graphs/tf.summary-2.21.0", "tag": "no"}),
+    ("/data/plugin/graphs/graph", {"run": "graphs/tf.summary-2.21.0", "tag": "traced", "conceptual": "true"}),
     ("/data/plugin/graphs/run_metadata", {"run": "no"}),
     ("/data/plugin/graphs/run_metadata", {"tag": "no"}),
     ("/data/plugin/graphs/run_metadata", {"run": "a", "tag": "b"}),
@@ -417,21 +442,21 @@ def test_meshes(theirs: Board, ours: Board) -> None:
 
 
 def test_graphs(theirs: Board, ours: Board) -> None:
-    """Each run's graph, and what was measured of its steps, as the same text."""
-    info = theirs.get("/data/plugin/graphs/info")
-    graphs = [run for run, about in info.items() if about["run_graph"]]
-    assert len(graphs) >= 2
-    for run in graphs:
-        for asked in ({"run": run}, {"run": run, "limit_attr_size": 40, "large_attrs_key": "_large"}):
-            answer = ours.ask("/data/plugin/graphs/graph", **asked)
-            expected = theirs.ask("/data/plugin/graphs/graph", **asked)
-            assert answer.body.decode() == expected.body.decode(), run
+    """Each graph of a run, of a traced function and of a Keras model, and each record of a step, as the same text."""
+    asks: list[tuple[str, dict[str, Any]]] = []
+    kinds = {"op_graph": {}, "conceptual_graph": {"conceptual": "true"}}
+    for run, about in theirs.get("/data/plugin/graphs/info").items():
+        asks += [("graph", {"run": run})] if about["run_graph"] else []
+        for tag, what in about["tags"].items():
+            asks += [("graph", {"run": run, "tag": tag, **more}) for kind, more in kinds.items() if what[kind]]
+            asks += [("run_metadata", {"run": run, "tag": tag})] if what["profile"] else []
+    assert len(asks) >= 13
+    for path, asked in asks:
+        for limits in ({}, {"limit_attr_size": 40, "large_attrs_key": "_large"}):
+            answer = ours.ask(f"/data/plugin/graphs/{path}", **asked, **limits)
+            expected = theirs.ask(f"/data/plugin/graphs/{path}", **asked, **limits)
+            assert answer.body.decode() == expected.body.decode(), asked
             assert answer == expected
-        for tag, about in info[run]["tags"].items():
-            if about["profile"] and not about["op_graph"]:
-                asked = {"run": run, "tag": tag}
-                expected = theirs.ask("/data/plugin/graphs/run_metadata", **asked)
-                assert ours.ask("/data/plugin/graphs/run_metadata", **asked) == expected
 
 
 def key(*parts: Any) -> str:

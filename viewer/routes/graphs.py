@@ -7,6 +7,8 @@
   Without `record` the latest is joined, with an empty one none. Besides the columns it has `run, tag, kind, record,
   title, notes` and `health`: scalar tags of the same run by what they tell and by the module's path.
 - `GET /api/graph/node?run=&tag=&kind=&record=&name=` -> JSON, all that is known of one node.
+- `POST /api/graph/read?name=` with a file as the body (`application/octet-stream`) -> JSON as `/api/graph` has it,
+  without a run. Nothing is kept.
 
 Failures are `{"error": sentence}`: 404 where there is no such graph, 422 where it cannot be read (the sentence names
 run and tag), 413 for a file that is too large.
@@ -16,19 +18,26 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from tallyboard.core.errors import CorruptRecord
+from tallyboard.core.graph_files import load_graph
 
 from ..context import CONTEXT
 from ..graph_columns import columns, encoded, node_told
 from ..graphs import Graphs, NoGraph, Which, health
 from ..responses import dump_json, error, revalidated
+from ..safety import reads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tallyboard.core.graph import Graph
+
+MOST_UPLOADED = 256 << 20
+"""Bytes of a file that is looked at."""
 
 routes = web.RouteTableDef()
 
@@ -49,14 +58,8 @@ async def get_graph(request: web.Request) -> web.StreamResponse:
 
     def answer() -> bytes:
         found = _graphs.read(context, which)
-        about: dict[str, Any] = {
-            "run": which.run,
-            "tag": which.tag,
-            "kind": which.kind,
-            "record": found.record,
-            "title": " · ".join(part for part in (which.run, which.tag) if part),
-        }
-        return encoded({**about, **columns(found.graph), "health": health(context, which.run)})
+        title = " · ".join(part for part in (which.run, which.tag) if part)
+        return _told(which._replace(record=found.record), title, found.graph, health(context, which.run))
 
     return await _answered(request, answer)
 
@@ -74,6 +77,30 @@ async def get_node(request: web.Request) -> web.StreamResponse:
         return dump_json(node_told(node))
 
     return await _answered(request, answer)
+
+
+@routes.post("/api/graph/read")
+@reads
+async def post_graph(request: web.Request) -> web.StreamResponse:
+    """The graph in a file that somebody dropped on the page."""
+    name = request.query.get("name", "")
+    data = bytearray()
+    async for chunk in request.content.iter_chunked(1 << 16):
+        data += chunk
+        if len(data) > MOST_UPLOADED:
+            return error(
+                413, f"The file has more than {MOST_UPLOADED >> 20} MB, which are the most that are looked at."
+            )
+
+    def answer() -> bytes:
+        return _told(Which("", kind="file", record=""), name, load_graph(bytes(data), name), {})
+
+    return await _answered(request, answer)
+
+
+def _told(which: Which, title: str, graph: Graph, healthy: dict[str, dict[str, str]]) -> bytes:
+    about = {"run": which.run, "tag": which.tag, "kind": which.kind, "record": which.record, "title": title}
+    return encoded({**about, **columns(graph), "health": healthy})
 
 
 def _which(request: web.Request) -> Which:
