@@ -46,10 +46,11 @@ unless somebody else has wrapped them in between: then ours stays beneath theirs
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from tallyboard.core.errors import InvalidSummary, MissingDependency, UnsupportedModel
+from tallyboard.core.hparams import hparams_of
 from tallyboard.core.summary import as_step
 from tallyboard.core.writer import SummaryWriter
 
@@ -80,6 +81,8 @@ def attach(
     start_step: int = 0,
     every: int = 50,
     nan: str | None = "next",
+    graph: bool = True,
+    hparams: bool | Mapping[str, object] = True,
 ) -> Callable[[], None]:
     """Logs the training of a module to `writer`, as described above, until the result is called.
 
@@ -95,16 +98,23 @@ def attach(
         nan: how the module is found that makes a loss NaN or infinite: by looking at each in the step after that is
             known (`"next"`), in every step (`"trace"`, which names it at the very step and costs all along), or
             not at all (None), and nothing is said.
+        graph: draws the model's first pass that records gradients, while it runs.
+        hparams: logs what the optimizers were told as hyperparameters; False where the program calls `add_hparams`
+            itself; a mapping adds to them, such as `{"dropout": 0.1}`.
 
     Raises:
         UnsupportedModel: `model` is no module.
         TypeError: `optimizer` is none.
-        InvalidSummary: `start_step` or `every` is no integer, or `every` is below 1.
+        InvalidSummary: `start_step` or `every` is no integer, or `every` is below 1, or
+            `hparams` is no mapping.
         ValueError: `nan` is none of these.
     """
     if not isinstance(model, nn.Module):
         raise UnsupportedModel(f"auto_log expected a torch.nn.Module, got {type(model).__qualname__}; pass the model")
-    settings = Settings(as_step(start_step, "auto_log", "start_step"), as_step(every, "auto_log", "every"), nan)
+    if not isinstance(hparams, bool):
+        hparams = hparams_of(hparams)
+    first, apart = as_step(start_step, "auto_log", "start_step"), as_step(every, "auto_log", "every")
+    settings = Settings(first, apart, nan, bool(graph), hparams)
     if settings.every < 1:
         raise InvalidSummary(f"auto_log(every={every}): expected a number of steps, at least 1")
     if nan not in NAN:

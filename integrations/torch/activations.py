@@ -18,23 +18,13 @@ from torch._C._functorch import is_functorch_wrapped_tensor
 
 from .armed import Found
 from .groups import cut_paths, plain_name, unwrapped
+from .hooks import ModuleHook
 from .leaves import leaves
 
-__all__ = ["Looking", "ModuleHook", "eager_modules"]
+__all__ = ["Looking", "eager_modules"]
 
 SAMPLE = 65_536
 LEAKY = ("leaky", "prelu", "rrelu")  # classes with "relu" in their names whose results are not 0
-
-
-class ModuleHook:
-    """A hook on a module that is of no use in a copy or a pickle of it.
-
-    In its place these get a function of the standard library that does nothing: the copy is not watched, and loads
-    where tallyboard is not installed.
-    """
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return getattr, (contextlib.nullcontext(), "__exit__")
 
 
 def eager_modules(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
@@ -121,7 +111,7 @@ class Looking:
     def guarded(self, path: str, module: nn.Module, result: Any) -> None:
         """Looks at what a module gave; no exception of this reaches the model."""
         try:
-            with torch.no_grad():
+            with torch.no_grad(), torch._C.DisableTorchFunction():  # the program's modes, and ours, see none of it
                 self._look(path, module, result)
         except Exception as error:  # whatever it is, training goes on
             self._fails(error)

@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -30,7 +30,17 @@ from tallyboard.core.graph import Attribute, Graph, Node, Shape
 from .flops import Flops
 from .leaves import leaves
 
-__all__ = ["BY_DATA", "TORCH", "CaptureFailed", "Draft", "capture", "device_name", "named_nodes"]
+__all__ = [
+    "BY_DATA",
+    "TORCH",
+    "CaptureFailed",
+    "Draft",
+    "Watching",
+    "capture",
+    "device_name",
+    "is_compiled",
+    "named_nodes",
+]
 
 _OURS = os.path.dirname(os.path.abspath(__file__))
 TORCH = os.path.dirname(os.path.abspath(torch.__file__))
@@ -87,7 +97,7 @@ def capture(
     Raises:
         CaptureFailed: the model raised.
     """
-    watching = _Watching(model, flops)
+    watching = Watching(model, flops)
     arguments, named = watching.given(arguments, dict(named or {}))
     try:
         with eager(), watching:
@@ -128,7 +138,7 @@ def eager() -> Iterator[None]:
         yield
 
 
-class _Watching(TorchFunctionMode):
+class Watching(TorchFunctionMode):
     """What is known while the model runs."""
 
     def __init__(self, model: torch.nn.Module, flops: bool) -> None:
@@ -154,13 +164,17 @@ class _Watching(TorchFunctionMode):
         scripted = {id(module) for module in modules if isinstance(module, torch.jit.ScriptModule)}
         for module in modules:
             if id(module) not in scripted:
-                self._watch(module.register_forward_pre_hook(self._enter_module, prepend=True, with_kwargs=True))
-                self._watch(module.register_forward_hook(self._leave_module, always_call=True))
+                enter = self._hook(self._enter_module)
+                self._watch(module.register_forward_pre_hook(enter, prepend=True, with_kwargs=True))
+                self._watch(module.register_forward_hook(self._hook(self._leave_module), always_call=True))
         if scripted:
             self._watch_all(scripted)
         if self._counter is not None:
             self._stack.enter_context(self._counter)
         return super().__enter__()
+
+    def _hook(self, call: Callable[..., None]) -> Callable[..., None]:
+        return call
 
     def _watch(self, hook: Any) -> None:
         self._stack.callback(hook.remove)
@@ -195,16 +209,20 @@ class _Watching(TorchFunctionMode):
 
     def given(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Draws the inputs. A tensor that is given twice becomes two, which share their memory."""
-        names = _argument_names(self._model, arguments)
         seen: set[int] = set()
         arguments = tuple(_apart(one, seen) for one in arguments)
         named = {name: _apart(one, seen) for name, one in named.items()}
+        self.draw_inputs(arguments, named)
+        return arguments, named
+
+    def draw_inputs(self, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> None:
+        """Draws the inputs as they are."""
+        names = _argument_names(self._model, arguments)
         for name, value in [*zip(names, arguments, strict=True), *named.items()]:
             for path, tensor in leaves(value, name):
                 draft = self._draft("inputs", path, "Input", [tensor])
                 self._drafts.append(draft)
                 self._made[tensor] = (draft, 0)
-        return arguments, named
 
     def result(self, result: Any) -> None:
         """Draws the outputs."""

@@ -27,7 +27,7 @@ from tallyboard.core.graph import Graph, source_named
 
 from .capture import CaptureFailed, Draft, capture, device_name, named_nodes
 
-__all__ = ["MODES", "graph"]
+__all__ = ["MODES", "graph", "tree_graph"]
 
 MODES: Final = ("auto", "capture", "fake", "export", "jit", "onnx", "tree")
 _PARALLEL: Final = ("DataParallel", "DistributedDataParallel", "FullyShardedDataParallel")
@@ -119,6 +119,11 @@ def _only_modules(model: Any, why: str) -> Graph:
         f"add_graph: the graph of {name} has its modules alone, without what flows between them, because {why}",
     )
     return _tree(model, f"The modules alone, without what flows between them, because {why}.")
+
+
+def tree_graph(model: Any, *notes: str) -> Graph:
+    """The modules alone."""
+    return _tree(model, *notes)
 
 
 def _fake(model: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> Graph:

@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 from torch.utils.weak import WeakTensorKeyDictionary
 
-__all__ = ["join", "leave", "orphans", "unscaled"]
+__all__ = ["ModuleHook", "join", "leave", "orphans", "unscaled"]
 
 
 class Watcher(Protocol):
@@ -31,6 +31,17 @@ class Watcher(Protocol):
 
     def step_ends(self, optimizer: Optimizer) -> None:
         """After it, unless it raised."""
+
+
+class ModuleHook:
+    """A hook on a module that is of no use in a copy or a pickle of it.
+
+    In its place these get a function of the standard library that does nothing: the copy is not watched, and loads
+    where tallyboard is not installed.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return getattr, (contextlib.nullcontext(), "__exit__")
 
 
 _lock = threading.RLock()

@@ -23,11 +23,13 @@ from tallyboard.core.summary import as_number
 from tallyboard.core.writer import SummaryWriter
 
 from . import hooks
-from .activations import Looking, ModuleHook
+from .activations import Looking
 from .armed import Armed, Found
+from .hooks import ModuleHook
 from .late import Late, Number, Numbers, read, recording_a_graph
 from .leaves import leaves
 from .nonfinite import Divergence
+from .once import Once
 from .parameters import Parameters
 
 __all__ = ["Settings", "Watch"]
@@ -46,11 +48,15 @@ class Settings:
         start_step: steps that a resumed run has made before.
         every: steps between two that are looked at closely.
         nan: when modules are looked at for a loss that is not finite: the `next` step, always (`trace`), or None.
+        graph: draws the first training pass.
+        hparams: logs what the optimizers were told, and these beside it, if they are some.
     """
 
     start_step: int = 0
     every: int = 50
     nan: str | None = "next"
+    graph: bool = True
+    hparams: bool | Mapping[str, object] = True
 
 
 @dataclass(slots=True)
@@ -163,6 +169,7 @@ class Watch:
         self._armed: Armed | None = None
         self._lookings: list[Looking] = []
         self._notes: list[str] = []
+        self._once = Once(settings.graph, settings.hparams)
         self._divergence = Divergence(self.number, settings.nan)
         self._values: dict[str, Number] = {}  # from log()
         self._carried: dict[str, Number] = {}  # from log(), for a step that was skipped
@@ -194,8 +201,23 @@ class Watch:
             self._idle_since = None
         if torch.is_grad_enabled():
             self._under_way = True
-            self._samples += _samples(args, kwargs)
+            batch = _samples(args, kwargs)
+            self._samples += batch
             self._look(module)
+            if not self._once.written and not recording_a_graph() and not _is_tracing():
+                self._draw(module, args, kwargs, batch)
+
+    @_guarded
+    def _draw(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], batch: int) -> None:
+        self._once.forward_begins(module, args, kwargs, batch)
+
+    @_guarded
+    def _tell(self, optimizer: Optimizer, suffix: str) -> None:
+        self._once.step_ends(self._model(), optimizer, suffix)
+
+    @_guarded
+    def _write_once(self, step: _Step, loss: float | None) -> bool:
+        return self._once.write(self._writer, step.slot.steps, step.wall_time, loss)
 
     @_guarded
     def forward_ends(self, module: nn.Module) -> None:
@@ -279,6 +301,9 @@ class Watch:
         step = _Step(slot, time.time(), losses, self._rates(optimizer, slot), skipped)
         slot.made += 1
         self._finish_parts(step, armed)
+        if not self._once.written:
+            self._once.end()
+            self._tell(optimizer, slot.suffix)
         if slot is self._slots[0]:
             step.others.update(self._times())
             step.given, self._values = self._values, {}
@@ -301,7 +326,7 @@ class Watch:
             self._lookings.remove(failed)
         values = not self._lookings and (not self._slots or self._is_due(self._slots[0]))
         hunting = self._divergence.hunting and len(self._lookings) < MAX_WAITING
-        if not (values or hunting) or recording_a_graph() or torch.jit.is_tracing():  # pyright: ignore[reportPrivateImportUsage]
+        if not (values or hunting) or recording_a_graph() or _is_tracing():
             return
         looking = Looking(module, values=values, finite=hunting, fails=self._fails)
         self._lookings.append(looking)
@@ -440,12 +465,12 @@ class Watch:
         if self._carried and slot is self._slots[0]:
             values.update(self._carried)
             self._carried = {}
-        loss = None
-        for tag, value in values.items():
-            number = read(value)
+        numbers = {tag: read(value) for tag, value in values.items()}
+        loss = numbers.get(f"train/loss{slot.suffix}")
+        if not self._once.written and slot is self._slots[0] and self._write_once(step, loss):
+            del numbers["train/loss"]
+        for tag, number in numbers.items():
             self._writer.add_scalar(tag, number, slot.steps, step.wall_time)
-            if tag == f"train/loss{slot.suffix}":
-                loss = number
         self._write_found(step, loss)
 
     def _write_found(self, step: _Step, loss: float | None) -> None:
@@ -482,6 +507,7 @@ class Watch:
         self._hook.close()
         for looking in self._lookings:
             looking.end()
+        self._once.end()
         hooks.leave(self)
         with contextlib.suppress(ValueError):
             hooks.orphans.remove(self)
@@ -501,6 +527,10 @@ class Watch:
         if self._attached:
             hooks.leave(self)
             hooks.orphans.append(self)
+
+
+def _is_tracing() -> bool:
+    return torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
 
 
 def _samples(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:

@@ -406,4 +406,6 @@ def test_scripted_model(log: Any) -> None:
     assert log["train/loss"] == list(enumerate(losses, 1))
     ends = ("train/lr", "train/momentum", "train/weight_decay", "time/step_ms")
     health = ("gradients/norm", "gradients/nonfinite", "weights/norm", "weights/nonfinite", "weights/update_ratio")
-    assert log.tags() == {"train/loss", *ends, *health}
+    once = ("__run_graph__", "step1", "auto_log/parameters", "auto_log/environment")
+    told = ("_hparams_/session_start_info", "_hparams_/experiment")
+    assert log.tags() == {"train/loss", *ends, *health, *once, *told}
