@@ -10,6 +10,7 @@ and how TensorBoard 2.21 draws them (tf_graph_common: graph.ts, hierarchy.ts).
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -50,6 +51,7 @@ _TRUTHS = frozenset(
         *("VarIsInitializedOp", "InTopK", "InTopKV2"),
     )
 )
+_TORCH_SCOPE = re.compile(r"([^/\[\]]+)\[([^/\[\]]+)\](?=/)")  # as many as there are parts, none of them read twice
 _NOTHING = ("Assign", "Apply", "NoOp", "ScatterUpdate", "Assert")  # in the names of operations that have no outputs
 
 
@@ -116,11 +118,19 @@ def _node(written: Written) -> Node:
         Attributes(attr),
         entry.device,
         _dtypes(written.op, attr, len(shapes)) or written.dtypes,
-        _text(attr, "module"),
+        _text(attr, "module") or _torch_module(written.name, written.op),
         _text(attr, "source"),
         _number(attr, "parameters"),
         _number(attr, "flops"),
     )
+
+
+def _torch_module(name: str, op: str) -> str:
+    """The module that torch.jit names in a scope: `Net/Sequential[l1]/Block[0]/relu` is of `l1.0: Block`."""
+    if "[" not in name or not op.startswith(("aten::", "prim::")):
+        return ""
+    parts = _TORCH_SCOPE.findall(name)
+    return f"{'.'.join(part for _, part in parts)}: {parts[-1][0]}" if parts else ""
 
 
 def _text(attr: Mapping[str, graph_pb2.AttrValue], key: str) -> str:

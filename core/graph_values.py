@@ -6,6 +6,7 @@ Source of the formats: attr_value.proto, tensor_shape.proto and types.proto of T
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from .errors import CorruptRecord
@@ -26,7 +27,10 @@ _NUMBERS = 16  # of a tensor
 
 def shape_of(shape: event_pb2.TensorShapeProto) -> Shape | None:
     """Sizes, -1 for one that varies; None where not even their number is known."""
-    return None if shape.unknown_rank else tuple(max(-1, dim.size) for dim in shape.dim)
+    if shape.unknown_rank:
+        return None
+    sizes = [dim.size for dim in shape.dim]
+    return tuple(sizes) if not sizes or min(sizes) >= -1 else tuple(max(-1, size) for size in sizes)
 
 
 def type_name(number: int) -> str:
@@ -116,6 +120,7 @@ def shape_text(shape: Shape | None) -> str:
     return "" if shape is None else f"[{','.join('?' if size < 0 else str(size) for size in shape)}]"
 
 
+@lru_cache(4_096)  # layers are alike
 def output_text(shape: Shape | None, dtype: str) -> str:
     """An output: `float32[32,10]`, or what is known of it."""
     return dtype + shape_text(shape)

@@ -29,6 +29,7 @@ from .wire import decode_event
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
+    from .graph import Graph
     from .proto import event_pb2 as pb
     from .proto import graph_pb2
 
@@ -465,6 +466,41 @@ class Run(RunTable):
         if self._store.blobs("graphs", self.name, GRAPH_TAG) is None:
             return None
         return self._graphs(GRAPH_TAG)[-1]
+
+    def graphs(self) -> dict[str, Graph]:
+        """Every graph of the run, the latest of each, as `tallyboard.core.graph` has them.
+
+        Returns:
+            The run's own graph under "", and by tag those of Keras models and of functions that TensorFlow traced. What
+            was measured of a step is joined where it was logged.
+
+        Raises:
+            CorruptRecord: one of them cannot be read; the text names run and tag.
+        """
+        from .graph_files import function_graph, keras_graph
+        from .graph_measured import measured_in, with_measures
+        from .graph_read import graph_from_bytes
+
+        found: dict[str, Graph] = {}
+        for plugin, read in (("graph_run_metadata", function_graph), ("graph_run_metadata_graph", function_graph)):
+            for tag in self.tags.get(plugin, []):
+                found[tag] = read(self._one_string(plugin, tag), f"the graph {tag!r} of run {self.name!r}")
+        for tag in self.tags.get("graph_keras_model", []):
+            what = f"the Keras model {tag!r} of run {self.name!r}"
+            found[tag] = keras_graph(self._one_string("graph_keras_model", tag), what)
+        own = self._stored("graphs", GRAPH_TAG)
+        if own is not None:
+            data = decode_event(self._reader.fetch(own.ref[-1])).graph_def
+            graph = graph_from_bytes(data, f"the graph of run {self.name!r}")
+            records = self.tags.get("graph_tagged_run_metadata", [])
+            found[""] = with_measures(graph, measured_in(self.run_metadata(records[-1])[-1])) if records else graph
+        return found
+
+    def _one_string(self, plugin: str, tag: str) -> bytes:
+        strings = self.messages(plugin, tag)[-1].tensor.string_val
+        if not strings:
+            raise CorruptRecord(f"{plugin} {tag!r} of run {self.name!r} holds no bytes")
+        return strings[0]
 
     @property
     def embeddings(self) -> dict[str, kinds.Embedding]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import tallyboard as tb
 from tallyboard.core.errors import CorruptRecord
 from tallyboard.core.graph import Graph, Node, graph_summaries
 from tallyboard.core.graph_edges import edges_of
@@ -14,6 +16,7 @@ from tallyboard.core.graph_functions import MOST_ADDED
 from tallyboard.core.graph_measured import measured_in, run_metadata_message, with_measures
 from tallyboard.core.graph_read import MOST_NODES, count_nodes, graph_from, graph_from_bytes
 from tallyboard.core.proto import event_pb2, graph_pb2
+from tallyboard.core.summary import DataClass, Event, Summary
 from tallyboard.core.values import Message
 
 OURS = Graph(
@@ -219,3 +222,40 @@ def test_too_many_nodes_are_refused() -> None:
     message = graph_pb2.GraphDef(node=[graph_pb2.NodeDef()] * (MOST_NODES + 1))
     with pytest.raises(CorruptRecord, match="200,001 nodes; 200,000 are the most"):
         graph_from(message, "the graph")
+
+
+def test_modules_of_torchs_own_graphs() -> None:
+    """The scopes that torch.jit gives name a module's path; what is no such scope names none."""
+    wanted = {
+        "Net/Sequential[l1]/Block[0]/Conv2d[c1]/weight/weight.3": "l1.0.c1: Conv2d",
+        "Net/Linear[head]/547": "head: Linear",
+        "Net/12": "",
+        "input/x[0]": "",
+    }
+    read = graph_from(graph_def(*((name, "aten::relu", []) for name in wanted)))
+    assert [node.module for node in read.nodes] == list(wanted.values())
+
+
+def test_a_run_gives_all_its_graphs(tmp_path: Path) -> None:
+    """`run.graphs()` has the run's own graph, with times, and each that was logged under a tag."""
+    models = Path(__file__).with_name("keras_models")
+    record = graph_pb2.RunMetadata()
+    record.function_graphs.add().pre_optimization_graph.CopyFrom(graph_def(("a", "A", [])))
+    summary = event_pb2.Summary()
+    for plugin, tag, data in (
+        ("graph_keras_model", "keras", (models / "functional.json").read_bytes()),
+        ("graph_run_metadata_graph", "traced", record.SerializeToString()),
+    ):
+        value = summary.value.add(tag=tag, tensor={"dtype": event_pb2.DT_STRING, "string_val": [data]})
+        value.metadata.plugin_data.plugin_name = plugin
+    with tb.SummaryWriter(tmp_path) as writer:
+        writer.add_graph(Graph((Node("old", "Old"),)))
+        writer.add_graph(OURS)
+        message = Message("summary", summary.SerializeToString())
+        writer.write(Event(0, 1.0, Summary("x", "graph_keras_model", DataClass.BLOBS, message)))
+    graphs = tb.read(tmp_path)["."].graphs()
+    assert sorted(graphs) == ["", "keras", "traced"]
+    assert [node.name for node in graphs[""].nodes] == [node.name for node in OURS.nodes]
+    assert graphs[""].nodes[1].nanoseconds == 5_000
+    assert [node.op for node in graphs["keras"].nodes][4:] == ["Concatenate", "Dense"]
+    assert graphs["traced"].nodes[0].name == "a"
