@@ -47,7 +47,7 @@ def graph(model: Any) -> Graph:
     if not model.graph.node:
         raise InvalidSummary("add_onnx_graph: the model has no operations; is the file whole, and an ONNX model?")
     with contextlib.suppress(Exception):  # operators of others; the shapes that the file states remain
-        model = onnx.shape_inference.infer_shapes(model)
+        model = onnx.shape_inference.infer_shapes(model, data_prop=True)
     try:
         return graph_from_onnx(model)
     except CorruptRecord as error:

@@ -256,7 +256,7 @@ def onnx_model() -> Any:
 
 
 def test_onnx_graph(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """An ONNX file gives operations, inputs, outputs and weights in their scopes, joined, with shapes, and no print."""
+    """An ONNX file gives operations, inputs and outputs in scopes, joined, with weights and shapes, and no print."""
     onnx = pytest.importorskip("onnx")
     onnx.save(onnx_model(), tmp_path / "m.onnx")
     with tb.SummaryWriter(tmp_path / "run") as writer:
@@ -265,10 +265,8 @@ def test_onnx_graph(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     graph = read(tmp_path / "run")
     got = {node.name: (node.op, list(node.input)) for node in graph.node}
     assert got == {
-        "layer/fc/weight": ("Const", []),
-        "layer/fc/bias": ("Const", []),
         "input/x": ("Placeholder", []),
-        "layer/fc/Gemm": ("Gemm", ["input/x", "layer/fc/weight", "layer/fc/bias"]),
+        "layer/fc/Gemm": ("Gemm", ["input/x"]),
         "s0": ("Split", ["layer/fc/Gemm"]),
         "layer/fc/Gemm_1": ("Concat", ["s0:1", "s0"]),
         "output/y": ("Identity", ["layer/fc/Gemm_1"]),
@@ -277,7 +275,10 @@ def test_onnx_graph(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shapes = nodes["s0"].attr["_output_shapes"].list.shape
     assert [[dim.size for dim in shape.dim] for shape in shapes] == [[-1, 1], [-1, 1]]
     assert nodes["layer/fc/Gemm"].attr["alpha"].f == 0.5
-    assert nodes["layer/fc/weight"].attr["dtype"].s == b"float"
+    assert nodes["layer/fc/Gemm"].attr["dtype"].s == b"float32"
+    assert nodes["layer/fc/Gemm"].attr["weights"].s == b"layer.fc.weight layer.fc.bias"
+    assert nodes["layer/fc/Gemm"].attr["weight_shapes"].s == b"float32[4, 2] float32[2]"
+    assert nodes["layer/fc/Gemm"].attr["parameters"].i == 10
     assert capsys.readouterr().out == ""
 
 
