@@ -22,9 +22,9 @@ ATTACH_HINT = "an ONNX model does not train; log its graph with SummaryWriter.ad
 
 
 def graph(model: Any) -> Graph:
-    """The operations, inputs, outputs and weights of an ONNX model.
+    """The operations, inputs and outputs of an ONNX model, in the modules that it was exported from.
 
-    They are named as `tallyboard.core.graph_onnx.graph_from_onnx` has it.
+    They are named as `tallyboard.core.graph_onnx.graph_from_onnx` has it; shapes are those that ONNX infers.
 
     Args:
         model: a path, or an `onnx.ModelProto`.

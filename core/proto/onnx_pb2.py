@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n tallyboard/core/proto/onnx.proto\x12\x15tallyboard.proto.onnx\"\x83\x01\n\nModelProto\x12\x12\n\nir_version\x18\x01 \x01(\x03\x12\x15\n\rproducer_name\x18\x02 \x01(\t\x12\x18\n\x10producer_version\x18\x03 \x01(\t\x12\x30\n\x05graph\x18\x07 \x01(\x0b\x32!.tallyboard.proto.onnx.GraphProto\"\xab\x02\n\nGraphProto\x12.\n\x04node\x18\x01 \x03(\x0b\x32 .tallyboard.proto.onnx.NodeProto\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x37\n\x0binitializer\x18\x05 \x03(\x0b\x32\".tallyboard.proto.onnx.TensorProto\x12\x34\n\x05input\x18\x0b \x03(\x0b\x32%.tallyboard.proto.onnx.ValueInfoProto\x12\x35\n\x06output\x18\x0c \x03(\x0b\x32%.tallyboard.proto.onnx.ValueInfoProto\x12\x39\n\nvalue_info\x18\r \x03(\x0b\x32%.tallyboard.proto.onnx.ValueInfoProto\"\xda\x01\n\tNodeProto\x12\r\n\x05input\x18\x01 \x03(\t\x12\x0e\n\x06output\x18\x02 \x03(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0f\n\x07op_type\x18\x04 \x01(\t\x12\x38\n\tattribute\x18\x05 \x03(\x0b\x32%.tallyboard.proto.onnx.AttributeProto\x12\x0e\n\x06\x64omain\x18\x07 \x01(\t\x12\x45\n\x0emetadata_props\x18\t \x03(\x0b\x32-.tallyboard.proto.onnx.StringStringEntryProto\"\xe2\x02\n\x0e\x41ttributeProto\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x01\x66\x18\x02 \x01(\x02H\x00\x88\x01\x01\x12\x0e\n\x01i\x18\x03 \x01(\x03H\x01\x88\x01\x01\x12\x0e\n\x01s\x18\x04 \x01(\x0cH\x02\x88\x01\x01\x12-\n\x01t\x18\x05 \x01(\x0b\x32\".tallyboard.proto.onnx.TensorProto\x12,\n\x01g\x18\x06 \x01(\x0b\x32!.tallyboard.proto.onnx.GraphProto\x12\x0e\n\x06\x66loats\x18\x07 \x03(\x02\x12\x0c\n\x04ints\x18\x08 \x03(\x03\x12\x0f\n\x07strings\x18\t \x03(\x0c\x12\x33\n\x07tensors\x18\n \x03(\x0b\x32\".tallyboard.proto.onnx.TensorProto\x12\x31\n\x06graphs\x18\x0b \x03(\x0b\x32!.tallyboard.proto.onnx.GraphProto\x12\x0c\n\x04type\x18\x14 \x01(\x05\x42\x04\n\x02_fB\x04\n\x02_iB\x04\n\x02_s\"<\n\x0bTensorProto\x12\x0c\n\x04\x64ims\x18\x01 \x03(\x03\x12\x11\n\tdata_type\x18\x02 \x01(\x05\x12\x0c\n\x04name\x18\x08 \x01(\t\"N\n\x0eValueInfoProto\x12\x0c\n\x04name\x18\x01 \x01(\t\x12.\n\x04type\x18\x02 \x01(\x0b\x32 .tallyboard.proto.onnx.TypeProto\"\xa9\x01\n\tTypeProto\x12>\n\x0btensor_type\x18\x01 \x01(\x0b\x32\'.tallyboard.proto.onnx.TypeProto.TensorH\x00\x1aS\n\x06Tensor\x12\x11\n\telem_type\x18\x01 \x01(\x05\x12\x36\n\x05shape\x18\x02 \x01(\x0b\x32\'.tallyboard.proto.onnx.TensorShapeProtoB\x07\n\x05value\"\x92\x01\n\x10TensorShapeProto\x12>\n\x03\x64im\x18\x01 \x03(\x0b\x32\x31.tallyboard.proto.onnx.TensorShapeProto.Dimension\x1a>\n\tDimension\x12\x13\n\tdim_value\x18\x01 \x01(\x03H\x00\x12\x13\n\tdim_param\x18\x02 \x01(\tH\x00\x42\x07\n\x05value\"4\n\x16StringStringEntryProto\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n tallyboard/core/proto/onnx.proto\x12\x15tallyboard.proto.onnx\"\xbc\x01\n\nModelProto\x12\x12\n\nir_version\x18\x01 \x01(\x03\x12\x15\n\rproducer_name\x18\x02 \x01(\t\x12\x18\n\x10producer_version\x18\x03 \x01(\t\x12\x30\n\x05graph\x18\x07 \x01(\x0b\x32!.tallyboard.proto.onnx.GraphProto\x12\x37\n\tfunctions\x18\x19 \x03(\x0b\x32$.tallyboard.proto.onnx.FunctionProto\"\x8e\x01\n\rFunctionProto\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05input\x18\x04 \x03(\t\x12\x0e\n\x06output\x18\x05 \x03(\t\x12.\n\x04node\x18\x07 \x03(\x0b\x32 .tallyboard.proto.onnx.NodeProto\x12\x0e\n\x06\x64omain\x18\n \x01(\t\x12\x10\n\x08overload\x18\r \x01(\t\"\xab\x02\n\nGraphProto\x12.\n\x04node\x18\x01 \x03(\x0b\x32 .tallyboard.proto.onnx.NodeProto\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x37\n\x0binitializer\x18\x05 \x03(\x0b\x32\".tallyboard.proto.onnx.TensorProto\x12\x34\n\x05input\x18\x0b \x03(\x0b\x32%.tallyboard.proto.onnx.ValueInfoProto\x12\x35\n\x06output\x18\x0c \x03(\x0b\x32%.tallyboard.proto.onnx.ValueInfoProto\x12\x39\n\nvalue_info\x18\r \x03(\x0b\x32%.tallyboard.proto.onnx.ValueInfoProto\"\xec\x01\n\tNodeProto\x12\r\n\x05input\x18\x01 \x03(\t\x12\x0e\n\x06output\x18\x02 \x03(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0f\n\x07op_type\x18\x04 \x01(\t\x12\x38\n\tattribute\x18\x05 \x03(\x0b\x32%.tallyboard.proto.onnx.AttributeProto\x12\x0e\n\x06\x64omain\x18\x07 \x01(\t\x12\x10\n\x08overload\x18\x08 \x01(\t\x12\x45\n\x0emetadata_props\x18\t \x03(\x0b\x32-.tallyboard.proto.onnx.StringStringEntryProto\"\xe2\x02\n\x0e\x41ttributeProto\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x01\x66\x18\x02 \x01(\x02H\x00\x88\x01\x01\x12\x0e\n\x01i\x18\x03 \x01(\x03H\x01\x88\x01\x01\x12\x0e\n\x01s\x18\x04 \x01(\x0cH\x02\x88\x01\x01\x12-\n\x01t\x18\x05 \x01(\x0b\x32\".tallyboard.proto.onnx.TensorProto\x12,\n\x01g\x18\x06 \x01(\x0b\x32!.tallyboard.proto.onnx.GraphProto\x12\x0e\n\x06\x66loats\x18\x07 \x03(\x02\x12\x0c\n\x04ints\x18\x08 \x03(\x03\x12\x0f\n\x07strings\x18\t \x03(\x0c\x12\x33\n\x07tensors\x18\n \x03(\x0b\x32\".tallyboard.proto.onnx.TensorProto\x12\x31\n\x06graphs\x18\x0b \x03(\x0b\x32!.tallyboard.proto.onnx.GraphProto\x12\x0c\n\x04type\x18\x14 \x01(\x05\x42\x04\n\x02_fB\x04\n\x02_iB\x04\n\x02_s\"<\n\x0bTensorProto\x12\x0c\n\x04\x64ims\x18\x01 \x03(\x03\x12\x11\n\tdata_type\x18\x02 \x01(\x05\x12\x0c\n\x04name\x18\x08 \x01(\t\"N\n\x0eValueInfoProto\x12\x0c\n\x04name\x18\x01 \x01(\t\x12.\n\x04type\x18\x02 \x01(\x0b\x32 .tallyboard.proto.onnx.TypeProto\"\xa9\x01\n\tTypeProto\x12>\n\x0btensor_type\x18\x01 \x01(\x0b\x32\'.tallyboard.proto.onnx.TypeProto.TensorH\x00\x1aS\n\x06Tensor\x12\x11\n\telem_type\x18\x01 \x01(\x05\x12\x36\n\x05shape\x18\x02 \x01(\x0b\x32\'.tallyboard.proto.onnx.TensorShapeProtoB\x07\n\x05value\"\x92\x01\n\x10TensorShapeProto\x12>\n\x03\x64im\x18\x01 \x03(\x0b\x32\x31.tallyboard.proto.onnx.TensorShapeProto.Dimension\x1a>\n\tDimension\x12\x13\n\tdim_value\x18\x01 \x01(\x03H\x00\x12\x13\n\tdim_param\x18\x02 \x01(\tH\x00\x42\x07\n\x05value\"4\n\x16StringStringEntryProto\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,25 +32,27 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tallyboard.core.proto.onnx_
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_MODELPROTO']._serialized_start=60
-  _globals['_MODELPROTO']._serialized_end=191
-  _globals['_GRAPHPROTO']._serialized_start=194
-  _globals['_GRAPHPROTO']._serialized_end=493
-  _globals['_NODEPROTO']._serialized_start=496
-  _globals['_NODEPROTO']._serialized_end=714
-  _globals['_ATTRIBUTEPROTO']._serialized_start=717
-  _globals['_ATTRIBUTEPROTO']._serialized_end=1071
-  _globals['_TENSORPROTO']._serialized_start=1073
-  _globals['_TENSORPROTO']._serialized_end=1133
-  _globals['_VALUEINFOPROTO']._serialized_start=1135
-  _globals['_VALUEINFOPROTO']._serialized_end=1213
-  _globals['_TYPEPROTO']._serialized_start=1216
-  _globals['_TYPEPROTO']._serialized_end=1385
-  _globals['_TYPEPROTO_TENSOR']._serialized_start=1293
-  _globals['_TYPEPROTO_TENSOR']._serialized_end=1376
-  _globals['_TENSORSHAPEPROTO']._serialized_start=1388
-  _globals['_TENSORSHAPEPROTO']._serialized_end=1534
-  _globals['_TENSORSHAPEPROTO_DIMENSION']._serialized_start=1472
-  _globals['_TENSORSHAPEPROTO_DIMENSION']._serialized_end=1534
-  _globals['_STRINGSTRINGENTRYPROTO']._serialized_start=1536
-  _globals['_STRINGSTRINGENTRYPROTO']._serialized_end=1588
+  _globals['_MODELPROTO']._serialized_end=248
+  _globals['_FUNCTIONPROTO']._serialized_start=251
+  _globals['_FUNCTIONPROTO']._serialized_end=393
+  _globals['_GRAPHPROTO']._serialized_start=396
+  _globals['_GRAPHPROTO']._serialized_end=695
+  _globals['_NODEPROTO']._serialized_start=698
+  _globals['_NODEPROTO']._serialized_end=934
+  _globals['_ATTRIBUTEPROTO']._serialized_start=937
+  _globals['_ATTRIBUTEPROTO']._serialized_end=1291
+  _globals['_TENSORPROTO']._serialized_start=1293
+  _globals['_TENSORPROTO']._serialized_end=1353
+  _globals['_VALUEINFOPROTO']._serialized_start=1355
+  _globals['_VALUEINFOPROTO']._serialized_end=1433
+  _globals['_TYPEPROTO']._serialized_start=1436
+  _globals['_TYPEPROTO']._serialized_end=1605
+  _globals['_TYPEPROTO_TENSOR']._serialized_start=1513
+  _globals['_TYPEPROTO_TENSOR']._serialized_end=1596
+  _globals['_TENSORSHAPEPROTO']._serialized_start=1608
+  _globals['_TENSORSHAPEPROTO']._serialized_end=1754
+  _globals['_TENSORSHAPEPROTO_DIMENSION']._serialized_start=1692
+  _globals['_TENSORSHAPEPROTO_DIMENSION']._serialized_end=1754
+  _globals['_STRINGSTRINGENTRYPROTO']._serialized_start=1756
+  _globals['_STRINGSTRINGENTRYPROTO']._serialized_end=1808
 # @@protoc_insertion_point(module_scope)

@@ -71,6 +71,7 @@ def onnx_model() -> onnx_pb2.ModelProto:
     node.attribute.add(name="axes", ints=[1, 2], type=7)
     branch = graph.node.add(input=["y"], output=["o"], op_type="If")
     branch.attribute.add(name="then_branch", type=5).g.node.add(input=["z"], output=["t"], op_type="Relu")
+    branch.attribute[0].g.output.add(name="t")
     graph.output.add(name="o")
     return model
 
@@ -81,15 +82,16 @@ def test_an_onnx_file(name: str) -> None:
     graph = load_graph(onnx_model().SerializeToString(), name)
     nodes: dict[str, Node] = {node.name: node for node in graph.nodes}
     assert {name: node.inputs for name, node in nodes.items()} == {
-        "body/w": (),
         "input/x": (),
-        "body/MatMul": ("input/x", "body/w"),
-        "o/(o)": ("body/MatMul",),
+        "body/MatMul": ("input/x",),
         "o/then_branch/t": ("body/MatMul:1",),
+        "o/(o)": ("body/MatMul", "o/then_branch/t"),
         "output/o": ("o/(o)",),
     }
-    assert nodes["body/MatMul"].attributes == {"alpha": 0.5, "axes": "[1, 2]"}
-    assert nodes["body/w"].shapes == ((4, 2),)
+    told = {"alpha": 0.5, "axes": "[1, 2]", "weights": "body.w", "weight_shapes": "float32[4, 2]"}
+    assert nodes["body/MatMul"].attributes == told
+    assert nodes["body/MatMul"].parameters == 8
+    assert nodes["input/x"].shapes == ((-1,),)
     assert not edges_of(graph).dangling
 
 
