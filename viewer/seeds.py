@@ -3,7 +3,8 @@
 The definitions are those of `tallyboard.aggregate` (core/bands.py, core/stats.py) and of the page
 (dash/scalars/seeds.ts): at every place that any of the runs has, each run is interpolated between its own neighbours,
 and counted only between its own first and last place. Runs meet at equal steps, or at equal distances from their first
-step.
+step. They may stand at the values of another tag, and then one run alone is a line too: a join of two long series
+takes all points of both.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ MOST_MEMBERS = 5_000
 MOST_CELLS = 1 << 26
 """Places times runs of one group: what is worked with takes some thirty bytes for each."""
 
+MOST_TAGS = 100
+"""Tags of which one may be the axis of a group."""
+
 BYTES_KEPT = 96 << 20
 """Of lines that were worked out; the ones not asked for longest go first."""
 
@@ -51,6 +55,8 @@ class Group:
         centre, band: what the line and the band are; the band is the mean's whatever the centre.
         x: where points stand: at their step, at steps since each run's first, or at the mean of what the runs have
             there of seconds since their first point, or of wall time.
+        across: tags; instead of `x`, points stand at the mean of what the runs have there of the first of these tags
+            that each has, at the same step or the last before it. Where a run has none yet it does not count.
         superseded: with the points that a restart has voided.
         buckets: on the axis that `x` says; all places by default.
         smooth: how the line and the band's edges are smoothed, over all places.
@@ -61,6 +67,7 @@ class Group:
     centre: Centre = "mean"
     band: BandKind = "std"
     x: Place = "step"
+    across: tuple[str, ...] = ()
     superseded: bool = False
     buckets: Span | None = None
     smooth: Smoothing | None = None
@@ -113,17 +120,19 @@ class Seeds:
         Raises:
             TooMuch: there are more than `MOST_CELLS`.
         """
-        found = [store.scalars(run, group.tag, superseded=group.superseded) for run in group.runs]
-        members = [series for series in found if series is not None]
+        members = _members(store, group)
         if not members:
             return None
-        state = tuple((series.generation, len(series), float(series.wall_time[-1])) for series in members)
+        read = [series for member in members for series in member if series is not None]
+        state = tuple((series.generation, len(series), float(series.wall_time[-1])) for series in read)
         key = (boot, replace(group, buckets=None, smooth=None), state)
         with self._lock:
             if (line := self._kept.get(key)) is not None:
                 self._kept.move_to_end(key)
                 return line
         line = line_of(members, group)
+        if line is None:
+            return None
         with self._lock:
             if key not in self._kept:
                 self._kept[key] = line
@@ -133,37 +142,111 @@ class Seeds:
         return line
 
 
-def line_of(members: list[Series], group: Group) -> Line:
-    """Some series as one line.
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """One run's points; columns of shape [n], `place` only where they stand at another tag's values."""
+
+    step: NDArray[Any]
+    wall: F64
+    value: NDArray[Any]
+    place: F64 | None
+
+
+def _members(store: Store, group: Group) -> list[tuple[Series, Series | None]]:
+    """Each run of a group that has points, and what it stands at."""
+    members: list[tuple[Series, Series | None]] = []
+    for run in group.runs:
+        series = store.scalars(run, group.tag, superseded=group.superseded)
+        if series is None:
+            continue
+        others = (store.scalars(run, tag, superseded=group.superseded) for tag in group.across)
+        other = next((found for found in others if found is not None), None)
+        if other is not None or not group.across:
+            members.append((series, other))
+    return members
+
+
+def joined(step: NDArray[np.int64], other: Series) -> F64:
+    """For each step the last value that another series has at or before it, of several at one step the one written
+    last; NaN where there is none yet, and for what is not finite.
+
+    Args:
+        step: int64[n], in any order.
+        other: the other series.
+    """
+    steps, values = other.step, other.value.astype(np.float64)
+    if bool((steps[1:] < steps[:-1]).any()):
+        order = np.argsort(steps, kind="stable")
+        steps, values = steps[order], values[order]
+    passed = np.searchsorted(steps, step, "right")
+    found = np.where(passed > 0, values[np.maximum(passed, 1) - 1], np.nan)
+    return np.where(np.isfinite(found), found, np.nan)
+
+
+def _columns(series: Series, other: Series | None) -> Columns:
+    if other is None:
+        return Columns(series.step, series.wall_time, series.value, None)
+    place = joined(series.step, other)
+    finite = np.isfinite(place)
+    since = int(finite.argmax()) if bool(finite.any()) else len(place)
+    return Columns(series.step[since:], series.wall_time[since:], series.value[since:], place[since:])
+
+
+def line_of(members: list[tuple[Series, Series | None]], group: Group) -> Line | None:
+    """Some runs as one line, each with the series whose values it stands at; None where none has a place there.
 
     Raises:
         TooMuch: there are more than `MOST_CELLS` places and runs.
     """
-    places = sum(len(series) for series in members)
-    if places * len(members) > MOST_CELLS:
-        first = members[0].step
-        alike = all(np.array_equal(series.step, first) for series in members[1:])
-        if not alike or len(first) * len(members) > MOST_CELLS:
-            raise TooMuch(
-                f"The {len(members):,} runs of a group have {places:,} points of {group.tag!r} together, more than are "
-                "put together at once."
-            )
-    steps = [series.step - series.step[0] if group.x == "first" else series.step for series in members]
+    found = [_columns(series, other) for series, other in members]
+    runs = [columns for columns in found if len(columns.step)]
+    if not runs:
+        return None
+    if group.across and len(runs) == 1:
+        return _alone(runs[0])
+    _bound(runs, group)
+    steps = [columns.step - columns.step[0] if group.x == "first" else columns.step for columns in runs]
 
     def aligned(columns: list[NDArray[Any]]) -> Aligned:
         return align(list(zip(steps, columns, strict=True)))
 
-    value = aligned([series.value for series in members])
+    def mean_of(columns: list[NDArray[Any]]) -> F64:
+        return band_of(aligned(columns), "minmax")[0]
+
+    value = aligned([columns.value for columns in runs])
     mean, low, high, count = band_of(value, group.band)
     centre = median_of(value) if group.centre == "median" else mean
-    wall = band_of(aligned([series.wall_time for series in members]), "minmax")[0]
+    wall = mean_of([columns.wall for columns in runs])
     place = value.step.astype(np.float64) if group.x in ("step", "first") else wall
-    if group.x == "relative":
-        place = band_of(aligned([series.wall_time - series.wall_time[0] for series in members]), "minmax")[0]
+    others = [columns.place for columns in runs if columns.place is not None]
+    if others:
+        place = mean_of(list(others))
+    elif group.x == "relative":
+        place = mean_of([columns.wall - columns.wall[0] for columns in runs])
     step: NDArray[Any] = value.step
     if group.x == "first":
-        step = band_of(aligned([series.step for series in members]), "minmax")[0]
+        step = mean_of([columns.step for columns in runs])
     return Line(step, wall, place, centre, low, high, count.astype(np.float64))
+
+
+def _alone(run: Columns) -> Line:
+    """A run by itself, point for point as it was written."""
+    value = run.value.astype(np.float64)
+    place = np.empty(0) if run.place is None else run.place
+    return Line(run.step, run.wall, place, value, value, value, np.ones(len(value)))
+
+
+def _bound(runs: list[Columns], group: Group) -> None:
+    places = sum(len(columns.step) for columns in runs)
+    if places * len(runs) <= MOST_CELLS:
+        return
+    first = runs[0].step
+    alike = all(np.array_equal(columns.step, first) for columns in runs[1:])
+    if not alike or len(first) * len(runs) > MOST_CELLS:
+        raise TooMuch(
+            f"The {len(runs):,} runs of a group have {places:,} points of {group.tag!r} together, more than are "
+            "put together at once."
+        )
 
 
 def shown(line: Line, group: Group) -> tuple[Line, F64 | None]:
@@ -174,6 +257,8 @@ def shown(line: Line, group: Group) -> tuple[Line, F64 | None]:
         wish = group.smooth
         kind, weight = wish.kind, wish.weight
         x = line.place if wish.x == "step" or group.x in ("relative", "wall") else line.wall
+        if group.across:
+            x = (line.step if wish.x == "step" else line.wall).astype(np.float64)
         smooth, low, high = (smoothed(column, weight, kind, x) for column in (line.centre, line.low, line.high))
         line = replace(line, low=low, high=high)
     if group.buckets is None:
@@ -199,8 +284,8 @@ def parse(body: bytes) -> list[Group]:
 
     Raises:
         BadRequest: it is not `{"groups": [{"tag": str, "runs": [str, ...], "centre": str, "band": str, "x": str,
-            "superseded": bool, "buckets": {...}, "smooth": {...}}, ...]}`, where all but tag and runs may be left out,
-            or is too large.
+            "across": [str, ...], "superseded": bool, "buckets": {...}, "smooth": {...}}, ...]}`, where all but tag and
+            runs may be left out, or is too large.
     """
     try:
         asked: Any = json.loads(body)
@@ -239,6 +324,12 @@ def _group(name: str, entry: Any) -> Group:
             ("x", "step", get_args(Place)),
         )
     )
+    across: Any = fields.get("across", [])
+    if not isinstance(across, list) or len(cast("list[Any]", across)) > MOST_TAGS:
+        raise BadRequest(f'{name} has an "across" that is not a list of at most {MOST_TAGS} tags.')
+    tags = cast("list[Any]", across)
+    if not all(isinstance(one, str) for one in tags) or (tags and x != "step"):
+        raise BadRequest(f'{name} has an "across" that is not text, or an "x" besides.')
     buckets, smooth = fields.get("buckets"), fields.get("smooth")
     return Group(
         tag,
@@ -246,6 +337,7 @@ def _group(name: str, entry: Any) -> Group:
         cast("Centre", centre),
         cast("BandKind", band),
         cast("Place", x),
+        tuple(cast("list[str]", tags)),
         superseded,
         None if buckets is None else read_span(f'The "buckets" of {name}', buckets),
         None if smooth is None else read_smoothing(f'The "smooth" of {name}', smooth),

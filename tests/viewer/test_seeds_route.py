@@ -154,6 +154,13 @@ def test_it_follows_its_series(put: Put, ask: Any) -> None:
         (b'{"groups": [{"tag": "x", "runs": [1]}]}', 400, "not all text"),
         (b'{"groups": [{"tag": "x", "runs": ["a"], "band": "wide"}]}', 400, 'a "band" that is none of "std", "sem"'),
         (b'{"groups": [{"tag": "x", "runs": ["a"], "centre": []}]}', 400, 'a "centre" that is none of'),
+        (
+            b'{"groups": [{"tag": "x", "runs": ["a"], "across": "y"}]}',
+            400,
+            'an "across" that is not a list of at most 100',
+        ),
+        (b'{"groups": [{"tag": "x", "runs": ["a"], "across": [1]}]}', 400, 'an "across" that is not text'),
+        (b'{"groups": [{"tag": "x", "runs": ["a"], "across": ["y"], "x": "wall"}]}', 400, 'or an "x" besides'),
         (b'{"groups": [{"tag": "x", "runs": ["a"], "buckets": {"count": 0}}]}', 400, 'The "buckets" of groups[0]'),
         (json.dumps({"groups": [{}] * (MOST_GROUPS + 1)}).encode(), 413, "At most 500 groups"),
         (
@@ -182,3 +189,64 @@ def test_more_than_fits_into_memory_is_refused(put: Put, served: Any, monkeypatc
 
     assert [answer.status for answer in answers] == [200, 413]
     assert "2 runs of a group have 100 points of 'loss' together" in answers[1].json()["error"]
+
+
+def at_or_before(step: Any, tokens: dict[int, float]) -> list[float]:
+    """What the tag had at each step or the last one before it, found one by one."""
+    return [next((tokens[at] for at in range(int(each), -1, -1) if at in tokens), np.nan) for each in step]
+
+
+def test_a_run_stands_at_every_value_of_another_tag(put: Put, ask: Any) -> None:
+    """Over another tag each point that is sent stands at what that tag has at its step or the last before it, whatever
+    the length of both; where it has none yet a point is left out, and a spike of one point in a million is there."""
+    random = np.random.default_rng(9)
+    n = 100_000
+    value = random.normal(size=n)
+    value[77_777] = 90.0
+    tokens = {step: float(step * 7 + random.integers(5)) for step in range(10, n, 3)}
+    put("a", "loss", value, wide=True)
+    put("a", "tokens", [*tokens.values()], steps=[*tokens], wide=True)
+    asked = {"tag": "loss", "runs": ["a"], "across": ["epoch", "tokens"], "smooth": {"kind": "mean", "weight": 0.5}}
+    whole, part = ask(
+        {**asked, "buckets": {"count": 500}}, {**asked, "buckets": {"count": 500, "lo": 300_000, "hi": 301_000}}
+    )
+    for found in (whole, part):
+        at = found["step"].astype(int)
+        assert found["place"].tolist() == at_or_before(at, tokens)
+        np.testing.assert_array_equal(found["centre"], value[at])
+        np.testing.assert_array_equal(found["line"], smoothed(value[10:], 0.5, "mean")[at - 10])
+        assert set(found["count"]) == {1.0}
+    assert whole["total"] == n - 10
+    assert whole["step"][0] == 10
+    assert 77_777 in whole["step"]
+    assert 500 <= len(whole["step"]) <= 500 * 12
+    inside = [step for step, place in enumerate(at_or_before(range(45_000), tokens)) if 300_000 <= place <= 301_000]
+    assert set(inside) <= set(part["step"].astype(int))
+
+
+def test_a_group_stands_at_the_mean_of_another_tag(put: Put, ask: Any) -> None:
+    """Runs of a group meet at equal steps and stand at the mean of the tag's values there; a run counts from where it
+    has one, and one without the tag not at all."""
+    put("a", "loss", [1.0, 2.0, 3.0, 4.0], wide=True)
+    put("b", "loss", [5.0, 6.0, 7.0, 8.0], wide=True)
+    put("c", "loss", [100.0] * 4, wide=True)
+    put("a", "tokens", [10.0, 20.0], steps=[0, 2], wide=True)
+    put("b", "train/tokens", [30.0, np.nan, 50.0], steps=[1, 2, 3], wide=True)
+    asked = {"tag": "loss", "runs": ["a", "b", "c"], "across": ["tokens", "train/tokens"], "band": "minmax"}
+    found, none = ask(asked, {**asked, "across": ["epoch"]})
+    assert found["step"].tolist() == [0, 1, 2, 3]
+    np.testing.assert_array_equal(found["place"], [10, 20, np.nan, 35])
+    assert found["centre"].tolist() == [1, 4, 5, 6]
+    assert found["low"].tolist() == [1, 2, 3, 4]
+    assert found["high"].tolist() == [1, 6, 7, 8]
+    assert found["count"].tolist() == [1, 2, 2, 2]
+    assert none["total"] == 0
+
+
+def test_a_tag_whose_steps_go_back_is_joined_by_step(put: Put, ask: Any) -> None:
+    """Of several values at one step the one written last counts; steps of the line that go back keep their points."""
+    put("a", "loss", [1.0, 2.0, 3.0, 2.5], steps=[0, 1, 2, 1], wide=True)
+    put("a", "tokens", [10.0, 30.0, 20.0, 21.0], steps=[0, 2, 1, 1], wide=True)
+    (found,) = ask({"tag": "loss", "runs": ["a"], "across": ["tokens"]})
+    assert found["centre"].tolist() == [1.0, 2.0, 3.0, 2.5]
+    assert found["place"].tolist() == [10, 21, 30, 21]

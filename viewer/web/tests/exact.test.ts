@@ -34,7 +34,8 @@ describe("seeds of long runs", () => {
     const { asked, fetch } = server(() => tails([0, 10, 20], 100_000));
     const exact = new ExactSeeds(fetch);
     let told = 0;
-    const look = () => exact.of(ASKED, "1", null, () => told++);
+    const onData = () => told++;
+    const look = () => exact.of(ASKED, "1", null, onData);
     expect(look()).toBeNull();
     expect(look()).toBeNull();
     await settled();
@@ -49,6 +50,16 @@ describe("seeds of long runs", () => {
     expect(asked).toEqual([
       { tag: "loss", runs: ["a", "b"], centre: "mean", band: "std", x: "step", superseded: false, buckets: { count: 1024 } },
     ]);
+  });
+
+  it("tells every chart that waits for it: a card, and what fills the window with the same", async () => {
+    const { asked, fetch } = server(() => tails([0, 10], 100_000));
+    const exact = new ExactSeeds(fetch);
+    const told: string[] = [];
+    const [card, full] = ["card", "full"].map((name) => () => void told.push(name));
+    for (const onData of [card, full, card]) exact.of(ASKED, "1", null, onData);
+    await settled();
+    expect([told, asked.length]).toEqual([["card", "full"], 1]);
   });
 
   it("has no band where none is wanted, and the smoothed line where it is smoothed", async () => {

@@ -5,6 +5,7 @@ import type { Hparam, RunFact } from "../src/data/facts";
 import { acrossOf } from "../src/dash/scalars/across";
 import { Lines } from "../src/dash/scalars/lines";
 import { seedGroups } from "../src/dash/scalars/seedgroups";
+import { ExactSeeds } from "../src/dash/scalars/exact";
 import { SeedLines } from "../src/dash/scalars/seedlines";
 import { byKey, spreadOf, student975 } from "../src/dash/scalars/seeds";
 import type { BandKind } from "../src/dash/scalars/settings";
@@ -65,6 +66,37 @@ describe("several runs as one", () => {
     const [a, b] = build("step");
     expect([a.name, a.colour, [...a.line], [...(a.low ?? [])], [...(a.high ?? [])]]).toEqual(["a (2)", "of a-seed0", [2, 3, 4], [1, 2, 3], [3, 4, 5]]);
     expect([b.name, b.runs, [...b.raw]]).toEqual(["b", ["b"], [7, 9]]);
+  });
+
+  test("leave a long run that is by itself its extremes", () => {
+    const long = new Columns();
+    const at = Float64Array.of(0, 1, 2, 9);
+    const shape = { exact: false as const, rows: 4, start: Uint32Array.of(0, 3), points: Uint32Array.of(9, 1), mean: Float64Array.of(2, 5) };
+    long.append({ run: "", tag: "", since: 0, total: 10, generation: 0, step: at, wall: at, value: Float64Array.of(1, 90, -60, 5), buckets: shape });
+    const joining = { groups: [{ name: "b", runs: ["b"] }], centre: "mean" as const, band: "std" as const, lines: () => new SeedLines() };
+    const recipe = { across: acrossOf("step", "", new Map()), smooth: null, superseded: false, colour: () => "" };
+    const [b] = new Lines().build([{ tag: "loss", runs: ["b"] }], () => long, recipe, joining);
+    expect([b.name, [...b.raw], b.low]).toEqual(["b", [1, 90, -60, 5], undefined]);
+  });
+
+  test("stand over another tag where the server says, of a run by itself too, once either is too long for the page", async () => {
+    const column = (name: string, value: number[]) => ({ run: name, tag: "loss", since: 0, total: 9, generation: 0, step: Float64Array.of(0, 4), wall: Float64Array.of(0, 4), value: Float64Array.from(value) });
+    const asked: unknown[] = [];
+    const exact = new ExactSeeds(async (groups) => {
+      asked.push(...groups);
+      return [column("centre", [1, 90]), column("low", [1, 90]), column("high", [1, 90]), column("count", [1, 1]), column("place", [7, 8.5])];
+    });
+    const tokens = columnsOf([0, 4], [7, 8], [0, 4]);
+    tokens.buckets = { rows: 2, start: Uint32Array.of(0), points: Uint32Array.of(5), mean: Float64Array.of(7.5) };
+    const joining = { groups: null, centre: "median", band: "std", lines: () => new SeedLines(), exact } as const;
+    const recipe = { across: acrossOf("step", "tag:tokens", new Map([["tokens", ["b"]]])), smooth: null, superseded: false, colour: () => "blue" };
+    const lines = new Lines(() => {});
+    const look = () => lines.build([{ tag: "loss", runs: ["b"] }], (tag, run) => (tag === "tokens" ? tokens : series[run]), recipe, joining)[0];
+    expect([...look().x]).toEqual([7, 8]);
+    for (let i = 0; i < 10; i++) await Promise.resolve();
+    const { name, colour, x, raw, points, low, buckets } = look();
+    expect([name, colour, [...x], [...raw], points, low, buckets]).toEqual(["b", "blue", [7, 8.5], [1, 90], 9, undefined, undefined]);
+    expect(asked).toEqual([{ tag: "loss", runs: ["b"], centre: "mean", x: "step", across: ["tokens"], superseded: false, band: "minmax", buckets: { count: 1024 } }]);
   });
 
   test("stand where they stand on average on an axis of time", () => {

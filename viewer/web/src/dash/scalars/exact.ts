@@ -13,6 +13,8 @@ export interface SeedsAsked {
   centre: Centre;
   band: BandKind;
   x: "step" | "first" | "relative" | "wall";
+  /** Tags, of which the first that a run has is what its points stand at instead. */
+  across?: readonly string[];
   superseded: boolean;
   smooth: Smoothing | null;
   log: boolean;
@@ -29,6 +31,7 @@ export interface SeedsWanted {
   centre: Centre;
   band: Exclude<BandKind, "none">;
   x: SeedsAsked["x"];
+  across?: readonly string[];
   superseded: boolean;
   buckets: { count: number; log?: true; lo?: number; hi?: number };
   smooth?: Smoothing;
@@ -79,25 +82,35 @@ class Kept {
   #refused = "";
   #at = -Infinity;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** The charts that wait for what is on its way: a card and what fills the window may draw the same. */
+  #waiting = new Set<() => void>();
 
   constructor(readonly fetch: typeof fetchSeeds) {}
 
   /** Sees to it that what is wanted comes; `onData` is called when it is there. */
   want(asked: SeedsAsked, of: string, view: Part | null, onData: () => void): void {
     const next = this.#next(asked, of, view);
-    if (!next || this.#busy || this.#refused === of) return;
+    if (!next || this.#refused === of) return;
+    this.#waiting.add(onData);
+    if (this.#busy) return;
     clearTimeout(this.#timer);
     const wait = this.#at + PAUSE_MS - performance.now();
     // A new question is asked at once; what only grew may wait.
     if (wait > 0 && this.whole && shape(this.whole.of) === shape(of) && !next.part) {
-      this.#timer = setTimeout(onData, wait);
+      this.#timer = setTimeout(() => this.#tell(), wait);
       return;
     }
     this.#busy = true;
     void this.#ask(asked, of, next.part).finally(() => {
       this.#busy = false;
-      onData();
+      this.#tell();
     });
+  }
+
+  #tell(): void {
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const onData of waiting) onData();
   }
 
   #next(asked: SeedsAsked, of: string, view: Part | null): { part: Part | null } | null {

@@ -20,7 +20,8 @@ export interface Part {
 
 /** How runs that belong together are drawn as one. */
 export interface Joining {
-  groups: readonly SeedGroup[];
+  /** Null where each run is a line of its own, over another tag. */
+  groups: readonly SeedGroup[] | null;
   centre: Centre;
   band: BandKind;
   /** Makes what works them out, whose code is fetched when the first group is drawn. */
@@ -78,6 +79,6 @@ export class Lines {
 
   #joined(part: Part, columnsOf: ColumnsOf, recipe: Recipe, joining: Joining): Trace[] {
     this.#seeds ??= joining.lines();
-    return this.#seeds.build(part, columnsOf, recipe, joining, (of) => this.#single(part, of, { ...recipe, smooth: null }), this.#onData);
+    return this.#seeds.build(part, columnsOf, recipe, joining, (of, how) => this.#single(part, of, how), this.#onData);
   }
 }
