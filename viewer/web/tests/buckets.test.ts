@@ -3,7 +3,7 @@ import { bucketAt } from "../src/chart/buckets";
 import type { Trace } from "../src/chart/trace";
 import type { Index, Wanted } from "../src/data/api";
 import { coarser, widened, type Recipe } from "../src/data/buckets";
-import { meansOf } from "../src/data/columns";
+import { meansOf } from "../src/data/means";
 import { SeriesCache } from "../src/data/series";
 import { decodeFrame, type Tail } from "../src/data/wire";
 

@@ -83,7 +83,3 @@ export async function remove(sidecar: Sidecar, id: string): Promise<void> {
   addressed.value = addressed.value.filter((one) => one.id !== id);
   if (isKept(sidecar, id)) await sidecar.patch({ charts: { [id]: null } });
 }
-
-export function newId(): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(6)), (byte) => byte.toString(16).padStart(2, "0")).join("");
-}

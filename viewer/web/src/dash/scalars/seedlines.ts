@@ -1,7 +1,7 @@
 import { Smoother, type Smoothing } from "../../chart/smooth";
 import { stretchesOf } from "../../chart/stretches";
 import type { Trace } from "../../chart/trace";
-import { meansOf } from "../../data/columns";
+import { meansOf } from "../../data/means";
 import type { ColumnsOf, Joining, Part } from "./lines";
 import { together } from "./seeds";
 import type { Recipe } from "./traces";
