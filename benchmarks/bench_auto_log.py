@@ -1,0 +1,220 @@
+"""What auto_log adds to a training step: process CPU time, all threads, with its defaults and with nan="trace".
+
+    python benchmarks/bench_auto_log.py [blocks] [alone]
+
+`alone` leaves out what stands beside auto_log's defaults. Blocks of 50 steps with and without are interleaved; each has one step that is looked at closely. Of the ratios block by
+block the mean is printed with its 95 % interval: at most 3 % is wanted, which is met when the interval's upper end is
+below it. Beside it are hooks on each parameter that read the norm of its gradient at once, as wandb.watch has. The
+table of memory has the most that a training held, in a process of its own.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+import random
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import tallyboard as tb
+
+WANTED = 3.0
+MEMORY_WANTED = 2.0
+STEPS = 50
+
+
+class Residual(nn.Module):
+    """What a part adds to its input."""
+
+    def __init__(self, *parts: nn.Module) -> None:
+        super().__init__()
+        self.part = nn.Sequential(*parts)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The sum."""
+        return x + self.part(x)
+
+
+def perceptron() -> tuple[nn.Module, Tensor]:
+    """24 blocks: 146 tensors of parameters, 97 modules without others in them."""
+    blocks = [Residual(nn.LayerNorm(64), nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 64)) for _ in range(24)]
+    return nn.Sequential(*blocks, nn.Linear(64, 10)), torch.randn(32, 64)
+
+
+def resnet() -> tuple[nn.Module, Tensor]:
+    """Six residual blocks of two convolutions."""
+
+    def block(width: int) -> nn.Module:
+        convolutions = [nn.Conv2d(width, width, 3, padding=1, bias=False) for _ in range(2)]
+        return Residual(convolutions[0], nn.BatchNorm2d(width), nn.ReLU(), convolutions[1], nn.BatchNorm2d(width))
+
+    stem = [nn.Conv2d(3, 16, 3, padding=1), *(block(16) for _ in range(3)), nn.Conv2d(16, 32, 3, stride=2)]
+    return nn.Sequential(
+        *stem, *(block(32) for _ in range(3)), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 10)
+    ), (torch.randn(16, 3, 24, 24))
+
+
+class Training:
+    """A model with its optimizer and one batch, for as many steps as are asked for."""
+
+    def __init__(self, make: Callable[[], tuple[nn.Module, Tensor]]) -> None:
+        torch.manual_seed(0)
+        self.model, self.x = make()
+        self.y = torch.randint(0, 10, (self.x.shape[0],))
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), 1e-4)
+
+    def steps(self, count: int) -> None:
+        """Trains."""
+        for _ in range(count):
+            self.optimizer.zero_grad()
+            nn.functional.cross_entropy(self.model(self.x), self.y).backward()
+            self.optimizer.step()
+
+
+def bare(training: Training) -> Callable[[], None]:
+    """Nothing is watched."""
+    del training
+    return lambda: None
+
+
+def watched(**options: Any) -> Callable[[Training], Callable[[], None]]:
+    """auto_log, into memory that forgets."""
+
+    def attach(training: Training) -> Callable[[], None]:
+        sink = tb.MemorySink()
+        writer = tb.SummaryWriter(sink=sink)
+        handle = tb.auto_log(training.model, writer=writer, **options)
+
+        def detach() -> None:
+            handle.detach()
+            writer.close()
+
+        return detach
+
+    return attach
+
+
+def item_hooks(training: Training) -> Callable[[], None]:
+    """A hook on each parameter that waits for the norm of its gradient."""
+    found: list[float] = []
+    hooks = [
+        p.register_hook(lambda gradient: found.append(gradient.norm().item())) for p in training.model.parameters()
+    ]
+
+    def remove() -> None:
+        for hook in hooks:
+            hook.remove()
+
+    return remove
+
+
+def block(training: Training, attach: Callable[[Training], Callable[[], None]]) -> float:
+    """Seconds of processor time of 50 steps, and of the end of the watching."""
+    detach = attach(training)
+    training.steps(2)  # what is logged once
+    gc.collect()
+    began = time.process_time()
+    training.steps(STEPS)
+    detach()
+    return time.process_time() - began
+
+
+def interval(ratios: list[float]) -> tuple[float, float, float]:
+    """The mean of ratios with its 95 % interval, in percent above 1, by the t distribution's 2.02 of 40 blocks."""
+    middle, spread = statistics.fmean(ratios), statistics.stdev(ratios) / math.sqrt(len(ratios))
+    return tuple(100 * (value - 1) for value in (middle, middle - 2.02 * spread, middle + 2.02 * spread))  # type: ignore[return-value]
+
+
+def compare(title: str, make: Callable[[], tuple[nn.Module, Tensor]], blocks: int, alone: bool) -> None:
+    """Prints one model's table."""
+    sides = {"auto_log": watched()}
+    if not alone:
+        sides |= {'auto_log, nan="trace"': watched(nan="trace"), ".item() hooks": item_hooks}
+    training = Training(make)
+    block(training, watched())
+    ratios: dict[str, list[float]] = {name: [] for name in sides}
+    milliseconds: list[float] = []
+    for _ in range(blocks):
+        for name, attach in sides.items():
+            order = [("without", bare), (name, attach)]
+            random.shuffle(order)
+            taken = {side: block(training, way) for side, way in order}
+            ratios[name].append(taken[name] / taken["without"])
+            milliseconds.append(1000 * taken["without"] / STEPS)
+    print(
+        f"{title}: {statistics.median(milliseconds):.2f} ms a step without, {blocks} pairs of blocks of {STEPS} steps"
+    )
+    for name, found in ratios.items():
+        middle, least, most = interval(found)
+        verdict = ""
+        if name == "auto_log":
+            verdict = "met" if most < WANTED else "NOT MET" if least > WANTED else "inconclusive"
+            verdict = f"  at most {WANTED} % wanted: {verdict}"
+        print(
+            f"  {name:<24} {middle:+6.2f} %  [{least:+.2f} .. {most:+.2f}], median {_median(found):+.2f} %{verdict}",
+            flush=True,
+        )
+
+
+def _median(ratios: list[float]) -> float:
+    return 100 * (statistics.median(ratios) - 1)
+
+
+def most_memory(side: str) -> None:
+    """Prints the most memory that six steps of a model of 67 million weights held, bytes."""
+    torch.manual_seed(0)
+    model = nn.Sequential(*[nn.Linear(2048, 2048, bias=False) for _ in range(16)])
+    optimizer = torch.optim.SGD(model.parameters(), 1e-4)
+    x = torch.randn(8, 2048)
+    detach = watched(every=2)(_Model(model)) if side == "with" else lambda: None
+    for _ in range(6):
+        optimizer.zero_grad()
+        model(x).square().mean().backward()
+        optimizer.step()
+    detach()
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+
+
+class _Model(Training):
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+
+
+def memory() -> None:
+    """Prints the table of memory."""
+
+    def once(side: str) -> int:
+        done = subprocess.run([sys.executable, __file__, "--memory", side], capture_output=True, text=True, check=True)
+        return int(done.stdout)
+
+    weights = 16 * 2048 * 2048 * 4
+    more = [100 * (once("with") - once("without")) / weights for _ in range(3)]
+    verdict = "met" if max(more) < MEMORY_WANTED else "NOT MET" if min(more) > MEMORY_WANTED else "inconclusive"
+    middle = statistics.median(more)
+    print(f"memory, {weights >> 20} MiB of weights: {middle:+.2f} % of them [{min(more):+.2f} .. {max(more):+.2f}]")
+    print(f"  at most {MEMORY_WANTED} % wanted: {verdict}")
+
+
+def main() -> None:
+    """Prints the tables."""
+    if sys.argv[1:2] == ["--memory"]:
+        most_memory(sys.argv[2])
+        return
+    torch.set_num_threads(1)
+    blocks = int(sys.argv[1]) if len(sys.argv) > 1 else 40
+    alone = sys.argv[2:] == ["alone"]
+    compare("24-block perceptron", perceptron, blocks, alone)
+    compare("small ResNet", resnet, blocks, alone)
+    memory()
+
+
+if __name__ == "__main__":
+    main()
