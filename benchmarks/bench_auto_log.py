@@ -2,10 +2,10 @@
 
     python benchmarks/bench_auto_log.py [blocks] [alone]
 
-`alone` leaves out what stands beside auto_log's defaults. Blocks of 50 steps with and without are interleaved; each has one step that is looked at closely. Of the ratios block by
-block the mean is printed with its 95 % interval: at most 3 % is wanted, which is met when the interval's upper end is
-below it. Beside it are hooks on each parameter that read the norm of its gradient at once, as wandb.watch has. The
-table of memory has the most that a training held, in a process of its own.
+Blocks of 50 steps with and without are interleaved; each has one step that is looked at closely. Of the ratios block
+by block the mean is printed with its 95 % interval: at most 3 % is wanted, which is met when the interval's upper end
+is below it. Beside it are hooks on each parameter that read the norm of its gradient at once, as wandb.watch has;
+`alone` leaves them out. The table of memory has the most that a training held, in a process of its own.
 """
 
 from __future__ import annotations
