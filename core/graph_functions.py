@@ -104,7 +104,7 @@ class Library:
     def read(self, entries: Iterable[graph_pb2.NodeDef]) -> list[Written]:
         """The nodes of the graph, and of the functions that they call."""
         if not self._functions:
-            return [Written(entry.name, entry.op, tuple(entry.input), entry) for entry in entries]
+            return [Written(entry.name, entry.op, tuple(entry.input[:]), entry) for entry in entries]
         self._read(list(entries), _Scope("", (), {}))
         idle = [name for name in self._functions if name not in self._used]
         if idle:

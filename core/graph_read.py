@@ -142,7 +142,7 @@ def _number(attr: Mapping[str, graph_pb2.AttrValue], key: str) -> int:
 
 
 def _shapes(listed: graph_pb2.AttrValue.ListValue) -> tuple[Shape | None, ...]:
-    return tuple(shape_of(shape) for shape in listed.shape)
+    return tuple(shape_of(shape) for shape in listed.shape[:])
 
 
 def _dtypes(op: str, attr: Mapping[str, graph_pb2.AttrValue], outputs: int) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ def shape_of(shape: event_pb2.TensorShapeProto) -> Shape | None:
     """Sizes, -1 for one that varies; None where not even their number is known."""
     if shape.unknown_rank:
         return None
-    sizes = [dim.size for dim in shape.dim]
+    sizes = [dim.size for dim in shape.dim[:]]
     return tuple(sizes) if not sizes or min(sizes) >= -1 else tuple(max(-1, size) for size in sizes)
 
 
