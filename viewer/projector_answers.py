@@ -115,7 +115,10 @@ class Answers:
                 return self._components[key]
         found = components(shown.vectors, count, sphereize)
         head = {**shown.head(), "components": found.points.shape[1], "fractions": found.fractions.tolist()}
-        body = encoded(head, {"points": found.points})
+        columns: dict[str, NDArray[Any]] = {"points": found.points}
+        if len(shown.row) < shown.rows:
+            columns["row"] = shown.row
+        body = encoded(head, columns)
         with self._lock:
             self._components[key] = body
             while sum(each.size for each in self._components.values()) > KEPT and len(self._components) > 1:

@@ -330,6 +330,41 @@ def test_umap_can_be_stopped(viewer: Viewer, open_page: Callable[..., Page]) -> 
     panel.get_by_role("button", name="Stop").click()
 
 
+def test_of_too_many_rows_a_sample_is_shown_by_its_numbers(
+    tmp_path: Path, serve: Callable[..., Viewer], open_page: Callable[..., Page]
+) -> None:
+    """Of 120,000 rows 100,000 are shown, and both numbers; a point's number and texts are its row's in the file, and
+    its neighbours those among all rows, those that are not shown among them. No vectors are fetched for that."""
+    rows = 120_000
+    vectors = np.stack([np.arange(rows), np.arange(rows) % 7], 1).astype(np.float32)
+    with tb.SummaryWriter(tmp_path / "run") as writer:
+        writer.add_embedding(vectors, [f"word {i}" for i in range(rows)], tag="long")
+    page = open_page(serve(tmp_path))
+    fetched: list[str] = []
+    page.on("request", lambda request: fetched.append(request.url))
+    page.evaluate("() => (location.hash = 'dash=projector&pjflat=1&pjk=9&pjmetric=euclidean')")
+    show(page, 100_000)
+    expect(page.locator(".bar .count")).to_contain_text("100,000 of 120,000 rows")
+    page.get_by_label("Search points").fill("word 77777")
+    listed = page.locator(".list .point .name")
+    expect(listed).to_have_text(["word 77777"])
+    listed.click()
+    point = page.get_by_role("region", name="Chosen point", exact=True)
+    expect(point).to_contain_text("Row 77,777")
+    expect(point.locator("dd")).to_have_text(["word 77777"])
+    distance = np.hypot(*(vectors.astype(float) - vectors[77_777]).T)
+    near = [i for i in np.argsort(distance, kind="stable") if i != 77_777][:9]
+    names = point.get_by_role("list", name="Nearest points").locator(".name")
+    expect(names).to_have_count(9)
+    found = names.all_inner_texts()
+    assert found == [
+        f"row {i:,} (not shown)" if "not shown" in text else f"word {i}" for i, text in zip(near, found, strict=True)
+    ]
+    shown = {int(text.split()[1]) for text in found if "not shown" not in text}
+    assert 0 < len(shown) < 9
+    assert not [url for url in fetched if "projector/vectors" in url]
+
+
 def test_axes_of_ones_own(viewer: Viewer, open_page: Callable[..., Page]) -> None:
     """An axis from one search's points to another's is the projection that NumPy computes; others are a dimension and a
     column of numbers."""

@@ -182,6 +182,9 @@ def test_of_more_rows_an_even_sample_is_shown(board: Board) -> None:
     assert vectors(board, "ours", "words:00003", most=10)[2].tolist() == row.tolist()
     told = board.get("/api/projector/metadata", run="ours", name="words:00003", most=10)
     assert told["columns"][0]["values"] == [LABELS[i] for i in row]
+    asked = {"run": "ours", "name": "words:00003"}
+    assert frame(board.post("/api/projector/pca", {**asked, "most": 10}).body)[1]["row"].tolist() == row.tolist()
+    assert "row" not in frame(board.post("/api/projector/pca", asked).body)[1]
 
 
 def test_metadata_has_a_header_only_with_several_columns(board: Board) -> None:

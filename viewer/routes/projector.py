@@ -32,8 +32,9 @@ changes or goes: the index is new then, and `/api/projector` is to be asked agai
 - `GET /api/projector/sprite?run=&name=` -> the picture.
 - `GET /api/projector/bookmarks?run=&name=` -> JSON as the file has it, whatever it is.
 - `POST /api/projector/pca {run, name, most, components: 1-10, sphereize: bool}` -> TLP1: header `rows, shown,
-  components, fractions: [of the variance], nan_rows, generation`; column `points` f4 [shown, components], NaN where a
-  row has no place. `components` in the header may be less than asked for, where there are fewer columns or rows.
+  components, fractions: [of the variance], nan_rows, generation`; columns `points` f4 [shown, components], NaN where a
+  row has no place, and `row` as above. `components` in the header may be less than asked for, where there are fewer
+  columns or rows.
 - `POST /api/projector/neighbours {run, name, most, row, k: 1-999, metric: "cosine" | "euclidean"}` -> JSON `{"row",
   "metric", "rows": [number in the whole tensor], "distances": [number], "places": [index among the shown rows, or
   -1], "generation"}`: the nearest of all rows in the original space, the nearest first, without the row itself.
