@@ -46,10 +46,18 @@ class Handle:
     It need not be kept: logging goes on without it, to the end of the program or of the model.
     """
 
-    def __init__(self, writer: SummaryWriter, detach: Callable[[], None], *, owns_writer: bool) -> None:
+    def __init__(
+        self,
+        writer: SummaryWriter,
+        detach: Callable[[], None],
+        *,
+        owns_writer: bool,
+        monitor: SystemMonitor | None = None,
+    ) -> None:
         self._writer = writer
         self._detach: Callable[[], None] | None = detach
         self._owns_writer = owns_writer
+        self._monitor = monitor
 
     @property
     def writer(self) -> SummaryWriter:
@@ -88,6 +96,8 @@ class Handle:
         if detach is None:
             return
         detach()
+        if self._monitor is not None:
+            self._monitor.close()
         if self._owns_writer:
             self._writer.close(failed=failed)
 
@@ -122,6 +132,7 @@ def auto_log(
     *,
     writer: SummaryWriter | None = None,
     optimizer: object = None,
+    system: bool | None = None,
     **options: Any,
 ) -> Handle:
     """Watches a model and logs its training, until `detach()` or the end of the program.
@@ -136,6 +147,8 @@ def auto_log(
         logdir: the run's directory; by default a new one below `runs`, as `SummaryWriter` names it.
         writer: a writer to use instead; it is not closed.
         optimizer: the optimizer, or several, where the adapter cannot find them.
+        system: also logs what the machine does (`system_monitor`), until the handle is detached; by default where
+            no writer is given.
         options: further options of the adapter.
 
     Raises:
@@ -149,9 +162,10 @@ def auto_log(
         options["optimizer"] = optimizer
     _check_options(adapter, options)
     owns_writer = writer is None
+    system = owns_writer if system is None else system
     rank = getattr(adapter, "rank", None)
     if rank is not None and rank() > 0:
-        writer, owns_writer = SummaryWriter(sink=_Nowhere()), True
+        writer, owns_writer, system = SummaryWriter(sink=_Nowhere()), True, False
     elif writer is None:
         writer = SummaryWriter(logdir)
     try:
@@ -160,7 +174,7 @@ def auto_log(
         if owns_writer:
             writer.close()
         raise
-    return Handle(writer, detach, owns_writer=owns_writer)
+    return Handle(writer, detach, owns_writer=owns_writer, monitor=system_monitor(writer) if system else None)
 
 
 def system_monitor(

@@ -6,9 +6,12 @@ import importlib.metadata
 import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -161,6 +164,29 @@ def test_detach_closes_only_its_own_writer(tmp_path: Path) -> None:
     assert file.stat().st_size == size
 
 
+def test_machine_is_logged_until_the_end(tmp_path: Path) -> None:
+    """Where auto_log makes the writer the machine is logged too, by a thread that ends with the handle."""
+    before = set(threading.enumerate())
+    handle = tb.auto_log(nn.Linear(2, 1), tmp_path / "run")
+    (thread,) = [one for one in set(threading.enumerate()) - before if one.name == "tallyboard-system"]
+    until(lambda: ("run", "system/memory") in _flushed(handle.writer, tmp_path).scalars())
+    handle.detach()
+    until(lambda: not thread.is_alive())
+
+
+@pytest.mark.parametrize("system", [None, False, True])
+def test_machine_is_logged_to_a_given_writer_if_wanted(system: bool | None) -> None:
+    """Into a writer that is given the machine is logged only where that is asked for."""
+    sink = tb.MemorySink()
+    writer = tb.SummaryWriter(sink=sink)
+    before = set(threading.enumerate())
+    with tb.auto_log(nn.Linear(2, 1), writer=writer, system=system):
+        threads = [one for one in set(threading.enumerate()) - before if one.name == "tallyboard-system"]
+        assert len(threads) == bool(system)
+    writer.flush()
+    assert system or sink.events == []
+
+
 def test_handle_is_a_context_manager() -> None:
     """The block's end detaches, also when it ends in an exception, which passes through."""
     model = nn.Linear(2, 1)
@@ -237,6 +263,19 @@ def test_nothing_is_imported_before_a_match() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, env=_environment(), timeout=300
     )
     assert done.stdout.split("\n")[:2] == ["[]", "[]"], done.stderr
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Waits for it, half a minute at most."""
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _flushed(writer: tb.SummaryWriter, logdir: Path) -> Any:
+    writer.flush()
+    return tb.read(logdir)
 
 
 def _environment() -> Mapping[str, str]:
