@@ -22,13 +22,12 @@ import os
 import sys
 import tempfile
 import time
-import warnings
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tallyboard.core.errors import InvalidLogdir, MissingDependency, TallyboardWarning
+from tallyboard.core.errors import InvalidLogdir, MissingDependency, warn_once
 from tallyboard.core.remote import check_url, is_remote, joined, placed
 from tallyboard.core.remote_uploads import send
 from tallyboard.core.writer import SummaryWriter
@@ -53,6 +52,43 @@ HPARAMS_FILE = "hparams.yaml"
 _GOOD_ENDS = ("success", "finished")
 
 
+class _FirstCall:
+    """Waits for the first call of a module or of a part of it, and has its graph written. Copies wait for nothing."""
+
+    def __init__(self, logger: _Recorder, model: Any) -> None:
+        self._logger: _Recorder | None = logger
+        self._model = model
+        parts = (model, *(part for part in model.children() if next(part.parameters(), None) is not None))
+        self._hooks = [part.register_forward_pre_hook(self, with_kwargs=True) for part in parts]
+
+    def __call__(self, module: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+        logger = self._logger
+        if logger is None:
+            return
+        self.forget()
+        inputs: Any = arguments
+        if named:
+            with contextlib.suppress(TypeError):  # the call itself will say so
+                inputs = dict(inspect.signature(module.forward).bind(*arguments, **named).arguments)
+        logger._draw(module, inputs)
+
+    def forget(self) -> tuple[Any, Any]:
+        """Ends the waiting; gives the module, and the example that it has of its inputs."""
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks, self._logger = [], None
+        return self._model, getattr(self._model, "example_input_array", None)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _waits_for_nothing, ()
+
+
+def _waits_for_nothing() -> _FirstCall:
+    made = object.__new__(_FirstCall)
+    made._logger, made._model, made._hooks = None, None, []
+    return made
+
+
 class _Recorder:
     """Writes the metrics that Lightning logs, on rank zero only, into `<save_dir>/<name>/version_<n>`.
 
@@ -62,7 +98,9 @@ class _Recorder:
         version: a number, or a name that is the directory as it is. By default the next free number: the
             directory is made when the number is first asked for, so that programs started at the same moment
             get one each.
-        log_graph: only False: graphs are not written yet; True is met with a `TallyboardWarning`.
+        log_graph: writes the graph of the first batch, by one more call of the model in evaluation mode: of the module
+            itself or, where its steps call a part of it, of the first part called. Without any call its modules are
+            drawn. Where that fails a `TallyboardWarning` says why, and training goes on.
         default_hp_metric: `log_hyperparams` without metrics writes a scalar `hp_metric` of -1.
         prefix: put before every tag, with a `-` between.
         sub_dir: a directory inside that of the version, for what is written here; checkpoints stay outside of it.
@@ -94,12 +132,8 @@ class _Recorder:
         known = set(inspect.signature(SummaryWriter).parameters) - {"log_dir"}
         if unknown := sorted(set(writer_options) - known):
             raise TypeError(f"TallyboardLogger has no argument {', '.join(unknown)}; beside its own, SummaryWriter's")
-        if log_graph:
-            warnings.warn(
-                "TallyboardLogger(log_graph=True): graphs are not written yet; leave it out to silence this warning",
-                TallyboardWarning,
-                stacklevel=2,
-            )
+        self._log_graph = log_graph
+        self._awaited: _FirstCall | None = None
         self._save_dir = placed(save_dir)
         if is_remote(self._save_dir):
             check_url(self._save_dir, writing=True)
@@ -209,8 +243,29 @@ class _Recorder:
             self.experiment.add_text("hparams", _table(self.hparams), step)
 
     @rank_zero_only
-    def log_graph(self, model: object, input_array: object = None) -> None:
-        """Does nothing yet, of which `log_graph=True` has warned."""
+    def log_graph(self, model: Any, input_array: Any = None) -> None:
+        """Writes the graph of a model, if `log_graph=True` asked for it. Lightning calls this when training begins.
+
+        Args:
+            model: the module.
+            input_array: what to call it with; by default the first batch that comes.
+        """
+        if not self._log_graph:
+            return
+        if self._awaited is not None:
+            self._awaited.forget()
+        if input_array is not None or not isinstance(getattr(model, "_forward_pre_hooks", None), dict):
+            self._draw(model, input_array)
+        else:
+            self._awaited = _FirstCall(self, model)
+
+    def _draw(self, model: Any, inputs: Any) -> None:
+        """Writes a graph; whatever fails warns once."""
+        self._awaited = None
+        try:
+            self.experiment.add_graph(model, inputs)
+        except Exception as error:  # it must not reach the training
+            warn_once(("lightning graph", self._save_dir), f"TallyboardLogger: no graph was written: {error}")
 
     @rank_zero_only
     def save(self) -> None:
@@ -244,6 +299,11 @@ class _Recorder:
         Args:
             status: how the training ended: `success`, or another word for a failure.
         """
+        if self._awaited is not None and rank_zero_only.rank == 0:
+            model, inputs = self._awaited.forget()
+            self._awaited = None
+            if model is not None and status in _GOOD_ENDS:  # a copy waits for none
+                self._draw(model, inputs)
         if status == "success":
             self.save()
         for writer in (self._experiment, *self._entry_writers.values()):

@@ -29,6 +29,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import tallyboard as tb  # noqa: E402
 from tallyboard.core.facts import Facts  # noqa: E402
+from tallyboard.core.graph import Graph  # noqa: E402
 from tallyboard.core.reader import LogdirReader  # noqa: E402
 from tallyboard.integrations import lightning as adapter  # noqa: E402
 from tallyboard.integrations.lightning import TallyboardLogger, TensorBoardLogger  # noqa: E402
@@ -398,13 +399,56 @@ def test_hparams_file_is_not_overwritten(tmp_path: Path) -> None:
     assert (folder / "hparams.yaml").read_text() == "lr: 1.0\n"
 
 
-# ---- what is not supported yet
+# ---- the graph, and other places
 
 
-def test_log_graph_warns() -> None:
-    """log_graph=True, which the peer supports, is not ignored in silence."""
-    with pytest.warns(tb.TallyboardWarning, match="log_graph=True.*not written yet"):
-        TallyboardLogger("runs", log_graph=True)
+class Calling(Classifier):
+    """Its step calls the module itself, by keyword."""
+
+    def forward(self, x: Tensor, scale: float = 1.0) -> Tensor:
+        return self.net(x) * scale
+
+    def training_step(self, batch: Tensor, index: int) -> Tensor:
+        return self(batch, scale=2.0).sum()
+
+    def validation_step(self, batch: Tensor, index: int) -> None:
+        self(batch)
+
+
+def graph_of(model: Any, folder: Path, **options: Any) -> tuple[list[str], dict[str, Tensor]]:
+    """The nodes of the graph that training two steps has written, and the weights after."""
+    pl.seed_everything(7, verbose=False)
+    logger = TallyboardLogger(folder, **options)
+    quiet = {"enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
+    trainer = pl.Trainer(max_epochs=1, log_every_n_steps=1, accelerator="cpu", logger=logger, **quiet)
+    loader = DataLoader(torch.randn(12, 4, generator=torch.Generator().manual_seed(1)), batch_size=6)
+    trainer.fit(model, loader, loader)
+    assert not any(module._forward_pre_hooks for module in model.modules())
+    return [node.name for node in tb.read(logger.log_dir)["."].graphs().get("", Graph(())).nodes], model.state_dict()
+
+
+@pytest.mark.parametrize("kind", [Calling, Classifier])
+def test_graph_of_the_first_batch(kind: Any, tmp_path: Path) -> None:
+    """The graph is of the module or of the part that the step calls, nothing is left, and no weight differs."""
+    models = [kind() for _ in range(2)]
+    models[1].load_state_dict(models[0].state_dict())
+    names, weights = graph_of(models[0], tmp_path / "with", log_graph=True)
+    prefix = "net/" if kind is Calling else ""
+    assert [name for name in names if name.endswith("/linear")] == [f"{prefix}0/linear", f"{prefix}3/linear"]
+    none, without = graph_of(models[1], tmp_path / "without")
+    assert none == []
+    assert all(torch.equal(weights[name], without[name]) for name in weights)
+
+
+def test_graph_of_a_model_that_is_never_called(logger: Any) -> None:
+    """A model that no step calls has its modules drawn at the end, and one that fails warns and does not raise."""
+    logger._log_graph = True
+    logger.log_graph(Classifier())
+    copied = copy.deepcopy(logger._awaited)
+    assert copied(nn.Linear(1, 1), (), {}) is None
+    with pytest.warns(tb.TallyboardWarning, match="no inputs|modules"):
+        logger.finalize("success")
+    assert "net" in {node.name.partition("/")[0] for node in tb.read(logger.log_dir)["."].graphs()[""].nodes}
 
 
 def test_remote_directory() -> None:
