@@ -52,6 +52,7 @@ __all__ = ["SystemMonitor"]
 
 GIB, MIB = 2.0**30, 2.0**20
 LEAST = 1.0  # seconds that a last sample must span: a rate over less is noise
+NVIDIA = "/dev/nvidiactl"  # is there where a driver of NVIDIA is
 PATIENCE = 5.0  # seconds that the end waits for a sample under way: a driver may hang
 
 DESCRIPTIONS = {
@@ -314,7 +315,7 @@ class Gpus:
         self._handles: dict[int, Any] = {}  # by the number that nvidia-smi gives it
         nvml = _imported("pynvml")
         if nvml is None:
-            if os.path.exists("/dev/nvidiactl"):
+            if os.path.exists(NVIDIA):
                 warn_once(
                     ("system_monitor", "nvml"),
                     "system_monitor: the GPU cannot be read without nvidia-ml-py: pip install 'tallyboard[system]'",

@@ -210,4 +210,5 @@ def root_of(context: Context, run: str) -> str:
 
 
 def sentence(entry: Entry, what: str) -> str:
+    """What is wrong with an embedding, with its run and name."""
     return f"run {entry.run!r}, embedding {entry.name!r}: {what}"

@@ -63,8 +63,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture(autouse=True)
-def none_left() -> Iterator[None]:
-    """No test leaves a thread behind."""
+def none_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No test leaves a thread behind, and none asks for the GPU of the machine that it runs on."""
+    monkeypatch.setattr(system, "NVIDIA", "/nowhere")
     yield
     assert threads() == []
 
@@ -188,6 +189,13 @@ def test_says_once_what_is_missing(log: Log, clock: Clock, monkeypatch: pytest.M
     clock.now += 10
     with warnings.catch_warnings(action="error"):
         assert dict(sampler.values()) == {"cpu/process": 100}
+
+
+def test_a_gpu_that_cannot_be_read(clock: Clock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where a driver is, and the library for it is not, one warning has the command that cures it."""
+    monkeypatch.setattr(system, "NVIDIA", str(tmp_path))
+    with pytest.warns(tb.TallyboardWarning, match=r"GPU cannot be read .*pip install 'tallyboard\[system\]'"):
+        assert list(system.Gpus().values()) == []
 
 
 class Driver(types.ModuleType):
