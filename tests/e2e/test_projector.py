@@ -365,6 +365,21 @@ def test_of_too_many_rows_a_sample_is_shown_by_its_numbers(
     assert not [url for url in fetched if "projector/vectors" in url]
 
 
+def test_without_its_library_tsne_says_what_to_install(viewer: Viewer, open_page: Callable[..., Page]) -> None:
+    """The panel has the server's line, and the other projections go on."""
+    page = open_page(viewer, "dash=projector&pjrun=ours&pjflat=1")
+    show(page, 90)
+    said = "t-SNE needs openTSNE on the server: pip install 'tallyboard[projector]'"
+    page.route("**/api/projector/tsne", lambda route: route.fulfill(status=501, json={"error": said}))
+    ways = page.get_by_role("radiogroup", name="Projection")
+    ways.get_by_text("t-SNE").click()
+    alert = page.get_by_role("region", name="Projection", exact=True).get_by_role("alert")
+    expect(alert).to_contain_text("pip install 'tallyboard[projector]'")
+    ways.get_by_text("PCA").click()
+    expect(alert).to_have_count(0)
+    show(page, 90)
+
+
 def test_axes_of_ones_own(viewer: Viewer, open_page: Callable[..., Page]) -> None:
     """An axis from one search's points to another's is the projection that NumPy computes; others are a dimension and a
     column of numbers."""
