@@ -419,7 +419,7 @@ def graph_of(model: Any, folder: Path, **options: Any) -> tuple[list[str], dict[
     """The nodes of the graph that training two steps has written, and the weights after."""
     pl.seed_everything(7, verbose=False)
     logger = TallyboardLogger(folder, **options)
-    quiet = {"enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
+    quiet = dict.fromkeys(("enable_progress_bar", "enable_model_summary", "enable_checkpointing"), False)
     trainer = pl.Trainer(max_epochs=1, log_every_n_steps=1, accelerator="cpu", logger=logger, **quiet)
     loader = DataLoader(torch.randn(12, 4, generator=torch.Generator().manual_seed(1)), batch_size=6)
     trainer.fit(model, loader, loader)
@@ -433,10 +433,9 @@ def test_graph_of_the_first_batch(kind: Any, tmp_path: Path) -> None:
     models = [kind() for _ in range(2)]
     models[1].load_state_dict(models[0].state_dict())
     names, weights = graph_of(models[0], tmp_path / "with", log_graph=True)
-    prefix = "net/" if kind is Calling else ""
-    assert [name for name in names if name.endswith("/linear")] == [f"{prefix}0/linear", f"{prefix}3/linear"]
-    none, without = graph_of(models[1], tmp_path / "without")
-    assert none == []
+    wanted = ["net/0/linear", "net/3/linear"] if kind is Calling else ["0/linear", "3/linear"]
+    assert [name for name in names if name.endswith("/linear")] == wanted
+    without = graph_of(models[1], tmp_path / "without")[1]
     assert all(torch.equal(weights[name], without[name]) for name in weights)
 
 
@@ -444,8 +443,7 @@ def test_graph_of_a_model_that_is_never_called(logger: Any) -> None:
     """A model that no step calls has its modules drawn at the end, and one that fails warns and does not raise."""
     logger._log_graph = True
     logger.log_graph(Classifier())
-    copied = copy.deepcopy(logger._awaited)
-    assert copied(nn.Linear(1, 1), (), {}) is None
+    assert copy.deepcopy(logger._awaited)(nn.Linear(1, 1), (), {}) is None
     with pytest.warns(tb.TallyboardWarning, match="no inputs|modules"):
         logger.finalize("success")
     assert "net" in {node.name.partition("/")[0] for node in tb.read(logger.log_dir)["."].graphs()[""].nodes}
