@@ -4,6 +4,18 @@ import { classesOf } from "../src/dash/graphs/classes";
 import { closing, layered, type Part } from "../src/dash/graphs/layered";
 import { Model } from "../src/dash/graphs/model";
 import { crossings } from "../src/dash/graphs/ordering";
+import { byNumber, painted } from "../src/dash/graphs/colours";
+import { compared } from "../src/dash/graphs/compare";
+import { fitted, zoomed } from "../src/dash/graphs/camera";
+import { matches, searchOf } from "../src/dash/graphs/find";
+import { healthOf, valueAt } from "../src/dash/graphs/health";
+import { bytes, count, time } from "../src/dash/graphs/numbers";
+import { heardOpen, saidOpen } from "../src/dash/graphs/opened";
+import { SvgPen } from "../src/dash/graphs/pen";
+import { elements, sizesOf } from "../src/dash/graphs/shapes";
+import { Tracer } from "../src/dash/graphs/trace";
+import { HUES, hueColour } from "../src/chart/palette";
+import { ramp } from "../src/app/runs/ramp";
 import { Layout, packed, seen, type Frame, type Scene } from "../src/dash/graphs/scene";
 import type { GraphData } from "../src/dash/graphs/wire";
 
@@ -122,9 +134,6 @@ function rising(frame: Frame): number {
   return found;
 }
 
-const sources = { nodes: (part: Part) => part };
-void sources;
-
 describe("the tree of a graph", () => {
   const data = graphOf(["x: Input", "a/b/conv2d: conv2d <- x", "a/c/relu_call1/relu: relu <- a/b/conv2d", "a/c/add: add <- x", "A: Op", "A/part: Op <- A", "A/more: Op"], {
     parameters: [0, 5, 0, 0, 1, 2, 4],
@@ -185,8 +194,7 @@ describe("parts that are built alike", () => {
       "d/y: Relu <- d/x",
       "d/z: Add <- d/x d/y",
     ]);
-    data.shapes[11] === data.shapes[2];
-    const model = new Model({ ...data });
+    const model = new Model(data);
     const { of, order, many } = classesOf(model, data);
     const [a, b, c, d] = ["a", "b", "c", "d"].map((name) => model.scope(name));
     expect(of[a]).toBe(of[b]);
@@ -227,7 +235,7 @@ describe("parts that are built alike", () => {
 describe("layers", () => {
   it("have no boxes that overlap, and edges that go down", () => {
     const next = random(3);
-    for (let round = 0; round < 25; round++) {
+    for (let round = 0; round < 12; round++) {
       const many = 5 + Math.floor(next() * 60);
       const lines = Array.from({ length: many }, (_, i) => {
         const inputs = Array.from({ length: Math.floor(next() * 4) }, () => Math.floor(next() * i)).filter((j) => j < i);
@@ -376,5 +384,169 @@ describe("a scene", () => {
     const { scene } = laid(graphOf(lines));
     expect(overlaps(scene.frames[0])).toBe(0);
     expect(rising(scene.frames[0])).toBe(0);
+  });
+});
+
+describe("paths", () => {
+  const data = graphOf(["a: X", "b: X <- a", "c: X <- a", "d: X <- b c", "e: X <- d ^c", "f: X"]);
+  const tracer = new Tracer(data);
+  const named = (marks: Uint8Array): string => data.name.filter((_, i) => marks[i]).join("");
+
+  it("lead up to all that is read and down to all that reads", () => {
+    expect(named(tracer.up([3]))).toBe("abcd");
+    expect(named(tracer.down([1]))).toBe("bde");
+    expect(named(tracer.down([2, 5]))).toBe("cdef");
+  });
+
+  it("lead from one to another, whichever comes first", () => {
+    expect(named(tracer.between([1], [4]))).toBe("bde");
+    expect(named(tracer.between([4], [0]))).toBe("abcde");
+    expect(named(tracer.between([1], [5]))).toBe("");
+  });
+
+  it("end where they go round", () => {
+    const round = new Tracer(graphOf(["a: X <- c", "b: X <- a", "c: X <- b"]));
+    expect([...round.up([0])]).toEqual([1, 1, 1]);
+  });
+});
+
+describe("colours", () => {
+  const data = graphOf(["x: Input", "a/p: A <- x", "a/q: B <- a/p", "b/p: A <- a/q", "b/q: B <- b/p"], {
+    parameters: [0, 1, 10, 100, 100_000],
+    devices: ["cpu", "cuda:0"],
+    device: [-1, 0, 1, 1, 1],
+  });
+  const model = new Model(data);
+  const { of, many } = classesOf(model, data);
+  const facts = { model, data, classes: of, many, status: null, health: null };
+
+  it("are one for namespaces that are built alike, and none for others", () => {
+    const painting = painted(facts, "structure", true);
+    expect(painting.of[model.scope("a")]).toBe(hueColour(0, true));
+    expect(painting.of[model.scope("b")]).toBe(hueColour(0, true));
+    expect(painting.of[0]).toBe("");
+    expect(painting.signs).toEqual([{ colour: hueColour(0, true), label: "a, b", many: 2 }]);
+  });
+
+  it("are a namespace's only where all of it is on one device", () => {
+    const painting = painted(facts, "device", false);
+    expect(painting.signs.map(({ label, many: found }) => [label, found])).toEqual([["cuda:0", 3], ["cpu", 1]]);
+    expect(painting.of[model.scope("b")]).toBe(hueColour(0, false));
+    expect(painting.of[model.scope("a")]).toBe("");
+  });
+
+  it("are a scale of numbers, by their logarithm where they are far apart", () => {
+    const painting = painted(facts, "parameters", true);
+    expect(painting.scale?.kind).toBe("logarithmic");
+    expect(painting.scale?.to).toBe("100 k");
+    expect(painting.of[4]).toBe(ramp(Math.log(100_000 / 10.01) / Math.log(100_100 / 10.01), true));
+    expect(painting.of[0]).toBe("");
+    expect(painted(facts, "flops", true).without).toBe("Nothing is known of the FLOPs of any node.");
+    const linear = byNumber(Float64Array.of(1, 2, NaN, Infinity, 99), 4, false, String);
+    expect(linear.of).toEqual([ramp(0.5, false), ramp(1, false), "", hueColour(8, false), ""]);
+  });
+
+  it("have as many hues as the palette, and no more", () => {
+    const ops = graphOf(Array.from({ length: 40 }, (_, i) => `n${i}: Op${i}`));
+    const painting = painted({ ...facts, model: new Model(ops), data: ops }, "op", true);
+    expect(painting.signs).toHaveLength(HUES.length);
+    expect(new Set(painting.signs.map(({ colour }) => colour)).size).toBe(HUES.length);
+  });
+});
+
+describe("values of modules", () => {
+  it("are those of a node's module, or of the nearest around it; namespaces have their own, or the greatest within", () => {
+    const data = graphOf(["body/0/linear: Linear", "body/1/a/linear: Linear", "body/1/b: Add", "head/x: X", "head/y: X"], {
+      modules: ["body.0: Linear(4, 4)", "body.1.a: Linear(4, 4)", "body.1: Block()", "head: Head()"],
+      module: [0, 1, 2, 3, 3],
+    });
+    const model = new Model(data);
+    const found = healthOf(model, data, new Map([["body.0", 2], ["body.1", 5]]));
+    expect([...found.slice(0, 5)]).toEqual([2, 5, 5, NaN, NaN]);
+    expect(found[model.scope("body/1")]).toBe(5);
+    expect(found[model.scope("body")]).toBe(5);
+    expect(found[model.scope("head")]).toBeNaN();
+    expect(found[model.root]).toBe(5);
+  });
+
+  it("are the newest, or those of a step", () => {
+    const columns = { n: 3, step: Float64Array.of(0, 50, 100), value: Float64Array.of(3, 2, 1) };
+    expect([valueAt(columns, null), valueAt(columns, 99), valueAt(columns, -1), valueAt(undefined, null)]).toEqual([1, 2, NaN, NaN]);
+  });
+});
+
+describe("two graphs", () => {
+  const a = graphOf(["x: Input", "a/p: A <- x", "a/q: B <- a/p", "new: C <- a/q"]);
+  const b = graphOf(["x: Input", "a/p: A <- x", "a/old: O <- a/p", "a/q: B <- a/old"], { shapes: [["f[1]"], ["float32[2,3]"], ["g"], ["float32[2,3]"]] });
+  const { data, status, changes } = compared(a, b);
+
+  it("are one by the names of their nodes, with what only the other has", () => {
+    expect(data.name).toEqual(["x", "a/p", "a/q", "new", "a/old"]);
+    expect([...status]).toEqual([3, 0, 3, 1, 2]);
+    expect(changes.get(0)).toEqual(["shapes: float32[2,3], was f[1]"]);
+    expect(changes.get(2)).toEqual(["inputs: a/p, was a/old"]);
+    expect(data.from.map((from, e) => `${data.name[from]}>${data.name[data.to[e]]}`)).toEqual(["x>a/p", "a/p>a/q", "a/q>new", "a/p>a/old", "a/old>a/q"]);
+    expect(data.shapes[4]).toEqual(["g"]);
+  });
+
+  it("are the same where they are", () => {
+    expect([...compared(a, a).status]).toEqual([0, 0, 0, 0]);
+  });
+});
+
+describe("an address", () => {
+  it.each([[[]], [["a"]], [["a/b", "a/c", "a"]], [["a/b/c", "d"]], [["a(1)/b,c", "x*", "y\\z/("]]])("keeps open namespaces: %j", (names: string[]) => {
+    expect(heardOpen(saidOpen(names)).sort()).toEqual([...names].sort());
+  });
+
+  it("says names that begin alike once", () => {
+    expect(saidOpen(["encoder", "encoder/layers", "encoder/layers/0", "encoder/layers/1", "decoder/x"])).toBe("encoder(layers(0,1)),decoder*(x)");
+  });
+
+  it.each(["(((", ")))", "a(b", ",,,", "*", "\\"])("may hold anything: %s", (text) => {
+    expect(heardOpen(text).every((name) => typeof name === "string")).toBe(true);
+  });
+});
+
+describe("a search", () => {
+  const model = new Model(graphOf(["enc/attn/q: linear", "enc/attn/k: linear", "enc/mlp/up: linear", "out: Softmax"]));
+  const found = (typed: string, regex = false): string[] => matches(model, searchOf(typed, regex)).map((id) => model.name[id]);
+
+  it("finds names and operations, in their order", () => {
+    expect(found("ATTN")).toEqual(["enc/attn", "enc/attn/q", "enc/attn/k"]);
+    expect(found("softmax")).toEqual(["out"]);
+    expect(found("(q|up)$", true)).toEqual(["enc/attn/q", "enc/mlp/up"]);
+    expect(found("(q")).toEqual([]);
+  });
+
+  it("tells what is wrong with a regex, and ends whatever it is", () => {
+    expect(searchOf("(", true).error).not.toBe("");
+    const hostile = searchOf("(a+)+$", true);
+    expect(hostile.test(`${"a".repeat(60)}!`)).toBe(false);
+  });
+});
+
+describe("words and numbers", () => {
+  it("are short", () => {
+    expect([count(9_999), count(25_557_032), count(0), time(1_234), time(2.5e9), bytes(1_536)]).toEqual(["9,999", "25.6 M", "0", "1.23 µs", "2.5 s", "1.5 KiB"]);
+    expect([sizesOf("float32[2,3]"), sizesOf("f[]"), sizesOf("?"), elements("float32[2,?,3]"), elements("f[]"), elements("")]).toEqual(["2×3", "scalar", "?", 6, 1, 0]);
+  });
+
+  it("have what is under the pointer stay there", () => {
+    const camera = zoomed({ x: 10, y: 20, zoom: 1 }, 2, [100, 50]);
+    expect([camera.x + 100 / camera.zoom, camera.y + 50 / camera.zoom]).toEqual([110, 70]);
+    expect(fitted({ x: 0, y: 0, width: 100, height: 100 }, 1_000, 1_000).zoom).toBe(1);
+  });
+
+  it("are written into SVG as text, never as markup", () => {
+    const pen = new SvgPen((text) => ({ width: text.length }) as TextMetrics);
+    pen.beginPath();
+    pen.roundRect(0, 0, 10, 10, 2);
+    pen.fill();
+    pen.fillText('<script>"&', 1, 2);
+    const svg = pen.document(0, 0, 10, 10, "#fff", "<b>");
+    expect(svg).toContain("&lt;script&gt;&quot;&amp;");
+    expect(svg).toContain("<title>&lt;b&gt;</title>");
+    expect(svg).not.toContain("<script>");
   });
 });

@@ -4,6 +4,8 @@ const BETWEEN_PX = 26;
 const LANES_PX = 12;
 const SWEEPS = 10;
 const MANY = 4_000;
+/** When nothing moves by more, it is as good as it gets. */
+const STILL_PX = 0.5;
 /** A bend of fewer pixels is no bend. */
 const SNAP_PX = 18;
 
@@ -67,33 +69,49 @@ class Across {
     return to[edge] === item ? this.x[from[edge]] + leaves[edge] - meets[edge] : this.x[to[edge]] + meets[edge] - leaves[edge];
   }
 
-  #settle(row: readonly number[], above: boolean, below: boolean): void {
+  /** Places a layer as its neighbours want it; by how many pixels something moved. */
+  #settle(row: readonly number[], above: boolean, below: boolean): number {
     const { weight } = this.#made;
-    const wanted: number[] = [];
-    const weights: number[] = [];
-    for (const item of row) {
+    const wanted = new Array<number>(row.length);
+    const weights = new Array<number>(row.length);
+    const apart = new Array<number>(row.length - 1);
+    for (let i = 0; i < row.length; i++) {
+      const item = row[i];
       let [sum, share] = [0, 0];
-      for (const edges of [above ? this.#above[item] : [], below ? this.#below[item] : []]) {
+      for (let side = 0; side < 2; side++) {
+        if (side === 0 ? !above : !below) continue;
+        const edges = (side === 0 ? this.#above : this.#below)[item];
         for (const edge of edges) {
           sum += weight[edge] * this.#asks(edge, item);
           share += weight[edge];
         }
       }
-      wanted.push(share > 0 ? sum / share : this.x[item]);
-      weights.push(share > 0 ? share : 0.1);
+      wanted[i] = share > 0 ? sum / share : this.x[item];
+      weights[i] = share > 0 ? share : 0.1;
+      if (i > 0) apart[i - 1] = this.#apart(row[i - 1], item);
     }
-    const apart = row.slice(1).map((item, i) => this.#apart(row[i], item));
-    kept(wanted, weights, apart).forEach((value, i) => (this.x[row[i]] = value));
+    let moved = 0;
+    const found = kept(wanted, weights, apart);
+    for (let i = 0; i < row.length; i++) {
+      moved = Math.max(moved, Math.abs(this.x[row[i]] - found[i]));
+      this.x[row[i]] = found[i];
+    }
+    return moved;
   }
 
   sweep(): void {
     const { rows, from } = this.#made;
+    const upwards = [...rows].reverse();
     const sweeps = from.length > MANY ? 3 : SWEEPS;
-    for (let sweep = 0; sweep < sweeps; sweep++) {
-      for (const row of rows) this.#settle(row, true, false);
-      for (const row of [...rows].reverse()) this.#settle(row, false, true);
+    for (let sweep = 0, moved = 1; sweep < sweeps && moved > STILL_PX; sweep++) {
+      moved = 0;
+      for (const row of rows) moved = Math.max(moved, this.#settle(row, true, false));
+      for (const row of upwards) moved = Math.max(moved, this.#settle(row, false, true));
     }
-    for (let sweep = 0; sweep < sweeps; sweep++) for (const row of sweep % 2 ? [...rows].reverse() : rows) this.#settle(row, true, true);
+    for (let sweep = 0, moved = 1; sweep < sweeps && moved > STILL_PX; sweep++) {
+      moved = 0;
+      for (const row of sweep % 2 ? upwards : rows) moved = Math.max(moved, this.#settle(row, true, true));
+    }
   }
 
   /** How far an item may go to the left and to the right. */

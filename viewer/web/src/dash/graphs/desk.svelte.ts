@@ -14,6 +14,7 @@ import type { GraphData, Which } from "./wire";
 
 /** As many things are shown of a graph that nobody opened anything of. */
 const USUAL = 18;
+const FEW = 4;
 
 const said = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
@@ -24,8 +25,21 @@ export function usuallyOpen(model: Model): number[] {
   for (let level = [model.root]; level.length > 0; ) {
     level = level.flatMap((id) => model.children(id).filter((child) => model.isGroup(child)));
     shown += level.reduce((sum, id) => sum + model.children(id).length, 0);
-    if (shown > USUAL && found.length + model.children(model.root).length > 1) break;
+    if (shown > USUAL) break;
     found.push(...level);
+  }
+  if (found.length > 0 || model.children(model.root).length > FEW) return found;
+  // Two or three boxes tell nothing: they are opened, the smallest first, if they do not hold too much.
+  shown = model.children(model.root).length;
+  const outer = [model.root];
+  for (const id of outer) {
+    const groups = model.children(id).filter((child) => model.isGroup(child));
+    for (const group of groups.sort((a, b) => model.children(a).length - model.children(b).length || a - b)) {
+      if (shown > FEW && shown + model.children(group).length > 2 * USUAL) continue;
+      shown += model.children(group).length - 1;
+      found.push(group);
+      if (shown <= FEW) outer.push(group);
+    }
   }
   return found;
 }

@@ -252,15 +252,12 @@ export class Painter {
     if (this.#look.labels && this.#zoom > 0.55) this.#shapes(frame);
   }
 
-  #seesEdge({ curves, starts, x, y }: Frame, e: number): boolean {
-    let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
-    for (let i = starts[e]; i < starts[e + 1]; i += 2) {
-      left = Math.min(left, curves[i]);
-      right = Math.max(right, curves[i]);
-      top = Math.min(top, curves[i + 1]);
-      bottom = Math.max(bottom, curves[i + 1]);
-    }
-    return this.#sees({ x: x + left - 4, y: y + top - 4, width: right - left + 8, height: bottom - top + 8 });
+  #seesEdge({ id, x, y }: Frame, e: number): boolean {
+    const view = this.#view;
+    const bounds = this.#look.picture.bounds.get(id);
+    if (!bounds) return true;
+    const at = 4 * e;
+    return x + bounds[at] < view.x + view.width && x + bounds[at + 2] > view.x && y + bounds[at + 1] < view.y + view.height && y + bounds[at + 3] > view.y;
   }
 
   #stroke(frame: Frame, edges: readonly number[], width: number, colour: string, alpha: number): void {

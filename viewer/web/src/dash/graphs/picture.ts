@@ -27,6 +27,8 @@ export class Picture {
   readonly frames: ReadonlyMap<number, Frame>;
   readonly strokes: ReadonlyMap<number, readonly Strokes[]>;
   readonly asides: ReadonlySet<number>;
+  /** Of each edge of a frame, where its left, top, right and bottom ends are in there. */
+  readonly bounds: ReadonlyMap<number, Float32Array>;
   /** Of edges that are not drawn: what the others are, by either end. */
   readonly loose: ReadonlyMap<number, readonly number[]>;
 
@@ -46,6 +48,7 @@ export class Picture {
     }
     this.asides = asides;
     this.strokes = new Map(scene.frames.map((frame) => [frame.id, strokesOf(frame)]));
+    this.bounds = new Map(scene.frames.map((frame) => [frame.id, boundsOf(frame)]));
     const loose = new Map<number, number[]>();
     const add = (a: number, b: number): void => void (loose.get(a)?.push(b) ?? loose.set(a, [b]));
     for (let i = 0; i < scene.loose.length; i += 2) {
@@ -106,6 +109,21 @@ export class Picture {
     }
     return best;
   }
+}
+
+function boundsOf({ source, starts, curves }: Frame): Float32Array {
+  const found = new Float32Array(4 * source.length);
+  for (let e = 0; e < source.length; e++) {
+    let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
+    for (let i = starts[e]; i < starts[e + 1]; i += 2) {
+      left = Math.min(left, curves[i]);
+      right = Math.max(right, curves[i]);
+      top = Math.min(top, curves[i + 1]);
+      bottom = Math.max(bottom, curves[i + 1]);
+    }
+    found.set([left - 4, top - 4, right + 4, bottom + 4], 4 * e);
+  }
+  return found;
 }
 
 function strokesOf(frame: Frame): Strokes[] {

@@ -113,20 +113,19 @@ class Gathering {
 
   /** Constants, and what is read or waited for so widely that its edges would cover all others. */
   #asides(data: GraphData, pairs: readonly Pair[]): Set<number> {
-    const [reads, readBy, waits, gives] = [0, 1, 2, 3].map(() => new Map<number, number>());
-    const add = (to: Map<number, number>, id: number): void => void to.set(id, (to.get(id) ?? 0) + 1);
+    const [reads, readBy, waits, gives] = [0, 1, 2, 3].map(() => new Int32Array(this.model.count));
     for (const { from, to, control } of pairs) {
-      add(control ? waits : reads, to);
-      add(readBy, from);
-      if (!control) add(gives, from);
+      (control ? waits : reads)[to]++;
+      readBy[from]++;
+      if (!control) gives[from]++;
     }
     const found = new Set<number>();
-    for (const [id, many] of readBy) {
-      const source = !reads.has(id) && !waits.has(id);
+    for (let id = 0; id < this.model.count; id++) {
+      const source = reads[id] === 0 && waits[id] === 0;
       const constant = id < this.model.n && source && CONSTANT.test(data.op[id]);
-      if (constant || many >= (source ? READ_BY_MANY : READ_BY_MOST)) found.add(id);
+      if (constant || readBy[id] >= (source ? READ_BY_MANY : READ_BY_MOST)) found.add(id);
+      else if (waits[id] >= WAITS_FOR_MANY && gives[id] === 0 && reads[id] === 0) found.add(id);
     }
-    for (const [id, many] of waits) if (many >= WAITS_FOR_MANY && !gives.has(id) && !reads.has(id)) found.add(id);
     return found;
   }
 
@@ -271,7 +270,11 @@ export class Layout {
     const bottom = root ? 0 : part.outs > 0 ? 2 : PAD_PX;
     width = Math.max(width + left, root ? 0 : headWidth(model, id));
     height += bottom;
-    const curves = Float32Array.from(placed.curves, (value, i) => value + ((i - 0) % 2 === 0 ? left : top));
+    const curves = placed.curves.slice();
+    for (let i = 0; i < curves.length; i += 2) {
+      curves[i] += left;
+      curves[i + 1] += top;
+    }
     const spot = (first: number, sources: readonly number[]): Map<number, number> => new Map(sources.map((source, i) => [source, left + placed.x[first + i] + 1]));
     this.#reach(curves, placed.starts, edges, height);
     return {
