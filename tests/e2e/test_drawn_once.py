@@ -26,7 +26,7 @@ COUNT = """(() => {
 
 
 def test_a_chart_is_drawn_once_whatever_else_comes_of_its_runs(
-    tmp_path: Path, open_page: Callable[..., Page], serve: Callable[..., Any]
+    tmp_path: Path, open_page: Callable[..., Page], serve: Callable[..., Any], chart: Any
 ) -> None:
     """Cards further down, the facts of runs, and another look at the same index draw no chart anew."""
     for run in ("a", "b"):
@@ -47,3 +47,11 @@ def test_a_chart_is_drawn_once_whatever_else_comes_of_its_runs(
     for _ in range(5):
         page.evaluate(TWO_FRAMES)
     assert set(page.evaluate("Object.values(drawn)")) == {1}
+
+    # A run that comes is heard of before its point is there, which alone is worth drawing, and in its own chart alone.
+    with tb.SummaryWriter(tmp_path / "c") as writer:
+        writer.add_scalar("part/0", 1, 0)
+    chart(page, "part/0").wait(runs=3, points=11)
+    for _ in range(5):
+        page.evaluate(TWO_FRAMES)
+    assert page.evaluate("drawn") == {f"part/{tag}": 2 if tag == 0 else 1 for tag in range(TAGS)}

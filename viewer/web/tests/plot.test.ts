@@ -4,7 +4,7 @@ import { hitsAt } from "../src/chart/hover";
 import { dragBetween } from "../src/chart/plot";
 import { linear } from "../src/chart/scale";
 import { summaryOf } from "../src/chart/summary";
-import type { Trace } from "../src/chart/trace";
+import { likeBefore, type Trace } from "../src/chart/trace";
 
 function trace(name: string, x: number[], y: number[], line = y, origin = 0): Trace {
   const raw = Float64Array.from(y);
@@ -87,4 +87,31 @@ test("a chart says in words what its runs came to", () => {
   expect(summaryOf("loss", [trace("a", [0, 1500], [1, 0.25])])).toBe("loss, 1 run. Last values: a: 0.25 at step 1,500");
   const many = Array.from({ length: 12 }, (_, i) => trace(`r${i}`, [1], [i]));
   expect(summaryOf("loss", many)).toMatch(/^loss, 12 runs\. Last values: r0: 0 at step 1; .*r9: 9 at step 1; and 2 more$/);
+});
+
+describe("traces that were drawn", () => {
+  const x = Float64Array.from([0, 1]);
+  const trace: Trace = { name: "a", colour: "#000", n: 2, x, origin: 0, rising: true, step: x, wall: x, raw: x, line: x };
+
+  test("need no drawing where each has the same arrays, as far filled, in the same colour", () => {
+    expect(likeBefore([{ ...trace }, { ...trace, name: "b" }], [trace, { ...trace, name: "b" }])).toBe(true);
+    expect(likeBefore([], [])).toBe(true);
+  });
+
+  test.each<[string, Trace[]]>([
+    ["a point", [{ ...trace, n: 1 }]],
+    ["a colour", [{ ...trace, colour: "#fff" }]],
+    ["other numbers", [{ ...trace, line: x.slice() }]],
+    ["a title", [{ ...trace, label: "A" }]],
+    ["where x begins", [{ ...trace, origin: 1 }]],
+    ["a run", [trace, trace]],
+    ["no run", []],
+  ])("need drawing for %s", (_, now) => {
+    expect(likeBefore(now, [trace])).toBe(false);
+  });
+
+  test("need drawing where they stand for several runs, whose mean is worked out in place", () => {
+    const several = { ...trace, runs: ["a", "b"] };
+    expect(likeBefore([several], [several])).toBe(false);
+  });
 });

@@ -53,6 +53,10 @@ describe("smoothing", () => {
     const values = Float64Array.from([1, 5, 2, 8]);
     smoother.update(values, 4, ema(0.9), 0, NONE);
     expect([...smoother.update(values, 4, ema(0.5), 0, NONE)]).toEqual(smooth([1, 5, 2, 8], 0.5));
+    // What was drawn is told from what is to be drawn by its array.
+    const before = smoother.update(values, 4, ema(0.5), 0, NONE);
+    expect(smoother.update(values, 4, ema(0.5), 0, NONE)).toBe(before);
+    expect(smoother.update(values, 4, ema(0.7), 0, NONE)).not.toBe(before);
     const others = Float64Array.from([4, 4, 1, 0]);
     expect([...smoother.update(others, 4, ema(0.5), 1, NONE)]).toEqual(smooth([4, 4, 1, 0], 0.5));
     expect([...smoother.update(others, 3, ema(0.5), 1, NONE)].slice(0, 3)).toEqual(smooth([4, 4, 1], 0.5));

@@ -54,6 +54,7 @@ export class Smoother {
 
   #restart(made: string): void {
     this.#made = made;
+    this.#out = new Float64Array(0); // others are told apart from these by their array
     this.#n = this.#last = this.#counted = 0;
     this.#constant = true;
   }

@@ -49,3 +49,10 @@ export interface Range {
   lo: number;
   hi: number;
 }
+
+/** Whether traces look as they did: of the same arrays, as far filled. Those of several runs are worked out in place. */
+export function likeBefore(now: readonly Trace[], before: readonly Trace[]): boolean {
+  const same = (one: object, other: object): boolean =>
+    Object.keys(one).length === Object.keys(other).length && Object.entries(one).every(([key, value]) => value === other[key as never]);
+  return now.length === before.length && now.every((trace, i) => !trace.runs && same(trace, before[i]));
+}
