@@ -1,17 +1,20 @@
-"""Graphs in the page: what a node is and what leads to it, whoever wrote it; compared, searched, saved."""
+"""Graphs in the page: what a node is and what leads to it, whoever wrote it; compared, searched, saved, brought."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
 import tallyboard as tb
+from tallyboard.core.proto.graph_pb2 import GraphDef
 
+from .readable import check, check_both
 from .waiting import becomes
 
 
@@ -223,3 +226,52 @@ def test_the_graph_is_taken_away(runs: Any, open_page: Callable[..., Page]) -> N
             assert data[:8] == b"\x89PNG\r\n\x1a\n"
             sizes.append([int.from_bytes(data[at : at + 4], "big") for at in (16, 20)])
     assert sizes[1] == [pytest.approx(2 * side, abs=2) for side in sizes[0]]
+
+
+def test_files_are_shown(runs: Any, open_page: Callable[..., Page], tmp_path: Path) -> None:
+    """A GraphDef from a file stands in place of the run's; one that is none is refused by name, and the rest stays."""
+    graph = GraphDef()
+    graph.node.add(name="from/file", op="Weird")
+    graph.node.add(name="from/end", op="Odd", input=["from/file"])
+    (tmp_path / "some.pb").write_bytes(graph.SerializeToString())
+    (tmp_path / "other.onnx").write_bytes(b"\xff\xff no model")
+    page = open_page(runs, state("ours"))
+    page.locator("canvas[data-drawn]").wait_for()
+    page.locator("input[type=file]").set_input_files(tmp_path / "other.onnx")
+    expect(page.get_by_role("alert").filter(has_text="other.onnx")).to_be_visible()
+    assert fact(page, "Nodes") == "11"
+    page.locator("input[type=file]").set_input_files(tmp_path / "some.pb")
+    becomes(lambda: fact(page, "Nodes"), "2")
+    page.get_by_label("Find in the graph").fill("odd")
+    page.keyboard.press("Enter")
+    page.get_by_role("radio", name="Node").check(force=True)
+    assert links(page, "Inputs") == ["from/file"]
+
+
+def test_the_outline_is_walked_by_keys(runs: Any, open_page: Callable[..., Page]) -> None:
+    """Arrow keys go through the outline and open namespaces, in the picture as well; Enter chooses."""
+    page = open_page(runs, state("ours", gftab="outline", gfopen=""))
+    rows = page.get_by_role("list", name="Outline of the graph").get_by_role("button", include_hidden=False)
+    expect(rows).to_have_count(4)
+    rows.first.focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.locator(":focus")).to_have_text(re.compile("blocks"))
+    page.keyboard.press("ArrowRight")
+    becomes(lambda: drawn(page, "boxes"), "6")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("navigation", name="Where the chosen node is")).to_have_text(re.compile(r"blocks\s*/\s*0"))
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_graphs_are_for_everybody(runs: Any, open_page: Callable[..., Page], axe: str, width: int) -> None:
+    """axe finds no serious fault in either theme, and each text has its contrast: node, matches, outline, settings."""
+    page = open_page(runs, state("ours", gfnode="blocks/0/up/linear", gftrace="up", gfcolour="parameters"), width=width)
+    becomes(lambda: drawn(page, "lit"), "2")
+    check_both(page, axe, "a node")
+    page.get_by_label("Find in the graph").fill("up")
+    check(page, axe, "matches")
+    page.get_by_role("radio", name="Outline").check(force=True)
+    check(page, axe, "outline")
+    page.get_by_role("button", name="Graph settings").click()
+    check(page, axe, "settings")
