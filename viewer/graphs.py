@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
+from math import inf
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tallyboard.core.errors import CorruptRecord
@@ -17,11 +18,11 @@ from .values import finite, read_value
 
 if TYPE_CHECKING:
     from tallyboard.core.graph import Graph
-    from tallyboard.core.store import BlobRef
+    from tallyboard.core.store import BlobRef, Blobs
 
     from .context import Context
 
-__all__ = ["KINDS", "RUN_GRAPH", "TAGGED", "Graphs", "NoGraph", "Which", "health", "latest", "tagged_bytes"]
+__all__ = ["KINDS", "RUN_GRAPH", "TAGGED", "Graphs", "NoGraph", "Which", "health", "latest", "tagged_bytes", "versions"]
 
 RUN_GRAPH: Final = "__run_graph__"
 TAGGED: Final = "graph_tagged_run_metadata"
@@ -33,6 +34,9 @@ KINDS: Final = {  # what a graph is, and the plugins whose values it is read fro
 _RECORDS: Final = (TAGGED, "graph_run_metadata")
 _COUNTED = 64
 """Graphs that one look at the list reads to tell how many nodes they have."""
+
+_VERSIONS = 100
+"""Graphs of one run and tag that the list offers, the latest of them."""
 
 _KEPT = 400_000
 """Nodes of graphs that are kept for the next question."""
@@ -54,13 +58,15 @@ class NoGraph(Exception):
 class Which(NamedTuple):
     """One graph: of a run its own (kind "run", no tag), or one that was logged under a tag.
 
-    `record` is the tag of what was measured of its nodes; None for the latest there is, empty for none.
+    `record` is the tag of what was measured of its nodes; None for the latest there is, empty for none. `number` counts
+    the graphs that were logged there from 0, the oldest; None for the latest.
     """
 
     run: str
     tag: str = ""
     kind: str = "run"
     record: str | None = None
+    number: int | None = None
 
 
 class Read(NamedTuple):
@@ -100,6 +106,7 @@ class Graphs:
                     "step": stored.step,
                     "wall_time": stored.wall_time,
                     "records": records(context, which),
+                    "versions": versions(context, which),
                 }
             )
         return found
@@ -125,8 +132,8 @@ class Graphs:
             raise NoGraph(_missing(which))
         known = records(context, which)
         record = (known[-1] if known else "") if which.record is None else which.record
-        place = _measures(context, which.run, record) if record else None
-        if record and place is None:
+        place = _measures(context, which.run, record, stored.until) if record else None
+        if record and place is None and which.record is not None:
             raise NoGraph(f"there is no record {record!r} of run {which.run!r}")
         key = (*_key(context, stored.ref, which), record, place and place[1])
         with self._lock:
@@ -148,22 +155,48 @@ class Graphs:
 
 
 class Stored(NamedTuple):
-    """The latest value of a graph: where it lies, its step, and its time as JSON can say it."""
+    """A graph that was logged: where it lies, its step, and its time as JSON can say it.
+
+    `until` is when the next one of its run and tag was logged, infinite of the latest.
+    """
 
     ref: BlobRef
     step: int
     wall_time: float
     plugin: str
+    until: float = inf
 
 
 def latest(context: Context, which: Which) -> Stored | None:
-    """Where the latest graph of this kind and tag lies; None where there is none."""
+    """Where the graph lies: the latest of its kind and tag, or the one that `which.number` tells; None for none."""
+    plugin, stored = _stored(context, which)
+    if stored is None or (which.number is not None and not 0 <= which.number < len(stored)):
+        return None
+    number = len(stored) - 1 if which.number is None else which.number
+    times = finite(stored.wall_time)
+    until = float(times[number + 1]) if number < len(stored) - 1 else inf
+    return Stored(stored.ref[number], int(stored.step[number]), float(times[number]), plugin, until)
+
+
+def versions(context: Context, which: Which) -> list[dict[str, Any]]:
+    """The graphs that were logged under one tag, oldest first, where there are several."""
+    _, stored = _stored(context, which)
+    if stored is None or len(stored) < 2:
+        return []
+    times = finite(stored.wall_time)
+    return [
+        {"number": i, "step": int(stored.step[i]), "wall_time": float(times[i])}
+        for i in range(max(0, len(stored) - _VERSIONS), len(stored))
+    ]
+
+
+def _stored(context: Context, which: Which) -> tuple[str, Blobs | None]:
     tag = which.tag if which.kind != "run" else RUN_GRAPH
     for plugin in KINDS.get(which.kind, ()):
         stored = context.store.blobs(plugin, which.run, tag)
         if stored is not None and len(stored):
-            return Stored(stored.ref[-1], int(stored.step[-1]), float(finite(stored.wall_time)[-1]), plugin)
-    return None
+            return plugin, stored
+    return "", None
 
 
 def _all(context: Context) -> Iterator[Which]:
@@ -196,7 +229,8 @@ def _missing(which: Which) -> str:
     if which.kind not in KINDS:
         return f"there is no kind of graph {which.kind!r}; there are {', '.join(KINDS)}"
     of = f" under tag {which.tag!r}" if which.tag else ""
-    return f"run {which.run!r} has no graph of kind {which.kind!r}{of}"
+    number = "" if which.number is None else f" number {which.number}"
+    return f"run {which.run!r} has no graph{number} of kind {which.kind!r}{of}"
 
 
 def _bytes(context: Context, which: Which, ref: BlobRef) -> bytes:
@@ -224,11 +258,15 @@ def _parsed(which: Which, data: bytes) -> Graph:
     return graph_from_bytes(data, what) if which.kind == "run" else function_graph(data, what)
 
 
-def _measures(context: Context, run: str, record: str) -> tuple[str, BlobRef] | None:
+def _measures(context: Context, run: str, record: str, until: float) -> tuple[str, BlobRef] | None:
+    """The latest record of a tag that was logged before then."""
     for plugin in _RECORDS:
         stored = context.store.blobs(plugin, run, record)
-        if stored is not None and len(stored):
-            return plugin, stored.ref[-1]
+        if stored is None:
+            continue
+        before = [i for i, time in enumerate(finite(stored.wall_time)) if time < until]
+        if before:
+            return plugin, stored.ref[before[-1]]
     return None
 
 

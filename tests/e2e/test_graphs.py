@@ -54,7 +54,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory, serve_module: Callable[..., A
             writer.add_scalar(f"gradients/norm/{path}", 2 * value, 0)
             writer.add_scalar(f"gradients/norm/{path}", value, 50)
     with tb.SummaryWriter(logdir / "later") as writer:
-        writer.add_graph(model(7, deeper=True), torch.ones(2, 16))
+        writer.add_graph(model(4), torch.ones(2, 16), step=0)
+        writer.add_graph(model(7, deeper=True), torch.ones(2, 16), step=900)
     with other(str(logdir / "torch")) as writer:
         writer.add_graph(model(4), torch.ones(2, 16))
     weights = tf.Variable(tf.ones((3, 5)), name="weights")
@@ -190,6 +191,21 @@ def test_two_graphs_are_compared(runs: Any, open_page: Callable[..., Page]) -> N
     assert "shapes: float32[2,7], was float32[2,4]" in told
     assert "inputs: blocks/2/add, was blocks/1/add" in told
     assert "parameters: 119, was 68" in told
+
+
+def test_graphs_of_a_run_are_chosen_among(runs: Any, open_page: Callable[..., Page]) -> None:
+    """Of several graphs the latest is shown; the former ones are offered by their steps, and to be compared with."""
+    page = open_page(runs, state("later"))
+    becomes(lambda: fact(page, "Nodes"), "15")
+    page.get_by_role("combobox", name="Graph", exact=True).select_option(label="later · step 0")
+    becomes(lambda: fact(page, "Nodes"), "11")
+    expect(page).to_have_url(re.compile("number%22%3A0"))
+    page.reload()
+    becomes(lambda: fact(page, "Nodes"), "11")
+    page.get_by_label("Compare with").select_option(label="later · step 900")
+    expect(page.get_by_role("group", name="Colours")).to_contain_text(
+        re.compile(r"only here\s*0.*other\s*4.*changed\s*2")
+    )
 
 
 def test_gradients_colour_the_graph(runs: Any, open_page: Callable[..., Page]) -> None:

@@ -95,6 +95,7 @@ def test_every_graph_is_listed(board: Board) -> None:
         "step": 3,
         "wall_time": 0,
         "records": ["profiled"],
+        "versions": [],
     }
     assert listed["traced", "traced"]["records"] == []
 
@@ -137,6 +138,21 @@ def test_a_graph_is_columns(board: Board) -> None:
         },
     }
     assert board.get("/api/graph?run=a&record=")["nanoseconds"] is None
+
+
+def test_several_graphs_of_a_run_are_kept(board: Board) -> None:
+    """The list has each that was logged, oldest first; by its number each is told with what was measured of it."""
+    (one,) = [one for one in board.get("/api/graphs")["graphs"] if one["run"] == "a"]
+    assert [(version["number"], version["step"]) for version in one["versions"]] == [(0, 1), (1, 2)]
+    assert one["versions"][1]["wall_time"] == one["wall_time"]
+    old = board.get("/api/graph?run=a&number=0")
+    assert (old["name"], old["nanoseconds"], old["record"]) == (["old"], None, "step1")
+    latest, second = board.get("/api/graph?run=a"), board.get("/api/graph?run=a&number=1")
+    assert second == latest
+    assert board.get("/api/graph/node?run=a&number=0&name=old")["op"] == "Old"
+    for number in ("2", "-1", "x", "9" * 99):
+        answer = board.ask(f"/api/graph?run=a&number={number}")
+        assert (answer.status, answer.json()["error"][:24]) == (404, "run 'a' has no graph num")
 
 
 def test_a_node_is_told_in_full(board: Board) -> None:

@@ -1,12 +1,14 @@
 """`/api/graphs` and `/api/graph`: the graphs of runs, and those of files that somebody looks at.
 
-- `GET /api/graphs` -> JSON `{"graphs": [{"run", "tag", "kind", "nodes", "step", "wall_time", "records"}]}`. `kind` is
-  "run" for a run's own graph, which has no tag; "conceptual" for a Keras model; "function" for what TensorFlow traced.
-  `nodes` is null where counting them would take too long. `records` are tags of what was measured of steps.
-- `GET /api/graph?run=&tag=&kind=&record=` -> JSON, a column for each thing that is known: see `graph_columns.columns`.
-  Without `record` the latest is joined, with an empty one none. Besides the columns it has `run, tag, kind, record,
-  title, notes` and `health`: scalar tags of the same run by what they tell and by the module's path.
-- `GET /api/graph/node?run=&tag=&kind=&record=&name=` -> JSON, all that is known of one node.
+- `GET /api/graphs` -> JSON `{"graphs": [{"run", "tag", "kind", "nodes", "step", "wall_time", "records", "versions"}]}`.
+  `kind` is "run" for a run's own graph, which has no tag; "conceptual" for a Keras model; "function" for what
+  TensorFlow traced. `nodes` is null where counting them would take too long. `records` are tags of what was measured
+  of steps. `versions` are empty of one graph; of several, `{"number", "step", "wall_time"}` each, oldest first.
+- `GET /api/graph?run=&tag=&kind=&record=&number=` -> JSON, a column for each thing that is known: see
+  `graph_columns.columns`. Without `number` the latest graph is meant. Without `record` the latest is joined (of those
+  before the next graph), with an empty one none. Besides the columns it has `run, tag, kind, record, title, notes` and
+  `health`: scalar tags of the same run by what they tell and by the module's path.
+- `GET /api/graph/node?run=&tag=&kind=&record=&number=&name=` -> JSON, all that is known of one node.
 - `POST /api/graph/read?name=` with a file as the body (`application/octet-stream`) -> JSON as `/api/graph` has it,
   without a run. Nothing is kept.
 
@@ -105,7 +107,15 @@ def _told(which: Which, title: str, graph: Graph, healthy: dict[str, dict[str, s
 
 def _which(request: web.Request) -> Which:
     query = request.query
-    return Which(query.get("run", ""), query.get("tag", ""), query.get("kind", "run"), query.get("record"))
+    said = query.get("number", "")
+    number = int(said) if said.isascii() and said.isdecimal() and len(said) < 10 else -1  # -1: there is none
+    return Which(
+        query.get("run", ""),
+        query.get("tag", ""),
+        query.get("kind", "run"),
+        query.get("record"),
+        number if said else None,
+    )
 
 
 async def _answered(request: web.Request, answer: Callable[[], bytes]) -> web.StreamResponse:

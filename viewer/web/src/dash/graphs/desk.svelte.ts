@@ -16,6 +16,7 @@ import type { GraphData, Which } from "./wire";
 const USUAL = 18;
 const FEW = 4;
 
+const whichOf = ({ run, tag, kind, record, number }: GraphData): Which => ({ run, tag, kind, record, ...(number === undefined ? {} : { number }) });
 const said = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** What to open of a graph at first: level by level from the top, as long as all is easily seen. */
@@ -74,7 +75,7 @@ export class Desk {
     this.#worker.onerror = (event) => (this.failed = `The graph could not be laid out: ${event.message}`);
   }
 
-  readonly which: Which | null = $derived(this.data && { run: this.data.run, tag: this.data.tag, kind: this.data.kind, record: this.data.record });
+  readonly which: Which | null = $derived(this.data && whichOf(this.data));
   readonly open: ReadonlySet<number> = $derived.by(() => {
     const { model } = this;
     if (!model) return new Set<number>();

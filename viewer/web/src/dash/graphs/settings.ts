@@ -21,7 +21,9 @@ const open: Codec<readonly string[] | null> = {
 
 const isWhich = (value: unknown): value is Which | null =>
   value === null ||
-  (typeof value === "object" && ["run", "tag", "kind", "record"].every((key) => typeof (value as Record<string, unknown>)[key] === "string"));
+  (typeof value === "object" &&
+    ["run", "tag", "kind", "record"].every((key) => typeof (value as Record<string, unknown>)[key] === "string") &&
+    ["undefined", "number"].includes(typeof (value as Which).number));
 
 const step: Codec<number | null> = {
   decode: ([first]) => (first !== undefined && first.trim() !== "" && Number.isFinite(Number(first)) ? Number(first) : null),

@@ -11,6 +11,10 @@ export interface Listed {
   wall_time: number;
   /** Tags of the records of a step that tell what each node cost. */
   records: readonly string[];
+  /** All that were logged there, the oldest first, where there are several. */
+  versions: readonly { number: number; step: number; wall_time: number }[];
+  /** Which of these; null for the latest, which later ones may follow. */
+  number?: number | null;
 }
 
 /** What a series of scalars tells of modules: by the path of the module, its tag. */
@@ -47,6 +51,8 @@ export interface GraphData {
   sources: readonly string[];
   source: readonly number[];
   health?: Health;
+  /** Which of several that were logged; not said of the latest. */
+  number?: number;
 }
 
 /** What is fetched of one node when it is looked at. */
@@ -68,18 +74,28 @@ export interface Which {
   tag: string;
   kind: string;
   record: string;
+  /** Which of several that were logged there; of the latest it is not said. */
+  number?: number | null;
 }
 
-export function sameGraph(a: Pick<Which, "run" | "tag" | "kind">, b: Pick<Which, "run" | "tag" | "kind">): boolean {
-  return a.run === b.run && a.tag === b.tag && a.kind === b.kind;
+type Named = Pick<Which, "run" | "tag" | "kind" | "number">;
+
+export function sameGraph(a: Named, b: Named): boolean {
+  return a.run === b.run && a.tag === b.tag && a.kind === b.kind && (a.number ?? null) === (b.number ?? null);
+}
+
+/** Each graph that can be looked at: of one run and tag the latest first, then those before it. */
+export function everyVersion(listed: readonly Listed[]): Listed[] {
+  return listed.flatMap((one) => [one, ...one.versions.slice(0, -1).reverse().map(({ number, step, wall_time }) => ({ ...one, number, step, wall_time, nodes: -1 }))]);
 }
 
 export async function fetchGraphs(signal?: AbortSignal): Promise<Listed[]> {
   const response = await fetch("./api/graphs", { cache: "no-cache", signal: signal ?? null });
-  return ((await (await checked(response)).json()) as { graphs: Listed[] }).graphs;
+  return everyVersion(((await (await checked(response)).json()) as { graphs: Listed[] }).graphs);
 }
 
-const asked = ({ run, tag, kind, record }: Which): string => new URLSearchParams({ run, tag, kind, record }).toString();
+const asked = ({ run, tag, kind, record, number }: Which): string =>
+  new URLSearchParams({ run, tag, kind, record, ...(number == null ? {} : { number: String(number) }) }).toString();
 
 export async function fetchGraph(which: Which, signal?: AbortSignal): Promise<GraphData> {
   const response = await fetch(`./api/graph?${asked(which)}`, { cache: "no-cache", signal: signal ?? null });
