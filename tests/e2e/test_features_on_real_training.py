@@ -100,9 +100,8 @@ def test_the_table_of_runs(training: Training, open_page: Callable[..., Page]) -
     becomes(lambda: names(boxes), sorted(losses, key=lambda run: losses[run].value[-1]))
 
 
-def test_runs_are_filtered_ticked_and_coloured(training: Training, open_page: Callable[..., Page], chart: Any) -> None:
-    """A regex that excludes, a query over what was set and what was reached, and a folder's box choose the runs; those
-    of one learning rate get one colour."""
+def test_runs_are_filtered_and_ticked(training: Training, open_page: Callable[..., Page], chart: Any) -> None:
+    """A regex that excludes, a query over what was set and what was reached, and a folder's box choose the runs."""
     page = open_page(training.viewer, "runlist=tree&smoothing=0")
     loss = chart(page, LOSS).wait(runs=6)
     losses, accuracies = training.of(LOSS), training.of(ACCURACY)
@@ -133,6 +132,11 @@ def test_runs_are_filtered_ticked_and_coloured(training: Training, open_page: Ca
     folder.check()
     loss.wait(runs=6)
 
+
+def test_runs_are_coloured(training: Training, open_page: Callable[..., Page], chart: Any) -> None:
+    """Runs of one learning rate get one colour, so do those of one match of a regex; the lines are drawn in it."""
+    page = open_page(training.viewer, "runlist=tree&smoothing=0")
+    loss = chart(page, LOSS).wait(runs=6)
     page.get_by_role("button", name="Colour runs by").click()
     page.get_by_role("radio", name="learning_rate 3 values").check()
     page.keyboard.press("Escape")
@@ -155,14 +159,15 @@ def test_runs_are_filtered_ticked_and_coloured(training: Training, open_page: Ca
     becomes(lambda: loss.pixels_near(colour, 30) > 50, True)
 
 
-def test_every_axis_shows_what_was_logged(training: Training, open_page: Callable[..., Page], chart: Any) -> None:
-    """x by steps, times, epochs and another tag, y linear, by its logarithm and typed: each ends where the data end."""
+def test_every_horizontal_axis_shows_what_was_logged(
+    training: Training, open_page: Callable[..., Page], chart: Any
+) -> None:
+    """x by steps, times, epochs and another tag: each begins and ends where the data do."""
     page = open_page(training.viewer, f"smoothing=0&runs=train$&tags=^{LOSS}$")
     losses = training.of(LOSS, "train$")
     loss = chart(page, LOSS).wait(runs=3, points=60)
-    every = ends(series.value for series in losses.values())
     assert loss.domain[:2] == (0, 19)
-    assert loss.domain[2:] == padded(*every)
+    assert loss.domain[2:] == padded(*ends(series.value for series in losses.values()))
     walls = [series.wall_time for series in losses.values()]
     xs = {
         "relative": (0.0, max(wall[-1] - wall[0] for wall in walls)),
@@ -179,9 +184,17 @@ def test_every_axis_shows_what_was_logged(training: Training, open_page: Callabl
     page.get_by_role("button", name=ACCURACY, exact=True).click()
     wanted = ends(series.value for series in training.of(ACCURACY, "train$").values())
     loss.wait_for_domain(lambda domain: domain[:2] == pytest.approx(wanted, rel=1e-6))
-
     across.select_option("step")
     loss.wait_for_domain(lambda domain: domain[:2] == (0, 19))
+
+
+def test_the_vertical_axis_and_typed_ranges(training: Training, open_page: Callable[..., Page], chart: Any) -> None:
+    """y linear, by its logarithm, without outliers and typed: it ends where the data end, and what it leaves out is
+    counted."""
+    page = open_page(training.viewer, f"smoothing=0&runs=train$&tags=^{LOSS}$")
+    losses = training.of(LOSS, "train$")
+    loss = chart(page, LOSS).wait(runs=3, points=60)
+    every = ends(series.value for series in losses.values())
     rise = page.get_by_label("Vertical axis")
     rise.select_option("log")
     low, high = loss.wait_for_domain(lambda domain: 0 < domain[2] < every[0] and domain[3] > every[1])[2:]
@@ -210,8 +223,8 @@ def test_every_axis_shows_what_was_logged(training: Training, open_page: Callabl
     expect(loss.root).to_have_attribute("data-outside", f"{beyond},0")
 
 
-def test_hand_and_pointer(training: Training, open_page: Callable[..., Page], chart: Any) -> None:
-    """Zoom, wheel and hand move the axes; the crosshair, the tooltip and what is pinned and copied have the values."""
+def test_the_pointer_reads_values(training: Training, open_page: Callable[..., Page], chart: Any) -> None:
+    """The crosshair over all cards, the tooltip and what is pinned and copied have the values that were logged."""
     page = open_page(
         training.viewer,
         f"smoothing=0&runs=train$&tags={LOSS}|{ACCURACY}&tipsort=descending",
@@ -220,7 +233,6 @@ def test_hand_and_pointer(training: Training, open_page: Callable[..., Page], ch
     losses, accuracies = training.of(LOSS, "train$"), training.of(ACCURACY, "train$")
     loss = chart(page, LOSS).wait(runs=3, points=60)
     accuracy = chart(page, ACCURACY).wait(runs=3, points=60)
-    whole = loss.domain
     loss.hover(0.6, 0.5)
     expect(accuracy.root).not_to_have_attribute("data-echo", "")
     rows = page.locator(".tip tbody tr")
@@ -245,8 +257,14 @@ def test_hand_and_pointer(training: Training, open_page: Callable[..., Page], ch
     assert [near(row[1], value) for row, value in zip(pinned, sorted(at.values(), reverse=True), strict=True)] == [
         True
     ] * 3
-    pin.get_by_role("button", name="Close").click()
 
+
+def test_the_hand_moves_the_axes(training: Training, open_page: Callable[..., Page], chart: Any) -> None:
+    """A drag shows what lies inside it, `r` goes back, the wheel and the hand move x by as much as they say."""
+    page = open_page(training.viewer, f"smoothing=0&runs=train$&tags=^{LOSS}$")
+    losses = training.of(LOSS, "train$")
+    loss = chart(page, LOSS).wait(runs=3, points=60)
+    whole = loss.domain
     loss.drag((0.3, 0.5), (0.7, 0.52))
     x0, x1, y0, y1 = loss.wait_for_domain(lambda domain: domain != whole)
     inside = [series.value[(series.step >= x0) & (series.step <= x1)] for series in losses.values()]
@@ -382,9 +400,9 @@ def cards(page: Page) -> list[str]:
     return found
 
 
-def test_the_page_is_arranged_and_goes_back(training: Training, open_page: Callable[..., Page], chart: Any) -> None:
-    """Tags are filtered and grouped, cards pinned, sized and filled the window with; theme, density, palette, keys and
-    Back do what they say; all of it stands in the address; the chart says its values in words."""
+def test_cards_are_arranged(training: Training, open_page: Callable[..., Page], chart: Any) -> None:
+    """Tags are filtered and grouped, cards pinned, sized and filled the window with; a chart says its values in
+    words."""
     page = open_page(training.viewer, "smoothing=0&runs=train$|validation$")
     chart(page, LOSS).wait(runs=6)
     tags = {tag for _, tag in training.read.scalars()}
@@ -412,8 +430,13 @@ def test_the_page_is_arranged_and_goes_back(training: Training, open_page: Calla
     page.wait_for_url(re.compile("columns=1"))
     page.get_by_label("Group by").select_option("none")
     page.wait_for_url(re.compile("group=none"))
-    page.keyboard.press("Escape")
 
+
+def test_keys_back_and_the_address(training: Training, open_page: Callable[..., Page], chart: Any) -> None:
+    """Keys, theme, density, palette and Back do what they say; a reload and a narrow window keep what was chosen."""
+    page = open_page(training.viewer, f"smoothing=0&runs=train$|validation$&tags=^epoch_l&pin={LOSS}")
+    loss = chart(page, LOSS).wait(runs=6, points=120)
+    loss.card.focus()
     page.keyboard.press("l")
     expect(page.get_by_label("Vertical axis")).to_have_value("log")
     page.wait_for_url(re.compile("y=log"))
@@ -443,9 +466,9 @@ def test_the_page_is_arranged_and_goes_back(training: Training, open_page: Calla
     assert page.evaluate("document.scrollingElement.scrollWidth") == 390
 
 
-def test_what_people_say_and_do_to_runs(training: Training, open_page: Callable[..., Page], chart: Any) -> None:
-    """A title stands in the chart's words beside the value; labels, pins, hiding, views, a pause and the trash work on
-    the runs of the training, and end with it as it was."""
+def test_what_people_say_of_runs(training: Training, open_page: Callable[..., Page], chart: Any) -> None:
+    """A title stands in the chart's words beside the value; notes, labels, pins and hiding work on the runs of the
+    training and are kept in its folder."""
     page = open_page(training.viewer, f"smoothing=0&tags=^{LOSS}$")
     losses = training.of(LOSS)
     loss = chart(page, LOSS).wait(runs=6, points=120)
@@ -482,6 +505,11 @@ def test_what_people_say_and_do_to_runs(training: Training, open_page: Callable[
     page.get_by_role("button", name="show", exact=True).click()
     loss.wait(runs=6)
 
+
+def test_views_a_pause_and_the_trash(training: Training, open_page: Callable[..., Page], chart: Any) -> None:
+    """A view is kept by its name, a pause holds back what is new and counts it, the trash takes a run away."""
+    page = open_page(training.viewer, f"smoothing=0&tags=^{LOSS}$")
+    loss = chart(page, LOSS).wait(runs=6, points=120)
     page.get_by_role("button", name="Views").click()
     page.get_by_label("Name of the view").fill("losses")
     page.keyboard.press("Enter")
