@@ -21,40 +21,98 @@ from .groups import cut_paths, plain_name, unwrapped
 from .hooks import ModuleHook
 from .leaves import leaves
 
-__all__ = ["Looking", "eager_modules"]
+__all__ = ["Looking", "Planned"]
 
 SAMPLE = 65_536
 LEAKY = ("leaky", "prelu", "rrelu")  # classes with "relu" in their names whose results are not 0
 
 
-def eager_modules(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """The modules of a model that Python runs, with their paths, each once and before those in it."""
+def _is_eager(module: nn.Module) -> bool:
+    """Whether Python runs it: neither compiled nor scripted."""
+    compiled = getattr(module, "_compiled_call_impl", None) is not None or "_orig_mod" in module._modules
+    return not compiled and not isinstance(module, torch.jit.ScriptModule)
+
+
+def _eager_modules(model: nn.Module) -> list[nn.Module]:
+    """The modules of a model that Python runs, each once and before those in it."""
     seen: set[int] = set()
-    ahead = [("", unwrapped(model))]
+    ahead: list[nn.Module | None] = [unwrapped(model)]
+    found: list[nn.Module] = []
     while ahead:
-        path, module = ahead.pop()
-        compiled = getattr(module, "_compiled_call_impl", None) is not None or hasattr(module, "_orig_mod")
-        if id(module) in seen or compiled or isinstance(module, torch.jit.ScriptModule):
+        module = ahead.pop()
+        if module is None or id(module) in seen or not _is_eager(module):
             continue
         seen.add(id(module))
-        yield plain_name(path), module
-        children = [(f"{path}.{name}" if path else name, child) for name, child in module.named_children()]
-        ahead.extend(reversed(children))
+        found.append(module)
+        ahead.extend(reversed(module._modules.values()))
+    return found
+
+
+def _paths(modules: list[nn.Module]) -> list[str]:
+    """The path of each of these modules: the first that leads to it."""
+    paths = {id(modules[0]): ""} if modules else {}
+    for module in modules:  # those around it came before
+        above = paths[id(module)]
+        for name, child in module._modules.items():
+            paths.setdefault(id(child), f"{above}.{name}" if above else name)
+    return [plain_name(paths[id(module)]) for module in modules]
+
+
+class Planned:
+    """The modules of a model, and which of them are looked at for what; found out once for as long as they stay.
+
+    Attributes:
+        paths: of each module.
+        mean: for the mean and deviation of which path each module stands; None for none.
+        dead: to which path's share of dead units it counts; None for none.
+        said: what is said of modules that have no series of their own.
+    """
+
+    def __init__(self, modules: list[nn.Module]) -> None:
+        self._modules = [weakref.ref(module) for module in modules]
+        self.paths = _paths(modules)
+        leaves_of = [not any(module._modules.values()) and bool(path) for path, module in self._both(modules)]
+        inner = [path for path, leaf in zip(self.paths, leaves_of, strict=True) if leaf]
+        cut, self.said = cut_paths(inner)
+        told = set(cut.values())
+        self.mean = [path if path in told else None for path in self.paths]
+        self.dead = [
+            cut.get(path) if leaf and _gives_zeros(module) else None
+            for (path, module), leaf in zip(self._both(modules), leaves_of, strict=True)
+        ]
+
+    def _both(self, modules: list[nn.Module]) -> list[tuple[str, nn.Module]]:
+        return list(zip(self.paths, modules, strict=True))
+
+    def each(self) -> Iterator[tuple[nn.Module, str, str | None, str | None]]:
+        """Each module that is still there, with its path, and those that it stands for and counts to."""
+        for known, path, mean, dead in zip(self._modules, self.paths, self.mean, self.dead, strict=True):
+            if (module := known()) is not None:
+                yield module, path, mean, dead
+
+    def are(self, modules: list[nn.Module]) -> bool:
+        """Whether these are the modules."""
+        return [known() for known in self._modules] == modules  # modules are equal to none but themselves
+
+
+def _planned(model: nn.Module, known: Planned | None) -> Planned:
+    modules = _eager_modules(model)
+    return known if known is not None and known.are(modules) else Planned(modules)
 
 
 class _Seen(ModuleHook):
     """The hook on one module."""
 
-    def __init__(self, looking: Looking, module: nn.Module, path: str) -> None:
+    def __init__(self, looking: Looking, module: nn.Module, path: str, mean: str | None, dead: str | None) -> None:
         self._looking = weakref.ref(looking)
         self._module = weakref.ref(module)
-        self.path = path
+        self.path, self.mean, self.dead = path, mean, dead
 
     def __call__(self, module: nn.Module, args: Any, result: Any) -> None:  # noqa: ARG002
         looking = self._looking()
         if looking is None or module is not self._module() or torch.compiler.is_compiling():  # or DataParallel's copy
             return
-        looking.guarded(self.path, module, result)
+        looking.guarded(self, module, result)
 
 
 class Looking:
@@ -65,7 +123,9 @@ class Looking:
         ended: whether the pass has ended.
     """
 
-    def __init__(self, model: nn.Module, *, values: bool, finite: bool, fails: Any) -> None:
+    def __init__(
+        self, model: nn.Module, *, values: bool, finite: bool, fails: Any, known: Planned | None = None
+    ) -> None:
         """Puts the hooks on.
 
         Args:
@@ -73,6 +133,7 @@ class Looking:
             values: mean, deviation and share of dead units are wanted.
             finite: the first module whose result is not finite is wanted.
             fails: called with an exception of ours.
+            known: `planned` of an earlier pass.
         """
         self.tensors: list[Tensor] = []
         self.ended = False
@@ -81,23 +142,13 @@ class Looking:
         self._fails = fails
         self._stack = contextlib.ExitStack()
         self._about: list[tuple[str, str, float]] = []  # what a tensor tells, of which module, and its weight
-        self._called: set[int] = set()
-        self._means: dict[int, str] = {}
-        self._rectifiers: dict[int, str] = {}
-        modules = list(eager_modules(model))
-        if values:
-            self._plan(modules)
-        for path, module in modules:
-            if finite or id(module) in self._means or id(module) in self._rectifiers:
-                self._stack.callback(module.register_forward_hook(_Seen(self, module, path)).remove)
-
-    def _plan(self, modules: list[tuple[str, nn.Module]]) -> None:
-        inner = [(path, module) for path, module in modules if next(module.children(), None) is None and path]
-        cut, said = cut_paths(path for path, _ in inner)
-        self.notes = f"Activations: {said}." if said else ""
-        by_path = dict(modules)
-        self._means = {id(by_path[path]): path for path in dict.fromkeys(cut.values()) if path in by_path}
-        self._rectifiers = {id(one): cut[path] for path, one in inner if path in cut and _gives_zeros(one)}
+        self.planned = planned = _planned(model, known)
+        for module, path, mean, dead in planned.each():
+            if not values:
+                mean = dead = None
+            if finite or mean is not None or dead is not None:
+                self._stack.callback(module.register_forward_hook(_Seen(self, module, path, mean, dead)).remove)
+        self.notes = f"Activations: {planned.said}." if values and planned.said else ""
 
     def until(self, hook: Any) -> None:
         """Takes off one more hook at the end."""
@@ -108,39 +159,37 @@ class Looking:
         self._stack.close()
         self.ended = True
 
-    def guarded(self, path: str, module: nn.Module, result: Any) -> None:
+    def guarded(self, seen: _Seen, module: nn.Module, result: Any) -> None:
         """Looks at what a module gave; no exception of this reaches the model."""
         try:
-            with torch.no_grad(), torch._C.DisableTorchFunction():  # the program's modes, and ours, see none of it
-                self._look(path, module, result)
+            with torch._C.DisableTorchFunction():  # the program's modes, and ours, see none of it
+                self._look(seen, module, result)
         except Exception as error:  # whatever it is, training goes on
             self._fails(error)
 
-    def _look(self, path: str, module: nn.Module, result: Any) -> None:
-        first = True
+    def _look(self, seen: _Seen, module: nn.Module, result: Any) -> None:
+        mean, dead = seen.mean, seen.dead
+        seen.mean = seen.dead = None  # its first call counts, and of that the first tensor
+        if not self.finite and mean is None and dead is None:
+            return
         for tensor in _tensors(result):
             if self.finite:
-                self._add("finite", f"{path}\0{type(module).__name__}", torch.linalg.vector_norm(tensor, math.inf))
-            if first and id(module) not in self._called:
-                self._values(id(module), tensor)
-            first = False
+                self._add("finite", f"{seen.path}\0{type(module).__name__}", torch.linalg.vector_norm(tensor, math.inf))
+            if mean is not None or dead is not None:
+                self._values(mean, dead, tensor)
+                mean = dead = None
             if not self.finite:
                 break
-        self._called.add(id(module))
 
-    def _values(self, key: int, tensor: Tensor) -> None:
-        mean, rectifier = self._means.get(key), self._rectifiers.get(key)
-        if mean is None and rectifier is None:
-            return
+    def _values(self, mean: str | None, dead: str | None, tensor: Tensor) -> None:
         sample = _sampled(tensor)
         if mean is not None:
             variance, middle = torch.var_mean(sample.float(), correction=0)
             self._add("mean", mean, middle)
             self._add("std", mean, variance)
-        if rectifier is not None:
-            dead = sample == 0
-            dead = dead.all(0) if dead.dim() > 1 else dead
-            self._add("dead", rectifier, dead.float().mean(), float(dead.numel()))
+        if dead is not None:
+            alive = sample.any(0) if sample.dim() > 1 else sample != 0
+            self._add("alive", dead, alive.float().mean(), float(alive.numel()))
 
     def _add(self, what: str, path: str, tensor: Tensor, weight: float = 1.0) -> None:
         self._about.append((what, path, weight))
@@ -153,8 +202,8 @@ class Looking:
         dead: dict[str, list[tuple[float, float]]] = {}
         for what, path, weight in self._about:
             value = next(numbers)
-            if what == "dead":
-                dead.setdefault(path, []).append((value, weight))
+            if what == "alive":
+                dead.setdefault(path, []).append((1 - value, weight))
             elif what != "finite":
                 into.points[f"activations/{what}/{path}"] = math.sqrt(value) if what == "std" else value
             elif not math.isfinite(value) and into.culprit is None:

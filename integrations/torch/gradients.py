@@ -31,7 +31,8 @@ def log_gradients(
         loss.backward()
         log_gradients(model, writer, step)
 
-    Writes `gradients/norm`, the norm of all gradients as one vector, and `gradients/norm/<module>`; and
+    Writes `gradients/norm`, the norm of all gradients as one vector, and `gradients/norm/<module>`, such as
+    `gradients/norm/layers.0`; and
     `gradients/nonfinite`, how many parameters have a gradient that is not finite, where any has.
 
     Args:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from torch import nn
 
-__all__ = ["MOST", "by_module", "cut_paths", "own_name", "plain_name", "unwrapped"]
+__all__ = ["MOST", "cut_paths", "own_name", "plain_name", "unwrapped"]
 
 MOST = 64
 """Modules that have series of their own: more are neither looked at nor cheap."""
@@ -56,13 +56,3 @@ def cut_paths(paths: Iterable[str]) -> tuple[dict[str, str], str]:
     some = ", ".join(f"`{name}`" for name in left[:3])
     said = f"the first {MOST} of {len(kept)} modules are told of, and not {some}{', …' if len(left) > 3 else ''}"
     return {path: name for path, name in first.items() if name in set(kept[:MOST])}, said
-
-
-def by_module(squares: Iterable[tuple[str, float]], cut: dict[str, str]) -> Iterator[tuple[str, float]]:
-    """The norm of each module from the squares of its parameters, by the parameters' names."""
-    sums: dict[str, float] = {}
-    for parameter, square in squares:
-        if (path := cut.get(own_name(parameter))) is not None:
-            sums[path] = sums.get(path, 0.0) + square
-    for path, total in sums.items():
-        yield path, total**0.5

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-__all__ = ["by_module", "l2_norms", "together"]
+__all__ = ["by_module", "l2_norms", "norms_of", "together"]
 
 
 def l2_norms(tensors: Sequence[Tensor]) -> Tensor:
@@ -21,7 +21,11 @@ def l2_norms(tensors: Sequence[Tensor]) -> Tensor:
     Returns:
         float32 of shape [n], in their order, on the first device that is no host, if there is one.
     """
-    here = [_values(tensor.detach()) for tensor in tensors]
+    return norms_of([_values(tensor.detach()) for tensor in tensors])
+
+
+def norms_of(here: Sequence[Tensor]) -> Tensor:
+    """The same, of dense tensors that record no gradients."""
     alike: dict[tuple[torch.device, torch.dtype], list[int]] = {}
     for place, tensor in enumerate(here):
         alike.setdefault((tensor.device, tensor.dtype), []).append(place)
@@ -72,10 +76,10 @@ def by_module(names: Sequence[str], norms: Sequence[float], depth: int = 2) -> d
         depth: how many parts of a module's path are kept; the rest of the tree counts within it.
 
     Returns:
-        By the modules' paths, with `/` for the dots; parameters of the model itself stand under their own name.
+        By the modules' paths, as `named_modules` has them; parameters of the model itself stand under their own name.
     """
     found: dict[str, list[float]] = {}
     for name, norm in zip(names, norms, strict=True):
         path = name.split(".")
-        found.setdefault("/".join(path[:-1][:depth] or path), []).append(norm)
+        found.setdefault(".".join(path[:-1][:depth] or path), []).append(norm)
     return {path: together(parts) for path, parts in found.items()}

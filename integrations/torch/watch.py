@@ -23,11 +23,12 @@ from tallyboard.core.summary import as_number
 from tallyboard.core.writer import SummaryWriter
 
 from . import hooks
-from .activations import Looking
+from .activations import Looking, Planned
 from .armed import Armed, Found
 from .hooks import ModuleHook
 from .late import Late, Number, Numbers, read, recording_a_graph
 from .leaves import leaves
+from .named import Named
 from .nonfinite import Divergence
 from .once import Once
 from .parameters import Parameters
@@ -68,6 +69,7 @@ class _Slot:
         made: steps that were made, as far as is known: one that is still waiting may turn out to be skipped.
         again: whether the next step is to be looked at closely, whatever its number.
         settings: those of its groups that were not always 0.
+        named: what its parameters are called.
     """
 
     optimizer: weakref.ref[Optimizer]
@@ -76,6 +78,7 @@ class _Slot:
     made: int
     again: bool = True
     settings: set[tuple[int, str]] = field(default_factory=set[tuple[int, str]])
+    named: Named | None = None
 
 
 @dataclass(slots=True)
@@ -168,6 +171,7 @@ class Watch:
         self._evaluated = self._evaluated_again = False  # the closure of the step being made
         self._armed: Armed | None = None
         self._lookings: list[Looking] = []
+        self._planned: Planned | None = None
         self._notes: list[str] = []
         self._once = Once(settings.graph, settings.hparams)
         self._divergence = Divergence(self.number, settings.nan)
@@ -283,7 +287,8 @@ class Watch:
             self._evaluated = self._evaluated_again = False
             self._armed = None
             if not recording_a_graph() and self._is_due(slot := self._slot(optimizer)):
-                self._armed = Armed(self._model(), optimizer, slot.suffix)
+                self._armed = Armed(self._model(), optimizer, slot.suffix, slot.named)
+                slot.named = self._armed.named
 
     @_guarded
     def step_ends(self, optimizer: Optimizer) -> None:
@@ -328,7 +333,8 @@ class Watch:
         hunting = self._divergence.hunting and len(self._lookings) < MAX_WAITING
         if not (values or hunting) or recording_a_graph() or _is_tracing():
             return
-        looking = Looking(module, values=values, finite=hunting, fails=self._fails)
+        looking = Looking(module, values=values, finite=hunting, fails=self._fails, known=self._planned)
+        self._planned = looking.planned
         self._lookings.append(looking)
         looking.until(module.register_forward_hook(_RootForwardEnd(self)))
 

@@ -63,7 +63,7 @@ def test_modules_are_put_together() -> None:
     """A module's norm is that of all parameters below it; the model's own parameters stand under their names."""
     names = ["scale", "encoder.0.weight", "encoder.0.bias", "encoder.1.weight"]
     assert by_module(names, [1, 3, 4, 12], 1) == {"scale": 1, "encoder": 13}
-    assert by_module(names, [1, 3, 4, 12], 2) == {"scale": 1, "encoder/0": 5, "encoder/1": 12}
+    assert by_module(names, [1, 3, 4, 12], 2) == {"scale": 1, "encoder.0": 5, "encoder.1": 12}
     assert together([]) == 0
 
 
