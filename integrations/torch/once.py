@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,8 @@ from .capture import is_compiled
 from .graph import tree_graph
 from .groups import plain_name, unwrapped
 from .hooks import ModuleHook
+from .jit_graph import graph as jit_graph
+from .likeness import Given, written_graph
 from .ride import Ride
 
 __all__ = ["Once", "hyperparameters", "parameter_rows"]
@@ -59,7 +62,30 @@ class Once:
         self._rows: dict[str, list[object]] | None = None
         self._told: dict[str, object] = {}
         self._suffixes: set[str] = set()
+        self._given: Given | None = None
+        self._first: tuple[weakref.ref[nn.Module], Any, Any] | None = None
         self._given_up = False
+
+    def meets(self, model: nn.Module) -> None:
+        """Has a model that is compiled in place tell of its first pass: hooks on it are compiled, and say nothing."""
+        call = vars(model).get("_compiled_call_impl")
+        if call is None or not self._wants_graph:
+            return
+
+        def first(*args: Any, **kwargs: Any) -> Any:
+            if torch.is_grad_enabled():
+                self.end()
+                self._keep(args, kwargs)
+            return call(*args, **kwargs)
+
+        model._compiled_call_impl = first
+        self._first = (weakref.ref(model), first, call)
+
+    def _keep(self, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> None:
+        try:
+            self._given = self._given or Given(arguments, named)
+        except Exception as error:  # ours: the pass goes on
+            self._why = f"it is compiled, and what it is called with cannot be told without data ({error})"
 
     def forward_begins(self, model: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any], batch: int) -> None:
         """Begins to draw a pass that records gradients, if none was drawn yet."""
@@ -68,7 +94,7 @@ class Once:
         if not self._wants_graph or self._graph is not None or self._suffixes or self._given_up:
             return
         if compiled(model):
-            self._why = "it is compiled, and would have to run otherwise to be drawn"
+            self._keep(arguments, named)
         elif any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
             self._why = "it is scripted"
         else:
@@ -94,6 +120,11 @@ class Once:
         """Takes away what an earlier pass may have left."""
         ride, self._ride = self._ride, None
         hook, self._hook = self._hook, None
+        if self._first is not None:
+            (met, first, call), self._first = self._first, None
+            model = met()
+            if model is not None and vars(model).get("_compiled_call_impl") is first:
+                model._compiled_call_impl = call
         if hook is not None:
             hook.remove()
         if ride is not None:
@@ -112,7 +143,19 @@ class Once:
         self._rows = parameter_rows(model)
         self._told = {"model": type(unwrapped(model)).__name__, **self._told}
         if self._wants_graph and self._graph is None:
-            self._graph = tree_graph(unwrapped(model), TREE.format(self._why))
+            self._graph = self._unseen(unwrapped(model)) or tree_graph(unwrapped(model), TREE.format(self._why))
+
+    def _unseen(self, model: nn.Module) -> Graph | None:
+        """The graph of a model whose passes Python does not see: a compiled or a scripted one."""
+        given, self._given = self._given, None
+        try:
+            if isinstance(model, torch.jit.ScriptModule):
+                return jit_graph(model)
+            if given is not None and not torch.compiler.is_compiling():
+                return written_graph(model, given)
+        except Exception as error:  # what it cannot do without data is no fault of the training
+            self._why = f"it is compiled, and without data it cannot be called ({type(error).__name__}: {error})"[:500]
+        return None
 
     def write(self, writer: SummaryWriter, step: int, wall_time: float, loss: float | None) -> bool:
         """Writes all of it, at the first step that is written.

@@ -189,6 +189,7 @@ class Watch:
         self._hook = contextlib.ExitStack()
         with contextlib.suppress(RuntimeError):  # scripted modules take none: their waiting is seen with tb.data only
             self._hook.callback(model.register_forward_pre_hook(_RootForward(self), with_kwargs=True).remove)
+        self._once.meets(model)
         self._attached = True
         hooks.join(self)
         atexit.register(self)  # runs before the writer's own end, which was registered before it

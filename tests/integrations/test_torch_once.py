@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import pickle
 import subprocess
@@ -173,14 +174,72 @@ def test_failure_of_what_is_logged_once(log: Any, name: str, monkeypatch: pytest
     assert _get_current_function_mode_stack() == []
 
 
-def test_graph_of_a_compiled_model_is_its_modules(log: Any) -> None:
-    """A compiled model is not made to run otherwise for its graph: that has its modules, and says why."""
-    model = Branches()
-    compiled = torch.compile(model, backend="eager")
+@pytest.mark.parametrize("way", ["around", "in place", "a part"])
+def test_graph_of_a_compiled_model(log: Any, way: str) -> None:
+    """As the model was written; nothing is compiled or called for it, no hook sees it, all stays equal."""
+    compilations: list[Any] = []
+
+    def backend(graph: Any, inputs: Any) -> Any:
+        compilations.append(graph)
+        return graph.forward
+
+    def run(watched: bool) -> tuple[Branches, int, list[Any]]:
+        torch.compiler.reset()
+        compilations.clear()
+        model, seen = Branches(), []
+        model.head.register_forward_hook(lambda *_: seen.append(torch.is_grad_enabled()))
+        called: Any = model
+        if way == "in place":
+            model.compile(backend=backend)
+        elif way == "around":
+            called = torch.compile(model, backend=backend)
+        else:
+            model.stem = torch.compile(model.stem, backend=backend)  # type: ignore[assignment]
+        torch.manual_seed(1)
+        before = vars(model).get("_compiled_call_impl")
+        with tb.auto_log(called, writer=log.writer) if watched else contextlib.nullcontext():
+            train(called)
+        assert vars(model).get("_compiled_call_impl") is before
+        return model, len(compilations), seen
+
+    model, compiled, seen = run(True)
+    found = graph_in(log)
+    drawn = graph_of(Branches(), {"x": torch.zeros(6, 4), "scale": 2.0}, mode="capture")
+    assert {(node.name, tuple(node.input)) for node in found.node} == {(one.name, one.inputs) for one in drawn.nodes}
+    (linear,) = [node for node in found.node if node.name == "stem/0/linear"]
+    assert [size.size for size in linear.attr["_output_shapes"].list.shape[0].dim] == [6, 8]
+    other, alone, unwatched = run(False)
+    assert (compiled, model.calls, seen) == (alone, other.calls, unwatched)
+    for (name, mine), (_, theirs) in zip(model.state_dict().items(), other.state_dict().items(), strict=True):
+        assert torch.equal(mine, theirs), name
+    torch.compiler.reset()
+
+
+class ByItsData(Branches):
+    """Goes on with a number of its data."""
+
+    def forward(self, x: Tensor, *, scale: float = 1.0) -> dict[str, Tensor]:
+        return super().forward(x * float(x.detach().sum().item() > 0), scale=scale)
+
+
+def test_graph_of_a_compiled_model_that_goes_by_its_data(log: Any) -> None:
+    """Without data it cannot be called: the graph has its modules."""
+    compiled = torch.compile(ByItsData(), backend="eager")
     with tb.auto_log(compiled, writer=log.writer):
         train(compiled)
     assert {node.name for node in graph_in(log).node} == {"stem/0", "stem/1", "drop", "head"}
     torch.compiler.reset()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_graph_of_a_scripted_model(log: Any) -> None:
+    """It is torch.jit's own, which takes no call to read."""
+    scripted = torch.jit.script(nn.Sequential(nn.Linear(4, 8), nn.ReLU()))
+    optimizer = torch.optim.SGD(scripted.parameters(), lr=0.1)
+    with tb.auto_log(scripted, writer=log.writer):
+        scripted(torch.randn(6, 4)).square().mean().backward()
+        optimizer.step()
+    assert {"aten::linear", "aten::relu"} <= {node.op for node in graph_in(log).node}
 
 
 def test_nothing_is_drawn_where_it_is_not_wanted(log: Any) -> None:
