@@ -29,6 +29,7 @@ At the first step and at each whose number `every` divides, as the optimizer fin
 `weights/update_ratio` how far the step moved the weights, as a part of that norm
 `activations/mean/...` and `std` of what a module gave out, `dead` the share of units that gave 0 for all samples
 `*/nonfinite`          parameters with NaN or infinity among `gradients` and `weights`; a text names them
+`*/histogram/...`      on request (`histograms=`): of the `gradients` and `weights` of each parameter
 =====================  ==========================================================================================
 
 A second optimizer of the same model counts its own steps, as `train/loss/optimizer1` and `train/lr/optimizer1`.
@@ -83,6 +84,7 @@ def attach(
     nan: str | None = "next",
     graph: bool = True,
     hparams: bool | Mapping[str, object] = True,
+    histograms: int | bool | None = None,
 ) -> Callable[[], None]:
     """Logs the training of a module to `writer`, as described above, until the result is called.
 
@@ -101,11 +103,14 @@ def attach(
         graph: draws the model's first pass that records gradients, while it runs.
         hparams: logs what the optimizers were told as hyperparameters; False where the program calls `add_hparams`
             itself; a mapping adds to them, such as `{"dropout": 0.1}`.
+        histograms: steps between two whose weights and gradients are written as histograms, one of each parameter
+            that is trained; the first step has them, too. True for the steps that are looked at closely, None for
+            none. The training's thread copies the numbers, and another one counts them.
 
     Raises:
         UnsupportedModel: `model` is no module.
         TypeError: `optimizer` is none.
-        InvalidSummary: `start_step` or `every` is no integer, or `every` is below 1, or
+        InvalidSummary: `start_step`, `every` or `histograms` is no integer, or one of the latter is below 1, or
             `hparams` is no mapping.
         ValueError: `nan` is none of these.
     """
@@ -114,9 +119,18 @@ def attach(
     if not isinstance(hparams, bool):
         hparams = hparams_of(hparams)
     first, apart = as_step(start_step, "auto_log", "start_step"), as_step(every, "auto_log", "every")
-    settings = Settings(first, apart, nan, bool(graph), hparams)
-    if settings.every < 1:
+    if apart < 1:
         raise InvalidSummary(f"auto_log(every={every}): expected a number of steps, at least 1")
+    drawn = 0
+    if histograms is True:
+        drawn = apart
+    elif histograms is not None and histograms is not False:
+        drawn = as_step(histograms, "auto_log", "histograms")
+        if drawn < 1:
+            raise InvalidSummary(
+                f"auto_log(histograms={histograms}): expected a number of steps, at least 1, or None for no histograms"
+            )
+    settings = Settings(first, apart, nan, bool(graph), hparams, drawn)
     if nan not in NAN:
         raise ValueError(f"auto_log(nan={nan!r}): expected 'next', 'trace' or None")
     optimizers = None if optimizer is None else [_unwrapped(one) for one in _listed(optimizer)]

@@ -40,11 +40,15 @@ class Late:
             self._done.synchronize()
         return float(self._copy)
 
-    def read_all(self) -> list[float]:
-        """The numbers of a tensor of one dimension."""
+    def tensor(self) -> Tensor:
+        """The numbers of a tensor, which then is the reader's own."""
         if self._done is not None:
             self._done.synchronize()
-        return self._copy.tolist()
+        return self._copy
+
+    def read_all(self) -> list[float]:
+        """The numbers of a tensor of one dimension."""
+        return self.tensor().tolist()
 
 
 class Numbers:

@@ -25,6 +25,7 @@ from tallyboard.core.writer import SummaryWriter
 from . import hooks
 from .activations import Looking, Planned
 from .armed import Armed, Found
+from .histograms import Background, Histograms
 from .hooks import ModuleHook
 from .late import Late, Number, Numbers, read, recording_a_graph
 from .leaves import leaves
@@ -51,6 +52,7 @@ class Settings:
         nan: when modules are looked at for a loss that is not finite: the `next` step, always (`trace`), or None.
         graph: draws the first training pass.
         hparams: logs what the optimizers were told, and these beside it, if they are some.
+        histograms: steps between two whose weights and gradients become histograms; 0 for none.
     """
 
     start_step: int = 0
@@ -58,6 +60,7 @@ class Settings:
     nan: str | None = "next"
     graph: bool = True
     hparams: bool | Mapping[str, object] = True
+    histograms: int = 0
 
 
 @dataclass(slots=True)
@@ -68,6 +71,7 @@ class _Slot:
         steps: that were written.
         made: steps that were made, as far as is known: one that is still waiting may turn out to be skipped.
         again: whether the next step is to be looked at closely, whatever its number.
+        draw: the same, for histograms.
         settings: those of its groups that were not always 0.
         named: what its parameters are called.
     """
@@ -77,6 +81,7 @@ class _Slot:
     steps: int
     made: int
     again: bool = True
+    draw: bool = True
     settings: set[tuple[int, str]] = field(default_factory=set[tuple[int, str]])
     named: Named | None = None
 
@@ -94,9 +99,12 @@ class _Step:
     parts: list[Armed | Looking] = field(default_factory=list["Armed | Looking"])
     numbers: Numbers | None = None
     armed: bool = False
+    histograms: Histograms | None = None
 
     def ready(self) -> bool:
         """Whether all its numbers have come."""
+        if self.histograms is not None and not self.histograms.ready():
+            return False
         if self.numbers is not None and not self.numbers.ready():
             return False
         for value in (*self.losses, *self.others.values(), *self.given.values(), self.skipped):
@@ -170,6 +178,8 @@ class Watch:
         self._stepping: weakref.ref[Optimizer] | None = None
         self._evaluated = self._evaluated_again = False  # the closure of the step being made
         self._armed: Armed | None = None
+        self._histograms: Histograms | None = None
+        self._background = Background(self._fails)
         self._lookings: list[Looking] = []
         self._planned: Planned | None = None
         self._notes: list[str] = []
@@ -261,8 +271,9 @@ class Watch:
             self._idle_since = time.perf_counter()
         else:
             self._evaluated = True
-            if self._armed is not None:
-                self._armed.look_at_gradients()
+            for each in (self._armed, self._histograms):
+                if each is not None:
+                    each.look_at_gradients()
         if len(self._losses) > MAX_BACKWARDS:
             self._losses.clear()
             raise RuntimeError(f"{MAX_BACKWARDS} backward passes without a step of an optimizer; pass optimizer=")
@@ -286,10 +297,16 @@ class Watch:
         if self._owns(optimizer):
             self._stepping = weakref.ref(optimizer)
             self._evaluated = self._evaluated_again = False
-            self._armed = None
-            if not recording_a_graph() and self._is_due(slot := self._slot(optimizer)):
+            self._armed = self._histograms = None
+            if recording_a_graph():
+                return
+            if self._is_due(slot := self._slot(optimizer)):
                 self._armed = Armed(self._model(), optimizer, slot.suffix, slot.named)
                 slot.named = self._armed.named
+            apart = self._settings.histograms
+            if apart and (slot.draw or (slot.made + 1) % apart == 0):
+                self._histograms = Histograms(self._model(), optimizer, slot.named)
+                slot.named = self._histograms.named
 
     @_guarded
     def step_ends(self, optimizer: Optimizer) -> None:
@@ -297,6 +314,7 @@ class Watch:
             return
         losses, self._losses = self._losses, []
         armed, self._armed = self._armed, None
+        histograms, self._histograms = self._histograms, None
         self._stepping = self._probe = None
         self._evaluated = self._evaluated_again = self._under_way = False
         if recording_a_graph():
@@ -307,6 +325,9 @@ class Watch:
         step = _Step(slot, time.time(), losses, self._rates(optimizer, slot), skipped)
         slot.made += 1
         self._finish_parts(step, armed)
+        if histograms is not None:
+            histograms.step_made()
+            step.histograms, slot.draw = histograms, False
         if not self._once.written:
             self._once.end()
             self._tell(optimizer, slot.suffix)
@@ -462,6 +483,7 @@ class Watch:
         if step.skipped is not None and step.skipped.read():
             slot.made -= 1
             slot.again = slot.again or step.armed
+            slot.draw = slot.draw or step.histograms is not None
             self._divergence.hunting |= any(isinstance(part, Looking) and part.finite for part in step.parts)
             return
         slot.steps += 1
@@ -479,6 +501,8 @@ class Watch:
         for tag, number in numbers.items():
             self._writer.add_scalar(tag, number, slot.steps, step.wall_time)
         self._write_found(step, loss)
+        if step.histograms is not None:
+            self._background.write(step.histograms, self._writer, slot.steps, step.wall_time)
 
     def _write_found(self, step: _Step, loss: float | None) -> None:
         found = Found()
@@ -523,6 +547,7 @@ class Watch:
     @_guarded
     def _finish(self) -> None:
         self._write_queue(keep=0, wait=True)
+        self._background.wait()
         steps = self._slots[0].steps if self._slots else self._settings.start_step
         for tag, value in {**self._carried, **self._values}.items():  # of a step that never came
             self._writer.add_scalar(tag, read(value), steps + 1)
