@@ -34,6 +34,10 @@ EXIT_PORT_IN_USE = 3
 EXIT_NO_AIOHTTP = 4
 """The server's one dependency is not installed; stderr has the command."""
 
+_SETTLING = 0.6
+"""Seconds that logdirs are read for before the server is loaded: only one of the two goes on at a time, and the page
+can begin with what was read, which the porch tells it."""
+
 
 def make_parser(epilog: Callable[[], str] | None = None) -> argparse.ArgumentParser:
     """Build the command line's parser.
@@ -98,11 +102,17 @@ def _serve(listener: socket.socket, porch: Porch | None, options: Options) -> in
     import logging
 
     from . import clientless
+    from .listing import Listing, new_boot
     from .reading import Reading
 
     clientless.put_off()
     logging.basicConfig(level=logging.WARNING, format="tallyboard: %(message)s")
     with Reading(options.logdirs, cache=options.cache, interval=options.reload_interval) as reading:
+        boot = new_boot()
+        if porch is not None:
+            listing = Listing(lambda: reading.begun, options.logdir, options.title, options.access.writable, boot)
+            porch.tell(listing.when_read)
+            reading.settle(_SETTLING)
         try:
             from .serving import serve
         except ModuleNotFoundError as missing:
@@ -130,6 +140,7 @@ def _serve(listener: socket.socket, porch: Porch | None, options: Options) -> in
             samples=options.samples,
             allow_delete=options.allow_delete,
             cache=options.cache,
+            boot=boot,
         )
         asyncio.run(serving)
     return EXIT_OK

@@ -16,6 +16,7 @@ from . import routes as api
 from .access import Access
 from .context import CONTEXT, Context
 from .later import Later
+from .listing import new_boot
 from .live import Hub
 from .packing import packing
 from .page import STATIC
@@ -51,6 +52,7 @@ def make_app(
     allow_delete: bool = False,
     logdirs: Mapping[str, str] | None = None,
     cache: str | None = "off",
+    boot: str | None = None,
 ) -> web.Application:
     """Build the viewer's application.
 
@@ -68,6 +70,7 @@ def make_app(
         sidecar: where notes are kept, see `Sidecar`.
         allow_delete: whether runs may be moved to the trash.
         cache: where layouts that took long are kept: a directory, `off`, or None for the user's cache directory.
+        boot: see `Context`; by default a new one.
         logdirs: where several lie, by the names that stand before their runs'; by default `logdir` alone.
     """
     access = access or Access()
@@ -86,6 +89,7 @@ def make_app(
         *_changeable(logdirs, sidecar, access.writable, allow_delete),
         samples or {},
         cache=cache,
+        boot=boot or new_boot(),
     )
     return _guarded(app, access, prefix)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from .lines import Lines
+from .listing import new_boot
 from .reels import Reels
 
 if TYPE_CHECKING:
@@ -21,10 +21,6 @@ if TYPE_CHECKING:
     from .live import Hub
     from .sidecar import Sidecar
     from .trash import Trash
-
-
-def _new_boot() -> str:
-    return token_hex(4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +62,7 @@ class Context:
     samples: Mapping[str, int] = field(default_factory=dict[str, int])
     encoded_facts: dict[str, tuple[Fact, bytes]] = field(default_factory=dict[str, "tuple[Fact, bytes]"])
     encoded_figures: dict[str, tuple[Figures, bytes]] = field(default_factory=dict[str, "tuple[Figures, bytes]"])
-    boot: str = field(default_factory=_new_boot)
+    boot: str = field(default_factory=new_boot)
     lines: Lines = field(default_factory=Lines)
     reels: Reels = field(default_factory=Reels)
     cache: str | None = "off"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
@@ -21,6 +22,13 @@ __all__ = ["Reading"]
 
 _FAREWELL = 0.5
 """Seconds in all that reading threads have to come to their end, once all are asked to."""
+
+_LOOK = 0.002
+"""Seconds between two looks at whether all has been read."""
+
+
+def _looked(indexing: Indexing) -> bool:
+    return indexing.polls + indexing.failures > 0
 
 
 class Reading:
@@ -62,6 +70,17 @@ class Reading:
         if self._store is None:
             raise RuntimeError("reading did not begin") from self._failure
         return self._store
+
+    @property
+    def begun(self) -> Store | None:
+        """What is read into; None while it is not there yet."""
+        return self._store
+
+    def settle(self, patience: float) -> None:
+        """Wait until all logdirs have been looked through once, at most so many seconds."""
+        end = time.monotonic() + patience
+        while time.monotonic() < end and (self._beginning.is_alive() or not all(map(_looked, self._indexings))):
+            time.sleep(_LOOK)
 
     def _begin(self) -> None:
         try:

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aiohttp import web
+
+from .listing import dump_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-
-def dump_json(data: Any) -> bytes:
-    """Encode `data` as compact ASCII JSON.
-
-    ASCII, because a run's name may hold bytes that are not UTF-8 (they arrive as lone surrogates): escaped,
-    they survive the way to the page and back.
-
-    Raises:
-        ValueError: `data` holds NaN or an infinity, which JSON has no word for.
-    """
-    return json.dumps(data, separators=(",", ":"), allow_nan=False).encode("ascii")
+__all__ = ["dump_json", "error", "is_fresh", "revalidated"]
 
 
 def error(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> web.Response:

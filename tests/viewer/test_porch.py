@@ -15,6 +15,7 @@ import pytest
 
 import tallyboard as tb
 from tallyboard.viewer.access import Access
+from tallyboard.viewer.listing import Listing
 from tallyboard.viewer.porch import Porch
 from tallyboard.viewer.ports import claim, next_free
 
@@ -147,6 +148,90 @@ def test_everything_else_is_left_whole_for_the_server(
         guests[second.getsockname()].close()
 
 
+FIRST = b"GET /api/runs?wait=0.4 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@pytest.mark.parametrize("prefix", ["", "/board"])
+def test_it_tells_the_runs_as_the_server_does(
+    porch: Opened, listener: socket.socket, serve: Any, store: Any, put: Any, prefix: str
+) -> None:
+    """The page's first question is answered once all has been read, with the server's own words, tag and headers."""
+    put("a", "loss", [1.0, 2.0])
+    opened = porch(prefix=prefix)
+    listing = Listing(lambda: store, "runs", "tallyboard", writable=True, boot="b00t")
+    opened.tell(listing.when_read)
+    question = FIRST.replace(b"/api", f"{prefix}/api".encode())
+    with connected(listener) as peer, connected(listener) as gone, connected(listener) as other:
+        peer.sendall(question)
+        gone.sendall(question)
+        gone.close()
+        assert asked(other, b"GET %b/ HTTP/1.1\r\nHost: localhost\r\n\r\n" % prefix.encode())[0] == 200
+        store.publish("ready")
+        status, headers, body = asked(peer, b"")
+        assert asked(peer, question)[2] == body
+
+    wanted = serve(store, boot="b00t", prefix=prefix).get(f"{prefix}/api/runs")
+    assert (status, json.loads(body)) == (wanted.status, json.loads(wanted.body))
+    assert json.loads(body)["series"] == {"scalars": {"loss": [[0, 2]]}}
+    for name in ("date", "server", "vary"):
+        wanted.headers.pop(name, None)
+    assert {name: headers[name] for name in wanted.headers} == wanted.headers
+
+
+@pytest.mark.parametrize(
+    ("was", "then"),
+    [
+        (b"?wait=0.4", b""),
+        (b"?wait=0.4", b"?wait=0.4&more=1"),
+        (b"?wait=0.4", b"?wait=-1"),
+        (b"?wait=0.4", b"?wait=2.0"),
+        (b"api/runs", b"api/facts"),
+        (b"Host: localhost", b"Host: evil.example"),
+        (b"\r\n\r\n", b"\r\nSec-Fetch-Site: cross-site\r\n\r\n"),
+        (b"\r\n\r\n", b"\r\nSec-Fetch-Site: same-site\r\n\r\n"),
+        (b"\r\n\r\n", b"\r\nOrigin: http://evil.example\r\n\r\n"),
+        (b"\r\n\r\n", b"\r\nIf-None-Match: *\r\n\r\n"),
+        (b"\r\n\r\n", b"\r\nX-Forwarded-For: 10.0.0.1\r\n\r\n"),
+    ],
+    ids=repr,
+)
+def test_other_questions_for_runs_are_left_to_the_server(
+    porch: Opened, listener: socket.socket, store: Any, put: Any, was: bytes, then: bytes
+) -> None:
+    """Only what a page on this machine asks first is answered: whatever else is said is for the server to judge."""
+    put("a", "loss", [1.0])
+    store.publish("ready")
+    opened = porch()
+    opened.tell(Listing(lambda: store, "runs", "tallyboard", writable=True, boot="b00t").when_read)
+    with connected(listener) as first, connected(listener) as second:
+        first.sendall(FIRST.replace(was, then))
+        assert asked(second, FIRST)[0] == 200
+
+        guests = {guest.getpeername(): guest for guest in opened.leave()}
+
+        left = guests[first.getsockname()]
+        assert left.recv(20_000) == FIRST.replace(was, then)
+        left.close()
+        guests[second.getsockname()].close()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_question_for_runs_that_nobody_answered_is_given_over(
+    porch: Opened, listener: socket.socket, fails: bool
+) -> None:
+    """Where nothing was read before the server came, or the list failed, the question waits for the server."""
+    opened = porch()
+    if fails:
+        opened.tell(lambda: 1 / 0)  # type: ignore[arg-type, return-value]
+    with connected(listener) as peer, connected(listener) as other:
+        peer.sendall(FIRST)
+        assert asked(other, PAGE)[0] == 200
+        guests = {guest.getpeername(): guest for guest in opened.leave()}
+        assert guests[peer.getsockname()].recv(1000) == FIRST
+        for guest in guests.values():
+            guest.close()
+
+
 def test_a_connection_is_kept_and_given_over(porch: Opened, listener: socket.socket) -> None:
     """Several files come over one connection; of requests sent together, those for data stay behind the answers."""
     opened = porch()
@@ -239,19 +324,21 @@ def test_connections_go_on_with_the_server(slow: Any, tmp_path: Path) -> None:
 
 
 def test_the_logdir_is_read_while_the_server_is_loading(tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    """What had been read before aiohttp was loaded is in the very first answer."""
+    """What had been read before aiohttp was loaded is told before and after, as the same process says it."""
     with tb.SummaryWriter(tmp_path / "runs" / "a") as writer:
         writer.add_scalar("loss", 1.0, 1)
     viewer, reach = request.getfixturevalue("slow")
     request.getfixturevalue("until")(lambda: list(tmp_path.glob("kept/*.index")))  # saved when all has been read
     with reach() as page:
-        page.sendall(b"GET /api/runs HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        _, before, early = asked(page, FIRST)
+        page.sendall(FIRST.replace(b"?wait=0.4", b""))
         (tmp_path / "go").touch()
 
         answer = http.client.HTTPResponse(page)
         answer.begin()
         runs = json.load(answer)
         assert (runs["state"], runs["series"]) == ("ready", {"scalars": {"loss": [[0, 1]]}})
+        assert (json.loads(early), before["etag"]) == (runs, answer.getheader("ETag"))
     viewer.process.send_signal(signal.SIGTERM)
     assert viewer.finish()[0] == 0
 
