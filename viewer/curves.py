@@ -123,4 +123,6 @@ def areas(curve: Curve) -> tuple[float | None, float | None]:
 
 def _plain(column: F64) -> list[float | None]:
     """Numbers as JSON can say them."""
+    if np.isfinite(column).all():
+        return column.tolist()
     return [number if np.isfinite(number) else None for number in column.tolist()]

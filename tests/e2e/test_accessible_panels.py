@@ -32,6 +32,10 @@ def everything(tmp_path: Path) -> Path:
             writer.add_roc_curve("roc", [0, 1, 1, 0], [0.1, 0.8, 0.6, 0.7], 1)
             writer.add_image("digit", np.full((3, 8, 8), 40 * i, np.uint8), 1)
             writer.add_audio("tone", np.sin(np.arange(400) / 9), 1, sample_rate=8000)
+        if i == 3:
+            with tb.SummaryWriter(logdir / "digits" / f"lr={i % 2}_seed={i}") as writer:
+                writer.add_video("film", np.eye(8, dtype=np.uint8)[[0, 5]].repeat(24).reshape(1, 2, 3, 8, 8), 1)
+                writer.add_mesh("shape", np.eye(3)[None], global_step=1)
     with tb.SummaryWriter(logdir / "digits" / "lr=0_seed=0", purge_step=10) as writer:
         writer.add_scalar("train/loss", 0.3, 10)
     for run in ("old", "older"):
@@ -236,6 +240,25 @@ def dashboards(page: Page) -> Iterator[str]:
         escape(page)
 
 
+ROOMS = {
+    "hparams": ('[role="table"] .row', ("Columns and axes", "Rows")),
+    "video": (".clip[data-state=shown]", ("Video settings",)),
+    "meshes": (".body[data-state=shown]", ("Mesh settings",)),
+}
+
+
+def rooms(page: Page) -> Iterator[str]:
+    """The dashboards whose cards are no pictures of a tag."""
+    for dash, (shown, panels) in ROOMS.items():
+        go(page, f"dash={dash}")
+        page.locator("main").locator(shown).first.wait_for()
+        yield dash
+        for panel in panels:
+            page.locator("main").get_by_role("button", name=panel, exact=True).click()
+            yield f"{dash}: {panel}"
+            escape(page)
+
+
 @pytest.mark.parametrize("width", [1440, 390])
 def test_every_panel_is_for_everybody(
     everything: Path, serve: Callable[..., Any], open_page: Callable[..., Page], chart: Any, axe: str, width: int
@@ -243,7 +266,7 @@ def test_every_panel_is_for_everybody(
     """Whatever is opened on the page, axe finds no serious fault and every text has 4.5:1, in both themes."""
     page = open_page(serve(everything, more=("--allow-delete",)), width=width, scheme="dark")
     chart(page, "accuracy").wait(runs=4)
-    for part in (run_list, run_menu, trash, sheets, charts, dashboards):
+    for part in (run_list, run_menu, trash, sheets, charts, dashboards, rooms):
         in_drawer = width < 800 and part in (run_list, run_menu, trash)
         if in_drawer:
             page.get_by_role("button", name="Runs", exact=True).click()

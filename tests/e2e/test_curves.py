@@ -34,6 +34,7 @@ def rounded(scores: Any) -> Any:
 def viewer(tmp_path_factory: pytest.TempPathFactory, serve_module: Callable[..., Viewer]) -> Viewer:
     logdir = tmp_path_factory.mktemp("curves")
     shutil.copytree(CORPUS / "torch-2.13.0" / "run", logdir / "torch")
+    shutil.copytree(CORPUS / "tensorflow1-2.21.0" / "run", logdir / "plugin")
     for run, scores in SCORES.items():
         with tb.SummaryWriter(logdir / "ours" / run) as writer:
             writer.add_pr_curve("val/pr", 1 - LABELS, scores, 1, num_thresholds=THRESHOLDS)
@@ -124,6 +125,19 @@ def test_what_torch_wrote(viewer: Viewer, open_page: Callable[..., Page]) -> Non
     expect(card(page, "pr").locator("path[data-run]")).to_have_count(1)
     ap, auc = metrics.average_precision_score(labels, places), metrics.roc_auc_score(labels, places)
     assert row(page, "pr", "torch")[:3] == ["4", f"{ap:.3f}", f"{auc:.3f}"]
+
+
+def test_what_the_plugins_own_summary_wrote(viewer: Viewer, open_page: Callable[..., Page]) -> None:
+    """The curve of TensorBoard's `pr_curve` summary, with the numbers that scikit-learn finds."""
+    page = open_page(viewer, "dash=curves&runs=plugin&cvthreshold=0.5")
+
+    labels, places = np.array([1, 0]), np.floor(np.array([0.9, 0.2]) * 3) / 3
+    expect(page.locator("path[data-run]")).to_have_count(1)
+    tag = page.locator("[data-card]").get_attribute("data-card") or ""
+    ap, auc = metrics.average_precision_score(labels, places), metrics.roc_auc_score(labels, places)
+    assert row(page, tag, "plugin") == ["2", f"{ap:.3f}", f"{auc:.3f}", "1.000", "1.000", "1.000"]
+    matrix = card(page, tag).get_by_role("table", name="Confusion matrix of plugin at threshold 0.333")
+    assert matrix.locator("td").all_inner_texts() == ["1", "0", "0", "1"]
 
 
 def test_a_threshold_under_the_pointer_is_kept_by_a_click(viewer: Viewer, open_page: Callable[..., Page]) -> None:

@@ -42,7 +42,7 @@ async function fetchCurves(values: readonly Named[]): Promise<Told[]> {
   return ((await (await checked(response)).json()) as { values: Told[] }).values;
 }
 
-const batched = new Batched<Named, Told>(fetchCurves, 100, 2_000);
+const batched = new Batched<Named, Told>(fetchCurves, 100, 4_000);
 
 export function curveOf({ run, tag, step, wall }: Named): Promise<Told> {
   return batched.get({ run, tag, step, wall });

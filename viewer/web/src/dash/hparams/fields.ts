@@ -36,7 +36,7 @@ export function fieldOf(id: string, isNumeric: (hparam: string) => boolean): Fie
   const metric = metricOf(id);
   const column = columnOf(metric ? `${metric.measure}:${metric.tag}` : id, isNumeric);
   if (!column) return null;
-  const width = Math.min(220, column.width + 18 + (column.id.startsWith("hp:") && column.numeric ? 14 : 0));
+  const width = Math.min(220, column.width + 18 + (column.id.startsWith("hp:") && column.numeric ? 32 : 0));
   if (!metric || metric.group === "") return { ...column, width, metric: metric !== null };
   const measure = metric.measure as (typeof MEASURES)[number];
   return {
