@@ -7,6 +7,7 @@ import { matches, searchOf } from "./find";
 import { healthOf, valueAt } from "./health";
 import type { Answer, Task } from "./layout.worker";
 import { Model } from "./model";
+import { received } from "./parcel";
 import { Picture } from "./picture";
 import * as settings from "./settings";
 import { Tracer } from "./trace";
@@ -176,7 +177,7 @@ export class Desk {
       this.many = answer.many;
     } else if (answer.turn === this.#turn && this.model) {
       this.took = answer.took;
-      this.picture = new Picture(this.model, answer.scene);
+      this.picture = new Picture(this.model, received(answer.scene));
     }
   }
 

@@ -1,7 +1,8 @@
 /** Lays a graph out off the page's thread. */
 import { classesOf } from "./classes";
 import { Model } from "./model";
-import { Layout, type Scene } from "./scene";
+import { handed, sent, type Parcel } from "./parcel";
+import { Layout } from "./scene";
 import type { GraphData } from "./wire";
 
 export type Task =
@@ -10,7 +11,7 @@ export type Task =
 
 export type Answer =
   | { kind: "classes"; key: number; of: Int32Array; many: ReadonlyMap<number, number> }
-  | { kind: "scene"; key: number; turn: number; scene: Scene; took: number }
+  | { kind: "scene"; key: number; turn: number; scene: Parcel; took: number }
   | { kind: "failed"; key: number; message: string };
 
 let layout: Layout | null = null;
@@ -27,13 +28,13 @@ function answer(task: Task): Answer | null {
   if (!layout || task.key !== held) return null;
   const began = performance.now();
   const scene = layout.scene(new Set(task.open), task.aside);
-  return { kind: "scene", key: task.key, turn: task.turn, scene, took: performance.now() - began };
+  return { kind: "scene", key: task.key, turn: task.turn, scene: sent(scene), took: performance.now() - began };
 }
 
 self.onmessage = ({ data }: MessageEvent<Task>): void => {
   try {
     const found = answer(data);
-    if (found) self.postMessage(found);
+    if (found) self.postMessage(found, { transfer: found.kind === "scene" ? handed(found.scene) : [] });
   } catch (error) {
     self.postMessage({ kind: "failed", key: data.key, message: error instanceof Error ? error.message : String(error) } satisfies Answer);
   }

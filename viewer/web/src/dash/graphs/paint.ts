@@ -238,8 +238,9 @@ export class Painter {
       return false;
     };
     const usual = mixed(paper.ink3, paper.bg, paper.dark ? 0.7 : 0.6);
-    for (const { width, control, edges } of picture.strokes.get(frame.id) ?? []) {
-      const seen = edges.filter((e) => this.#seesEdge(frame, e));
+    const bounds = picture.bounds(frame);
+    for (const { width, control, edges } of picture.strokes(frame)) {
+      const seen = edges.filter((e) => this.#seesEdge(frame, bounds, e));
       if (seen.length === 0) continue;
       const special = lit ? seen.filter(bright) : seen.filter(near);
       const marked = new Set(special);
@@ -252,10 +253,8 @@ export class Painter {
     if (this.#look.labels && this.#zoom > 0.55) this.#shapes(frame);
   }
 
-  #seesEdge({ id, x, y }: Frame, e: number): boolean {
+  #seesEdge({ x, y }: Frame, bounds: Float32Array, e: number): boolean {
     const view = this.#view;
-    const bounds = this.#look.picture.bounds.get(id);
-    if (!bounds) return true;
     const at = 4 * e;
     return x + bounds[at] < view.x + view.width && x + bounds[at + 2] > view.x && y + bounds[at + 1] < view.y + view.height && y + bounds[at + 3] > view.y;
   }

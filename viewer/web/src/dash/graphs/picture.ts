@@ -25,10 +25,9 @@ export class Picture {
   /** Left, top, width and height of each thing that is to be seen; NaN of others. */
   readonly #boxes: Float32Array;
   readonly frames: ReadonlyMap<number, Frame>;
-  readonly strokes: ReadonlyMap<number, readonly Strokes[]>;
   readonly asides: ReadonlySet<number>;
-  /** Of each edge of a frame, where its left, top, right and bottom ends are in there. */
-  readonly bounds: ReadonlyMap<number, Float32Array>;
+  readonly #strokes = new Map<number, readonly Strokes[]>();
+  readonly #bounds = new Map<number, Float32Array>();
   /** Of edges that are not drawn: what the others are, by either end. */
   readonly loose: ReadonlyMap<number, readonly number[]>;
 
@@ -47,8 +46,6 @@ export class Picture {
       });
     }
     this.asides = asides;
-    this.strokes = new Map(scene.frames.map((frame) => [frame.id, strokesOf(frame)]));
-    this.bounds = new Map(scene.frames.map((frame) => [frame.id, boundsOf(frame)]));
     const loose = new Map<number, number[]>();
     const add = (a: number, b: number): void => void (loose.get(a)?.push(b) ?? loose.set(a, [b]));
     for (let i = 0; i < scene.loose.length; i += 2) {
@@ -56,6 +53,20 @@ export class Picture {
       add(scene.loose[i + 1], scene.loose[i]);
     }
     this.loose = loose;
+  }
+
+  /** How the edges of a frame are drawn; found when it first is, as most of a large graph are too small to be. */
+  strokes(frame: Frame): readonly Strokes[] {
+    let found = this.#strokes.get(frame.id);
+    if (!found) this.#strokes.set(frame.id, (found = strokesOf(frame)));
+    return found;
+  }
+
+  /** Of each edge of a frame, where its left, top, right and bottom ends are in there. */
+  bounds(frame: Frame): Float32Array {
+    let found = this.#bounds.get(frame.id);
+    if (!found) this.#bounds.set(frame.id, (found = boundsOf(frame)));
+    return found;
   }
 
   box(id: number): Box | null {

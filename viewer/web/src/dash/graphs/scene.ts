@@ -48,11 +48,36 @@ const READ_BY_MANY = 6;
 const READ_BY_MOST = 16;
 const WAITS_FOR_MANY = 8;
 
+/** Slots of one node that are told apart. */
+const SLOTS = 4_096;
+/** Of so few, looking at each is faster than a set. */
+const FEW = 12;
+
+/** The tensors of an edge, each once: a number for a node and its slot. Most edges have one. */
+class Tensors {
+  readonly all: number[] = [];
+  #set: Set<number> | null = null;
+
+  add(tensor: number): void {
+    if (this.#set ? this.#set.has(tensor) : this.all.includes(tensor)) return;
+    this.all.push(tensor);
+    if (this.#set) this.#set.add(tensor);
+    else if (this.all.length > FEW) this.#set = new Set(this.all);
+  }
+
+  with(others: Tensors): Tensors {
+    const joined = new Tensors();
+    for (const tensor of this.all) joined.add(tensor);
+    for (const tensor of others.all) joined.add(tensor);
+    return joined;
+  }
+}
+
 interface Pair {
   from: number;
   to: number;
   control: boolean;
-  tensors: Map<number, number>;
+  tensors: Tensors;
 }
 
 /** What each node is seen as: itself, or the closed namespace that holds it. */
@@ -72,13 +97,15 @@ interface Segment {
   a: number;
   b: number;
   source: number;
-  targets: Set<number>;
-  tensors: Map<number, number>;
+  targets: number[];
+  tensors: Tensors;
   control: boolean;
+  /** Whether its tensors are its own, and not those of the pair that it came with. */
+  own: boolean;
 }
 
 class Gathering {
-  readonly segments = new Map<number, Map<string, Segment>>();
+  readonly segments = new Map<number, Map<number, Segment>>();
   readonly loose: number[] = [];
   readonly aside: Set<number>;
 
@@ -103,10 +130,10 @@ class Gathering {
       if (a === b) continue;
       const key = a * this.model.count + b;
       let pair = found.get(key);
-      if (!pair) found.set(key, (pair = { from: a, to: b, control: true, tensors: new Map() }));
+      if (!pair) found.set(key, (pair = { from: a, to: b, control: true, tensors: new Tensors() }));
       if (data.control[e]) continue;
       pair.control = false;
-      pair.tensors.set(data.from[e] * 4096 + Math.min(4095, data.slot[e]), e);
+      pair.tensors.add(data.from[e] * SLOTS + Math.min(SLOTS - 1, data.slot[e]));
     }
     return [...found.values()];
   }
@@ -153,14 +180,17 @@ class Gathering {
   #segment(group: number, a: number, b: number, pair: Pair): void {
     let within = this.segments.get(group);
     if (!within) this.segments.set(group, (within = new Map()));
-    const key = `${a},${b},${pair.from}`;
+    // Where an edge begins in here its source tells.
+    const key = pair.from * (this.model.count + 2) + b + 2;
     const found = within.get(key);
-    if (!found) within.set(key, { a, b, source: pair.from, targets: new Set([pair.to]), tensors: new Map(pair.tensors), control: pair.control });
-    else {
-      found.targets.add(pair.to);
-      for (const [tensor, edge] of pair.tensors) found.tensors.set(tensor, edge);
-      found.control &&= pair.control;
+    if (!found) {
+      within.set(key, { a, b, source: pair.from, targets: [pair.to], tensors: pair.tensors, control: pair.control, own: false });
+      return;
     }
+    found.targets.push(pair.to);
+    if (found.own) for (const tensor of pair.tensors.all) found.tensors.add(tensor);
+    else [found.tensors, found.own] = [found.tensors.with(pair.tensors), true];
+    found.control &&= pair.control;
   }
 }
 
@@ -177,6 +207,9 @@ interface Inner {
 /** Lays graphs out, and remembers how: what is built alike is laid out once, and looks alike. */
 export class Layout {
   readonly #known = new Map<string, Placed>();
+  readonly #sizes = new Map<number, readonly [width: number, height: number]>();
+  /** Curves as they stand in a frame of this size: what is built alike shares them. */
+  readonly #set = new WeakMap<Placed, { top: number; height: number; curves: Float32Array }>();
 
   constructor(
     readonly model: Model,
@@ -214,7 +247,7 @@ export class Layout {
     const at = new Map(main.map((child, i) => [child, i]));
     const size = (child: number): readonly [number, number] => {
       const inner = inners.get(child);
-      return inner ? [inner.width, inner.height] : boxSize(model, this.data, child);
+      return inner ? [inner.width, inner.height] : this.#size(child);
     };
     const sizes = main.map(size);
     const ins = [...new Set(edges.filter(({ a }) => a === -1).map(({ source }) => source))];
@@ -233,6 +266,12 @@ export class Layout {
       meets: edges.map(({ b, source }) => (b === -2 ? 1 : (inners.get(b)?.ways.get(source) ?? size(b)[0] / 2))),
     };
     return this.#dressed(id, part, this.#placed(part), edges, [main, beside], [ins, outs]);
+  }
+
+  #size(id: number): readonly [width: number, height: number] {
+    let found = this.#sizes.get(id);
+    if (!found) this.#sizes.set(id, (found = boxSize(this.model, this.data, id)));
+    return found;
   }
 
   #placed(part: Part): Placed {
@@ -258,7 +297,7 @@ export class Layout {
       const most = Math.max(placed.height, 220);
       let [x, y, wide] = [width + (main.length > 0 ? 34 : 0), top, 0];
       beside.forEach((child, i) => {
-        const [w, h] = boxSize(model, this.data, child);
+        const [w, h] = this.#size(child);
         if (y > top && y + h > top + most) [x, y, wide] = [x + wide + 14, top, 0];
         boxes.set([x, y, w, h], 4 * (main.length + i));
         wide = Math.max(wide, w);
@@ -270,13 +309,8 @@ export class Layout {
     const bottom = root ? 0 : part.outs > 0 ? 2 : PAD_PX;
     width = Math.max(width + left, root ? 0 : headWidth(model, id));
     height += bottom;
-    const curves = placed.curves.slice();
-    for (let i = 0; i < curves.length; i += 2) {
-      curves[i] += left;
-      curves[i + 1] += top;
-    }
+    const curves = this.#curves(placed, edges, left, top, height);
     const spot = (first: number, sources: readonly number[]): Map<number, number> => new Map(sources.map((source, i) => [source, left + placed.x[first + i] + 1]));
-    this.#reach(curves, placed.starts, edges, height);
     return {
       width,
       height,
@@ -284,6 +318,19 @@ export class Layout {
       ways: spot(part.nodes, ins),
       outs: spot(part.nodes + part.ways, outs),
     };
+  }
+
+  #curves(placed: Placed, edges: readonly Segment[], left: number, top: number, height: number): Float32Array {
+    const known = this.#set.get(placed);
+    if (known && known.top === top && known.height === height) return known.curves;
+    const curves = placed.curves.slice();
+    for (let i = 0; i < curves.length; i += 2) {
+      curves[i] += left;
+      curves[i + 1] += top;
+    }
+    this.#reach(curves, placed.starts, edges, height);
+    this.#set.set(placed, { top, height, curves });
+    return curves;
   }
 
   /** Ways in begin at the upper edge of the box, ways out end at the lower one. */
@@ -300,18 +347,19 @@ export class Layout {
     const shape: string[] = [];
     const amount = new Float64Array(edges.length);
     edges.forEach((edge, e) => {
-      targets.push(...edge.targets);
+      for (const target of edge.targets) targets.push(target);
       ends[e + 1] = targets.length;
-      const shapes = [...edge.tensors.values()].map((one) => this.data.shapes[this.data.from[one]]?.[this.data.slot[one]] ?? "");
-      shape.push(shapes.length === 1 ? shapes[0] : "");
-      amount[e] = shapes.reduce((sum, one) => sum + elements(one), 0);
+      const { all } = edge.tensors;
+      const shapeOf = (tensor: number): string => this.data.shapes[Math.floor(tensor / SLOTS)]?.[tensor % SLOTS] ?? "";
+      shape.push(all.length === 1 ? shapeOf(all[0]) : "");
+      for (const tensor of all) amount[e] += elements(shapeOf(tensor));
     });
     return {
       source: Int32Array.from(edges, ({ source }) => source),
       ends,
       targets: Int32Array.from(targets),
       amount,
-      tensors: Int32Array.from(edges, ({ tensors }) => tensors.size),
+      tensors: Int32Array.from(edges, ({ tensors }) => tensors.all.length),
       shape,
       control: Uint8Array.from(edges, ({ control }) => Number(control)),
       arrow: Uint8Array.from(edges, ({ b }) => Number(b !== -2)),
