@@ -34,6 +34,8 @@ from playwright.sync_api import TimeoutError as PageTimeoutError
 
 from tallyboard import viewer
 
+from .streams import counting  # noqa: F401 - a fixture
+from .training import own, training  # noqa: F401 - fixtures
 from .waiting import DEADLINE, KEEP_NOTES
 from .warm import Nursery, Sprout
 
@@ -117,13 +119,20 @@ class Viewer:
 
 
 def start_viewer(
-    nursery: Nursery | None, logdir: Path, port: int = 0, program: tuple[str, ...] = (), more: tuple[str, ...] = ()
+    nursery: Nursery | None,
+    logdir: Path | None,
+    port: int = 0,
+    program: tuple[str, ...] = (),
+    more: tuple[str, ...] = (),
 ) -> Viewer:
-    """Start the command on `logdir`, or a program in its place, and return once it has said where it is."""
+    """Start the command on `logdir`, or a program in its place, and return once it has said where it is.
+
+    logdir: None where `more` names it in another way.
+    """
     if not (Path(viewer.__path__[0]) / "static" / "index.html").is_file():
         pytest.fail("the page is not built; in a clone: nox -s web", pytrace=False)
     log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - it lives as long as the server
-    arguments = ["--logdir", str(logdir), "--port", str(port), *more]
+    arguments = [*(["--logdir", str(logdir)] if logdir else []), "--port", str(port), *more]
     process: subprocess.Popen[str] | Sprout
     if nursery is not None and not program:
         process = nursery.start(arguments, log)
@@ -133,7 +142,7 @@ def start_viewer(
     assert process.stdout is not None
     ready, _, _ = select.select([process.stdout], [], [], DEADLINE)
     line = process.stdout.readline() if ready else ""
-    found = re.search(r"http://\S+/", line)
+    found = re.search(r"https?://\S+/", line)
     started = Viewer(found.group() if found else "", process, log)
     if not found:
         pytest.fail(f"the viewer did not say where it is: {line!r}\n{started.stop()}")
@@ -187,7 +196,7 @@ class Visit:
             self.faults.append(f"console: {message.text}")
 
     def _watch(self, request: Any) -> None:
-        if not re.match(r"(blob:)?http://localhost:\d+/", request.url):
+        if not re.match(r"(blob:)?https?://(\w+\.)?localhost:\d+/", request.url):
             self.faults.append(f"asked {request.url}")
 
 

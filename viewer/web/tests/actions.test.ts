@@ -67,6 +67,27 @@ describe("actions", () => {
     expect(runs).toEqual(["Mod+k", "Mod+k", "t"]);
   });
 
+  test("come back from a list that the pointer chose from, or that Esc was pressed in, and not from one that keys walk", () => {
+    const { runs } = heard("o");
+    document.body.innerHTML = "<select><option>linear<option>log</select>";
+    const [list] = document.querySelectorAll("select");
+    const chosen = (): boolean => list.dispatchEvent(new Event("change", { bubbles: true }));
+    list.focus();
+    press("ArrowDown", {}, list);
+    chosen();
+    expect(document.activeElement).toBe(list);
+    list.dispatchEvent(new Event("pointerdown", { bubbles: true }));
+    chosen();
+    expect(document.activeElement).toBe(document.body);
+    list.focus();
+    press("o", {}, list);
+    expect(runs).toEqual([]);
+    press("Escape", {}, list);
+    expect(document.activeElement).toBe(document.body);
+    press("o");
+    expect(runs).toEqual(["o"]);
+  });
+
   test("have names a person knows", () => {
     expect([keyNames("g s"), keyNames("Mod+k"), keyNames("?")]).toEqual([["g", "s"], ["Ctrl K"], ["?"]]);
   });
