@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tallyboard.core.peer_writers import FileWriter as FileWriter
     from tallyboard.core.peer_writers import GlobalSummaryWriter as GlobalSummaryWriter
     from tallyboard.core.peer_writers import RecordWriter as RecordWriter
+    from tallyboard.core.profiles.reading import read_profile as read_profile
     from tallyboard.core.sink import MemorySink as MemorySink
     from tallyboard.core.writer import SummaryWriter as SummaryWriter
     from tallyboard.integrations import auto_log as auto_log
@@ -53,6 +54,7 @@ _HOME = {
     "auto_log": "tallyboard.integrations",
     "data": "tallyboard.core.data",
     "read": "tallyboard.core.logdir",
+    "read_profile": "tallyboard.core.profiles.reading",
     "system_monitor": "tallyboard.integrations",
     "unwatch": "tallyboard.integrations",
     "watch": "tallyboard.integrations",
@@ -75,6 +77,7 @@ __all__ = [  # pyright wants literals here; a test compares the list with _HOME
     "auto_log",
     "data",
     "read",
+    "read_profile",
     "system_monitor",
     "unwatch",
     "watch",

@@ -1,0 +1,136 @@
+"""Say of a profile whether the device is busy or what it waits for, with tables of where the time went.
+
+PATH is a trace (`*.pt.trace.json[.gz]`, `*.xplane.pb`, any Chrome trace), or a directory with traces.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ..profiles.model import Profile
+
+FORMAT = 1  # of the JSON; grows when a key changes its meaning or goes
+_NAME = 60  # characters of a kernel's name that are printed
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of `tallyboard profile`."""
+    parser.add_argument("path", metavar="PATH", help="a trace, or a directory with traces, such as a run's")
+    parser.add_argument("--top", type=int, default=10, metavar="N", help="rows of each table (default: 10)")
+    parser.add_argument("--json", action="store_true", help="print all of it as JSON, a line for each trace")
+    parser.add_argument(
+        "--compat", choices=["tb_plugin"], help="count the breakdown as torch-tb-profiler 0.4.3 did, its faults with it"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prints what each trace says, and returns 0."""
+    from ..errors import InvalidLogdir
+    from ..profiles.reading import find_profiles, load
+
+    files = find_profiles(arguments.path)
+    if not files:
+        raise InvalidLogdir(f"{arguments.path}: no trace is in there, such as *.pt.trace.json.gz or *.xplane.pb")
+    for i, file in enumerate(files):
+        profile = load(file)
+        if arguments.json:
+            sys.stdout.write(json.dumps(_facts(file, profile, arguments), allow_nan=False) + "\n")
+        else:
+            sys.stdout.write(("\n" if i else "") + "\n".join(_lines(file, profile, arguments)) + "\n")
+    return 0
+
+
+def _facts(file: Path, profile: Profile, arguments: argparse.Namespace) -> dict[str, Any]:
+    verdict = profile.verdict()
+    operators, kernels = profile.operators(), profile.kernels()
+    return {
+        "format": FORMAT,
+        "file": str(file),
+        "source": profile.source,
+        "worker": profile.worker,
+        "rank": profile.rank,
+        "verdict": {
+            "kind": verdict.kind,
+            "degree": verdict.degree,
+            "share": verdict.share,
+            "part": verdict.part,
+            "whole": verdict.whole,
+            "steps": verdict.counted,
+            "left_out": verdict.left_out,
+            "says": verdict.says,
+            "advice": list(verdict.advice),
+            "times_us": verdict.times,
+        },
+        "breakdown_us": profile.breakdown(arguments.compat).mean(),
+        "devices": [
+            {"device": use.device, "utilisation": use.utilisation, "sm_efficiency": use.sm_efficiency,
+             "occupancy": use.occupancy, "tensor_cores": use.tensor_cores}
+            for use in profile.device_use()
+        ],
+        "operators": [
+            {"name": operators.name[i], "calls": int(operators.calls[i]), "host_self_us": operators.host_self[i] / 1000,
+             "device_self_us": operators.device_self[i] / 1000}
+            for i in range(min(arguments.top, len(operators)))
+        ],
+        "kernels": [
+            {"name": kernels.name[i], "calls": int(kernels.calls[i]), "total_us": kernels.total[i] / 1000}
+            for i in range(min(arguments.top, len(kernels)))
+        ],
+        "skipped": dict(profile.skipped),
+    }  # fmt: skip
+
+
+def _lines(file: Path, profile: Profile, arguments: argparse.Namespace) -> list[str]:
+    verdict = profile.verdict()
+    who = "" if profile.rank is None else f", rank {profile.rank} of {profile.world or '?'}"
+    lines = [f"{file}: {profile.source or 'trace'}, {len(profile.events):,} events{who}", "", verdict.says]
+    lines += [*verdict.advice, ""]
+    mean = profile.breakdown(arguments.compat).mean()
+    total = mean["total"] or 1.0
+    lines += _table(
+        ("time of a step", "ms", "share"),
+        [(name, f"{value / 1000:,.3f}", f"{value / total:.1%}") for name, value in mean.items()],
+    )
+    for use in profile.device_use():
+        told = [f"device {use.device}: {use.utilisation:.1%} busy"]
+        told += [] if use.sm_efficiency is None else [f"SM efficiency {use.sm_efficiency:.1%}"]
+        told += [] if use.occupancy is None else [f"occupancy {use.occupancy:.1f}%"]
+        told += [] if use.tensor_cores is None else [f"tensor cores {use.tensor_cores:.1%} of kernels' time"]
+        lines += ["", ", ".join(told)]
+    operators, kernels = profile.operators(), profile.kernels()
+    if len(operators):
+        rows = [
+            (operators.name[i][:_NAME], f"{operators.calls[i]:,}", f"{operators.host_self[i] / 1e6:,.3f}",
+             f"{operators.host_total[i] / 1e6:,.3f}", f"{operators.device_self[i] / 1e6:,.3f}")
+            for i in range(min(arguments.top, len(operators)))
+        ]  # fmt: skip
+        lines += ["", *_table(("operator", "calls", "host self, ms", "host total, ms", "device self, ms"), rows)]
+    if len(kernels):
+        rows = [
+            (kernels.name[i][:_NAME], f"{kernels.calls[i]:,}", f"{kernels.total[i] / 1e6:,.3f}",
+             f"{kernels.mean[i] / 1e3:,.1f}")
+            for i in range(min(arguments.top, len(kernels)))
+        ]  # fmt: skip
+        lines += ["", *_table(("kernel", "calls", "total, ms", "mean, us"), rows)]
+    if len(profile.allocations):
+        curve = profile.memory()
+        lines += ["", f"peak memory: {curve.peak / 2**20:,.1f} MiB" + ("" if curve.exact else ", from the begin on")]
+    lines += [""] * bool(profile.skipped) + [f"could not be read: {what}: {n:,}" for what, n in profile.skipped.items()]
+    return lines
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    return [
+        "  ".join(
+            [cells[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True))]
+        )
+        for cells in (head, *rows)
+    ]

@@ -1,0 +1,95 @@
+"""Finds traces and reads each by its format."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from ..errors import CorruptRecord, InvalidLogdir, MissingDependency
+from .model import Profile
+
+__all__ = ["find_profiles", "is_trace", "load", "read_profile"]
+
+_CHROME: Final = re.compile(r"(\.pt\.trace|\.trace|trace.*|\.pt)\.json(\.gz)?$")
+_XSPACE: Final = ".xplane.pb"
+_FOLDERS: Final = 4  # how far below a directory its traces lie: plugins/profile/<time>/<host>
+
+
+def is_trace(name: str) -> bool:
+    """Whether a file's name is one that producers of traces give: `*.pt.trace.json[.gz]`, `*.xplane.pb` and so on."""
+    return name.endswith(_XSPACE) or (_CHROME.search(name) is not None and not name.startswith("perfetto_trace"))
+
+
+def find_profiles(path: str | os.PathLike[str]) -> list[Path]:
+    """The traces in a directory, or the one that a path is. JAX writes each profile twice: its XSpace is taken.
+
+    Args:
+        path: of a directory, looked into four levels deep, or of a file, whatever its name.
+
+    Raises:
+        InvalidLogdir: there is no such path.
+    """
+    root = Path(path)
+    if root.is_file():
+        return [root]
+    if not root.is_dir():
+        raise InvalidLogdir(
+            f"read_profile({os.fspath(path)!r}): there is no such file or directory; give a trace's path"
+        )
+    found = [
+        Path(folder) / name
+        for folder, folders, names in os.walk(root)
+        if len(Path(folder).relative_to(root).parts) <= _FOLDERS or folders.clear()
+        for name in names
+        if is_trace(name)
+    ]
+    twice = {str(one).removesuffix(_XSPACE) for one in found if one.name.endswith(_XSPACE)}
+    return sorted(one for one in found if re.sub(r"\.trace\.json(\.gz)?$", "", str(one)) not in twice)
+
+
+def read_profile(path: str | os.PathLike[str]) -> Profile:
+    """The profile in a trace: of `torch.profiler`, of TensorFlow, Keras or JAX, or a Chrome trace of any other tool.
+
+    Args:
+        path: of the file; or of a directory, such as a run's, of whose traces the newest by name is read.
+
+    Raises:
+        InvalidLogdir: there is no such path, or no trace in the directory.
+        CorruptRecord: the file is no trace.
+        MissingDependency: it is JSON, and the extra `profile` is not installed.
+    """
+    files = find_profiles(path)
+    if not files:
+        raise InvalidLogdir(
+            f"read_profile({os.fspath(path)!r}): no trace is in there; wanted a file such as *.pt.trace.json.gz or "
+            "*.xplane.pb, which torch.profiler and the profilers of TensorFlow and JAX write"
+        )
+    return load(files[-1])
+
+
+def load(file: Path) -> Profile:
+    """The profile in a file; see `read_profile`."""
+    profile = _reader(file)(file)
+    if not len(profile.events) and not len(profile.allocations):
+        raise CorruptRecord(f"{file}: no event could be read; is it a trace?")
+    return profile
+
+
+def _reader(file: Path) -> Callable[[Path], Profile]:
+    with file.open("rb") as stream:
+        begin = stream.read(256).lstrip()
+    if begin[:2] == b"\x1f\x8b" or begin[:1] in (b"{", b"["):
+        try:
+            from .chrome import read_chrome
+        except ImportError as error:
+            raise MissingDependency(
+                f"read_profile({file.name!r}) needs {error.name}, which is not installed; "
+                "run: pip install 'tallyboard[profile]'"
+            ) from error
+        return read_chrome
+    from .xspace import read_xspace
+
+    return read_xspace
