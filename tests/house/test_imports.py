@@ -16,6 +16,10 @@ ROOMS = ("core", "integrations", "viewer")
 CORE_MAY_USE = {*sys.stdlib_module_names, "numpy", "google", "tallyboard"}
 MEDIA = {"PIL", "isal", "matplotlib"}  # the extra `media`: only where a picture is made, never to import core
 MEDIA |= {"watchfiles"}  # of the extra `viewer`: only where a logdir is followed
+TRACES = {  # of the extra `profile`: its classes are msgspec's, so these files are imported only when a trace is read
+    "core/profiles/chrome.py": {"ijson", "msgspec"},
+    "core/profiles/columns.py": {"msgspec"},
+}
 
 
 def modules(room: str) -> list[Path]:
@@ -50,7 +54,8 @@ def test_core_needs_only_numpy_and_protobuf() -> None:
         f"{path.relative_to(ROOT)}: {name}"
         for path in modules("core")
         for level, name in imports(path)
-        if level == 0 and name.partition(".")[0] not in CORE_MAY_USE | MEDIA
+        if level == 0
+        and name.partition(".")[0] not in CORE_MAY_USE | MEDIA | TRACES.get(str(path.relative_to(ROOT)), set())
     }
     at_import = {
         f"{path.relative_to(ROOT)}: {ast.unparse(node)}"
@@ -60,6 +65,20 @@ def test_core_needs_only_numpy_and_protobuf() -> None:
     }
     assert at_import == set()
     assert strangers == set()
+
+
+def test_nothing_imports_the_readers_of_json_traces() -> None:
+    """They are imported inside functions only, but for each other: core is there without the extra `profile`."""
+    at_import = {
+        f"{path.relative_to(ROOT)}: {ast.unparse(node)}"
+        for path in modules("core")
+        if str(path.relative_to(ROOT)) not in TRACES
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        and {Path(name).stem for name in TRACES} & set(ast.unparse(node).replace(".", " ").split())
+        and path.parent == ROOT / "core" / "profiles"
+    }
+    assert at_import == set()
 
 
 @pytest.mark.parametrize("room", ROOMS)

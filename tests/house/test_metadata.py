@@ -16,7 +16,7 @@ EXTRAS: dict[str, list[str]] = PROJECT["project"]["optional-dependencies"]
 WANTED = [
     *("viewer", "torch", "tensorflow", "keras", "lightning", "jax"),
     *("huggingface", "accelerate", "ignite"),
-    *("onnx", "media", "fast", "data", "remote", "notebook", "projector", "system", "all"),
+    *("onnx", "media", "fast", "data", "remote", "notebook", "profile", "projector", "system", "all"),
 ]
 
 
