@@ -39,7 +39,7 @@ class Named:
 
     Attributes:
         names: of each, in the optimizer's order: its first name in the model, or else its place.
-        said: what is said of modules that have no series of their own.
+        said: what is to be said of their series: those left out, and whose numbers these are.
     """
 
     def __init__(self, model: nn.Module | None, optimizer: Optimizer) -> None:
@@ -61,6 +61,8 @@ class Named:
         cut, self.said = cut_paths(known)
         if len(owners) <= 1:
             cut = {}  # of a single module the totals say it all
+        if any(hasattr(parameter(), "to_local") for parameter in self._parameters):
+            self.said = "; ".join(filter(None, (self.said, f"those of the part that {_rank()} has")))
         self._paths = list(dict.fromkeys(cut.values()))
         places = {path: place for place, path in enumerate(self._paths)}
         places_of = {module: places[path] for module, path in cut.items()}
@@ -80,6 +82,13 @@ class Named:
         sums = np.bincount(modules[told], squares[told], len(self._paths)).tolist()
         for module in dict.fromkeys(modules[told].tolist()):
             yield self._paths[module], math.sqrt(sums[module])
+
+
+def _rank() -> str:
+    distributed = torch.distributed
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return "this process"
+    return f"rank {distributed.get_rank()} of {distributed.get_world_size()}"
 
 
 def _is(known: weakref.ref[Tensor], parameter: Tensor) -> bool:

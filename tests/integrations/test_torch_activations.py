@@ -41,57 +41,6 @@ def texts(log: Any, tag: str) -> list[tuple[int, str]]:
     return [(event.step, event.summary.value[0].decode()) for event in events]
 
 
-def test_characters_of_a_text(log: Any) -> None:
-    """On text that comes with Python: mean and deviation of each module, and units that no letter wakes, by hand."""
-    text = copy.copyright.__doc__ if hasattr(copy, "copyright") else copy.__doc__
-    assert text is not None
-    letters = sorted(set(text))
-    ids = torch.tensor([letters.index(letter) for letter in text[:200]])
-
-    class Characters(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            torch.manual_seed(1)
-            self.embed = nn.Embedding(len(letters), 6)
-            self.recur = nn.LSTM(6, 12)
-            self.mix = nn.Linear(12, 16)
-            self.fire = nn.ReLU()
-            self.head = nn.Linear(16, len(letters))
-            with torch.no_grad():
-                self.mix.bias[:5] = -100.0
-
-        def forward(self, ids: Tensor) -> dict[str, Tensor]:
-            self.seen = {"embed": self.embed(ids)}
-            self.seen["recur"], _ = self.recur(self.seen["embed"])
-            self.seen["mix"] = self.mix(self.seen["recur"])
-            self.seen["fire"] = self.fire(self.seen["mix"])
-            self.seen["head"] = self.head(self.seen["fire"])
-            return {"scores": self.seen["head"]}
-
-    model = Characters()
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
-    expected: dict[str, list[tuple[int, Any]]] = {}
-    with tb.auto_log(model, writer=log.writer, every=2):
-        for number in range(1, 5):
-            optimizer.zero_grad()
-            scores = model(ids[:-1])["scores"]
-            nn.functional.cross_entropy(scores, ids[1:]).backward()
-            optimizer.step()
-            if number in (1, 2, 4):
-                for name, tensor in model.seen.items():
-                    values = tensor.detach().double()
-                    for what, value in (("mean", values.mean()), ("std", values.std(correction=0))):
-                        point = (number, pytest.approx(value.item(), rel=CLOSE, abs=1e-6))
-                        expected.setdefault(f"activations/{what}/{name}", []).append(point)
-                never = [float(bool((column == 0).all())) for column in model.seen["fire"].detach().T]
-                expected.setdefault("activations/dead/fire", []).append((number, pytest.approx(sum(never) / 16)))
-                assert sum(never) >= 5
-    assert len(expected) == 11
-    for tag, points in expected.items():
-        assert log[tag] == points, tag
-    assert {tag for tag in log.tags() if tag.startswith("activations")} == set(expected)
-
-
 def test_hooks_are_there_for_the_armed_pass_alone(log: Any) -> None:
     """Modules have our hooks only while a pass that is looked at runs; in others, and after it, they have none."""
     counts: list[int] = []

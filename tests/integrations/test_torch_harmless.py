@@ -6,6 +6,7 @@ import contextlib
 import copy
 import gc
 import pickle
+import random
 import subprocess
 import sys
 import warnings
@@ -14,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -148,22 +150,25 @@ def test_wrapper_of_somebody_else_survives(monkeypatch: pytest.MonkeyPatch, log:
         torch.Tensor.backward = ours.__wrapped__  # type: ignore[attr-defined, method-assign]
 
 
-@pytest.mark.parametrize("options", [{}, {"every": 1, "nan": "trace"}], ids=["as usual", "all of it"])
+@pytest.mark.parametrize("options", [{}, {"every": 1, "nan": "trace", "histograms": 1}], ids=["as usual", "all of it"])
 def test_training_is_bit_identical(options: dict[str, Any]) -> None:
-    """Weights, buffers, optimizer losses and the random state after a training are the same bits with and without."""
+    """Weights, buffers, losses, outputs and all random states after a training are the same bits with and without."""
 
-    def trained(watch: bool) -> tuple[dict[str, Tensor], Tensor, list[float]]:
+    def trained(watch: bool) -> tuple[dict[str, Tensor], list[Any], list[float]]:
         model = mlp(3)
+        random.seed(5)
+        np.random.seed(5)  # the program's, of which nothing may be taken
         handle = tb.auto_log(model, writer=in_memory(), **options) if watch else contextlib.nullcontext()
         with handle:
             losses = train(model, steps=20, each=lambda loss: handle.log(own=loss) if watch else None)  # type: ignore[union-attr]
-        return model.state_dict(), torch.get_rng_state(), losses
+        drawn = [torch.get_rng_state().tolist(), random.getstate(), np.random.get_state()[1].tolist()]  # type: ignore[index, union-attr]
+        return {**model.state_dict(), "output": model.eval()(torch.ones(3, 4)).detach()}, drawn, losses
 
     (bare, bare_random, bare_losses), (ours, our_random, our_losses) = trained(False), trained(True)
     assert bare.keys() == ours.keys()
     for name in bare:
         assert bare[name].numpy().tobytes() == ours[name].numpy().tobytes(), name
-    assert torch.equal(bare_random, our_random)
+    assert bare_random == our_random
     assert bare_losses == our_losses
 
 
@@ -326,13 +331,23 @@ def test_sink_that_raises_changes_nothing() -> None:
     writer = tb.SummaryWriter(sink=Broken())
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        with tb.auto_log(model, writer=writer):
+        with tb.auto_log(model, writer=writer, every=1, nan="trace", histograms=1):
             train(model)
         writer.close()
     ours = [str(warning.message) for warning in caught if issubclass(warning.category, tb.TallyboardWarning)]
     assert "no space in this test" in ours[0]
     assert "events lost" in ours[-1]
     assert all(torch.equal(tensor, wanted[key]) for key, tensor in model.state_dict().items())
+
+
+def test_directory_that_cannot_be(tmp_path: Path) -> None:
+    """A logdir below a file is refused at the call, by name, and neither model nor torch is touched."""
+    (tmp_path / "file").write_text("no directory")
+    model = mlp()
+    before = everything(model)
+    with pytest.raises(tb.InvalidLogdir, match="is a file; give a directory"):
+        tb.auto_log(model, tmp_path / "file" / "run")
+    assert everything(model) == before
 
 
 def test_logging_recovers_after_a_failure(monkeypatch: pytest.MonkeyPatch, log: Any) -> None:
