@@ -100,7 +100,7 @@ def _routed(static: Path) -> web.Application:
     app[assets.STATIC_DIR] = static
     for table in (*api.first(), assets.routes):
         app.add_routes(table)
-    app.router.register_resource(Later(api.rest))
+    app.router.register_resource(Later(api.rest, api.module_of, api.of))
     app.cleanup_ctx.append(_hub_is_open)
     app.cleanup_ctx.append(_sidecar_is_watched)
     app.on_shutdown.append(_end_streams)

@@ -69,3 +69,28 @@ def test_they_are_loaded_once(run_app: Any) -> None:
     assert served.get("/nothing").status == 404
     assert served.get("/late/one").body == b"one"
     assert (served.get("/late/two").body, len(later), loads) == (b"two", 2, [1])
+
+
+def test_one_dashboard_does_not_load_the_others(run_app: Any) -> None:
+    """A path of a module's name loads that module once; all are loaded for a path that it has not."""
+    loads: list[str] = []
+    tables: dict[str, web.RouteTableDef] = {name: web.RouteTableDef() for name in ("one", "two")}
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(text=request.path)
+
+    tables["one"].get("/one")(answer)
+    tables["two"].get("/one/of/two")(answer)
+
+    def of(*names: str) -> list[web.RouteTableDef]:
+        loads.extend(names)
+        return [tables[name] for name in names]
+
+    app = web.Application()
+    app.router.register_resource(Later(lambda: of(*tables), lambda path: "one" if path.startswith("/one") else "", of))
+    served = run_app(app)
+
+    assert [served.get("/one").body, served.get("/one").body, loads] == [b"/one", b"/one", ["one"]]
+    assert served.post("/one", b"").status == 405
+    assert [served.get("/one/of/two").body, served.get("/one").body] == [b"/one/of/two", b"/one"]
+    assert loads == ["one", "one", "two"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pkgutil
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,28 @@ def rest() -> list[web.RouteTableDef]:
     """All others."""
     soon = {id(table) for table in first()}
     return [table for table in found() if id(table) not in soon]
+
+
+_ELSEWHERE = {"blob": "values"}
+"""Routes that stand in a module of another name than `/api/NAME`."""
+
+
+def module_of(path: str) -> str:
+    """The module of its own that a path such as `/api/histograms/export` has, loaded or not; empty for none."""
+    parts = path.split("/")
+    name = parts[2] if len(parts) > 2 and parts[1] == "api" else ""
+    name = _ELSEWHERE.get(name, name)
+    return f"{__name__}.{name}" if name in _names() else ""
+
+
+@cache
+def _names() -> frozenset[str]:
+    return frozenset(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def of(module: str) -> list[web.RouteTableDef]:
+    """Those of one module alone."""
+    return list(_tables([module]))
 
 
 def _tables(names: list[str]) -> Iterator[web.RouteTableDef]:

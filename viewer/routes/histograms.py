@@ -11,6 +11,7 @@ from collections import OrderedDict
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, cast, get_args
 from urllib.parse import quote
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from aiohttp import web
@@ -94,6 +95,16 @@ def _state(context: Context, question: Question, run: str, tag: str) -> tuple[An
 
 _answers = Answers()
 
+ABREAST = 2
+"""Questions that are answered at a time: a page asks for a dozen cards at once, and the first is to come first."""
+
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+
+
+def _turn() -> asyncio.Semaphore:
+    """Those who wait hold no thread, and come in the order in which they asked."""
+    return _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(ABREAST))
+
 
 @routes.post("/api/histograms")
 @reads
@@ -106,7 +117,10 @@ async def post_histograms(request: web.Request) -> web.StreamResponse:
     context = request.app[CONTEXT]
     key = key_of(context, question)
     etag = sha256(repr(key).encode("utf-8", "surrogatepass")).hexdigest()[:32]
-    frame = None if is_fresh(request, etag) else await asyncio.to_thread(_answers.get, context, question, key)
+    frame = None
+    if not is_fresh(request, etag):
+        async with _turn():
+            frame = await asyncio.to_thread(_answers.get, context, question, key)
     return revalidated(request, etag, frame, content_type="application/octet-stream", cache_control="no-store")
 
 
