@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import nox
@@ -48,8 +49,7 @@ def tests(session: nox.Session) -> None:
         chromium(session)
     pytest(session, *session.posargs)
     if not session.posargs:  # Keras reads its backend once a process; here, all of them beside TensorFlow's callback
-        for backend in ("tensorflow", "torch"):
-            pytest(session, *keras_tests(), KERAS_BACKEND=backend)
+        pytest_side_by_side(session, keras_tests(), [{"KERAS_BACKEND": backend} for backend in ("tensorflow", "torch")])
 
 
 @nox.session(venv_backend="none")
@@ -193,8 +193,29 @@ def install(session: nox.Session, *what: str) -> None:
 
 def pytest(session: nox.Session, *arguments: str, **settings: str) -> None:
     """Run pytest; its environment says which session this is, for tests/skips.txt."""
-    name = session.name.split("(")[0]
-    session.run("pytest", *arguments, env={"TALLYBOARD_SESSION": name, "PYTHONFAULTHANDLER": "1", **settings})
+    session.run("pytest", *arguments, env={**told(session), **settings})
+
+
+def pytest_side_by_side(session: nox.Session, arguments: list[str], settings: list[dict[str, str]]) -> None:
+    """Run pytest once with each of some settings, all at once: these runs mostly load frameworks, one core each."""
+    begun = []
+    for one in settings:
+        kept = tempfile.TemporaryFile("w+")  # noqa: SIM115 - it lives as long as the program
+        env = {**os.environ, **{key: value for key, value in session.env.items() if value is not None}, **told(session)}
+        command = [str(Path(session.bin) / "pytest"), *arguments]
+        begun.append((one, kept, subprocess.Popen(command, env={**env, **one}, stdout=kept, stderr=subprocess.STDOUT)))
+    codes = [program.wait() for _, _, program in begun]
+    for one, kept, _ in begun:
+        kept.seek(0)
+        session.log(f"pytest with {one}:\n{kept.read()}")
+        kept.close()
+    if any(codes):
+        session.error(f"pytest ended with {codes}")
+
+
+def told(session: nox.Session) -> dict[str, str]:
+    """What pytest is told of its session, beside its arguments."""
+    return {"TALLYBOARD_SESSION": session.name.split("(")[0], "PYTHONFAULTHANDLER": "1"}
 
 
 def page_tools(session: nox.Session) -> None:

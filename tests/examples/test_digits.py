@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 DEMO = Path(__file__).parents[2] / "examples" / "digits.py"
+MINIMAL = ("keras_minimal", "jax_minimal")
 RATES = ("0.0003", "0.003", "0.1")
 SERIES = {
     "train": {"epoch_accuracy", "epoch_learning_rate", "epoch_loss"},
@@ -44,6 +45,28 @@ def served_runs(address: str) -> set[str]:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(f"{address}api/runs", timeout=60) as answer:
         return {run["name"] for run in json.load(answer)["runs"]}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def minimal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tuple[Path, subprocess.Popen[str]]]]:
+    """The ten-line examples, each in a folder of its own: they load their frameworks while other tests wait."""
+    environment = {**os.environ, "KERAS_BACKEND": os.environ.get("KERAS_BACKEND", "jax")}
+    begun: dict[str, tuple[Path, subprocess.Popen[str]]] = {}
+    for name in MINIMAL:
+        folder = tmp_path_factory.mktemp(name)
+        program = subprocess.Popen(
+            [sys.executable, str(DEMO.with_name(f"{name}.py"))],
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        begun[name] = folder, program
+    yield begun
+    for _, program in begun.values():
+        program.kill()
+        program.communicate()
 
 
 @pytest.fixture
@@ -242,15 +265,12 @@ def test_the_check_names_what_is_wrong(
     assert re.search(says, capsys.readouterr().err)
 
 
-@pytest.mark.parametrize("name", ["keras_minimal", "jax_minimal"])
-def test_minimal_examples(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", MINIMAL)
+def test_minimal_examples(minimal: dict[str, tuple[Path, subprocess.Popen[str]]], name: str) -> None:
     """The ten-line examples run as they stand and leave falling losses behind."""
-    environment = {**os.environ, "KERAS_BACKEND": os.environ.get("KERAS_BACKEND", "jax")}
-    program = [sys.executable, str(DEMO.with_name(f"{name}.py"))]
-    done = subprocess.run(
-        program, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=900, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    losses = [series.value for (_, tag), series in tb.read(tmp_path / "runs").scalars().items() if "loss" in tag]
+    folder, program = minimal[name]
+    _, errors = program.communicate(timeout=900)
+    assert program.returncode == 0, errors
+    losses = [series.value for (_, tag), series in tb.read(folder / "runs").scalars().items() if "loss" in tag]
     assert len(losses) > 0
     assert all(loss[-1] < loss[0] for loss in losses)

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -160,27 +161,29 @@ def program_of(page: Path, folder: Path) -> Path:
 def python(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "KERAS_BACKEND": "jax"}
     command = [sys.executable, "-W", "error::UserWarning:tallyboard", *map(str, arguments)]
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=800)
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=800, check=False)
 
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, tuple[bool, str]]:
     """Of each page with code, whether it ran to its end, and what it complained of.
 
-    Those that load frameworks, which takes longer than all else they do, run in one process.
+    Those that load frameworks, which takes longer than all else they do, run in one process; the others run beside it.
     """
     folder = tmp_path_factory.mktemp("pages")
     programs = {page: program_of(page, folder) for page in WITH_CODE}
     large = {page: program for page, program in programs.items() if FRAMEWORK.search(program.read_text())}
     assert len(large) > 1
     found: dict[Path, tuple[bool, str]] = {}
-    done = python("-c", ONE_BY_ONE, *large.values(), folder=folder)
+    with ThreadPoolExecutor(1) as aside:
+        all_large = aside.submit(python, "-c", ONE_BY_ONE, *large.values(), folder=folder)
+        for page, program in programs.items():
+            if page not in large:
+                done = python(program, folder=program.parent)
+                found[page] = done.returncode == 0, done.stderr
+        done = all_large.result()
     for page, program in large.items():
         found[page] = done.returncode == 0 and str(program) in done.stdout.splitlines(), done.stderr
-    for page, program in programs.items():
-        if page not in large:
-            done = python(program, folder=program.parent)
-            found[page] = done.returncode == 0, done.stderr
     return found
 
 
