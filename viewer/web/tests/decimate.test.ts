@@ -61,6 +61,57 @@ describe("decimation", () => {
   });
 });
 
+describe("thinning", () => {
+  const path = (places: readonly (readonly [number, number])[]): Path => {
+    const made = new Path();
+    for (const [x, y] of places) made.push(x, y);
+    return made;
+  };
+  const thinned = (places: readonly (readonly [number, number])[], away = 0.1): [number, number][] => {
+    const made = path(places);
+    made.thin(away);
+    return points(made);
+  };
+  /** How high a drawn line stands at x. */
+  const heightAt = (line: readonly [number, number][], x: number): number => {
+    const i = Math.max(1, line.findIndex(([at]) => at >= x));
+    const [[x0, y0], [x1, y1]] = [line[i - 1], line[i]];
+    return y0 + ((y1 - y0) * (x - x0)) / (x1 - x0);
+  };
+
+  test("leaves two points of a straight line, and its corners of one that turns", () => {
+    expect(thinned(Array.from({ length: 500 }, (_, i) => [i / 2, i * 3] as const))).toEqual([
+      [0, 0],
+      [249.5, 1497],
+    ]);
+    const roof = Array.from({ length: 9 }, (_, i) => [i, i < 5 ? i : 8 - i] as const);
+    expect(thinned(roof)).toEqual([
+      [0, 0],
+      [4, 4],
+      [8, 0],
+    ]);
+  });
+
+  test("keeps a line within what it may be off, wherever points went", () => {
+    let seed = 7;
+    const random = (): number => (seed = (seed * 48271) % 2147483647) / 2147483647;
+    let height = 50;
+    const walk = Array.from({ length: 2_000 }, (_, i) => [Math.fround(i * 0.4), (height += (random() - 0.5) * (i < 1_000 ? 0.1 : 3))] as const);
+    const kept = thinned(walk);
+    expect(kept.length).toBeLessThan(1_400);
+    expect(kept[0][0]).toBe(0);
+    expect(kept.at(-1)?.[0]).toBe(walk[1_999][0]);
+    for (const [x, y] of walk) expect(Math.abs(heightAt(kept, x) - y)).toBeLessThan(0.1001);
+  });
+
+  test("keeps gaps, points alone between them, and what goes back or straight up", () => {
+    const places: [number, number][] = [[0, 1], [1, 1], [2, 1], [NaN, NaN], [3, 1], [NaN, NaN], [4, 1], [5, 1], [6, 1], [6, 9], [6, 20], [5, 20], [4, 20]];
+    expect(thinned(places)).toEqual([[0, 1], [2, 1], [NaN, NaN], [3, 1], [NaN, NaN], [4, 1], [6, 1], [6, 9], [6, 20], [5, 20], [4, 20]]);
+    expect(thinned([])).toEqual([]);
+    expect(thinned([[NaN, NaN], [1, 2]])).toEqual([[NaN, NaN], [1, 2]]);
+  });
+});
+
 describe("marks of values that are not finite", () => {
   test("name their kind, stand where the line was, and do not crowd", () => {
     const y = Float64Array.of(NaN, 3, NaN, NaN, Infinity, -Infinity, 1, NaN);

@@ -74,19 +74,19 @@ describe("a series whose steps go back", () => {
 
   test("draws what stands as one line over the restart, and faintly what it voided", () => {
     const notes = new Notes();
-    const trace = made([0, 2, 4, 6, 4, 6, 8], [1, 1, 5, 5, 1, 2, 3], true);
+    const trace = made([0, 2, 4, 6, 4, 6, 8], [1, 2, 5, 5, 1, 3, 2], true);
     drawLine(notes as unknown as Pen, trace, trace.raw, sx, sy, { width: 1, alpha: 1, cell: 1 });
     expect(notes.lines).toEqual([
-      { alpha: 1, points: "M0,9 2,9 4,9 6,8 8,7" },
-      { alpha: 0.3, points: "M2,9 4,5 6,5" },
+      { alpha: 1, points: "M0,9 2,8 4,9 6,7 8,8" },
+      { alpha: 0.3, points: "M2,8 4,5 6,5" },
     ]);
   });
 
   test("never runs backwards when nothing is voided", () => {
     const notes = new Notes();
-    const trace = made([0, 5, 9, 3, 7], [1, 1, 1, 5, 5], false);
+    const trace = made([0, 5, 9, 3, 7], [1, 2, 1, 5, 5], false);
     drawLine(notes as unknown as Pen, trace, trace.raw, sx, sy, { width: 1, alpha: 1, cell: 1 });
-    expect(notes.lines).toEqual([{ alpha: 1, points: "M0,9 5,9 9,9 M3,5 7,5" }]);
+    expect(notes.lines).toEqual([{ alpha: 1, points: "M0,9 5,8 9,9 M3,5 7,5" }]);
   });
 
   test("a lone point between two restarts is a dot", () => {

@@ -26,7 +26,11 @@ const path = new Path();
 /** Farther out than any canvas. */
 const FAR = 1e5;
 
+/** What of a line's width it may be off where that saves points: no eye sees it, and most lines are straight here and there. */
+const OFF = 0.1;
+
 function strokePath(pen: Pen, width: number): void {
+  path.thin(OFF * width);
   const { xy, length } = path;
   const dots: number[] = [];
   let first = true;
