@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Callable
@@ -12,10 +13,56 @@ import pytest
 from playwright.sync_api import Page, expect
 
 import tallyboard as tb
+from tallyboard.core.proto import event_pb2, graph_pb2, onnx_pb2
 from tallyboard.core.proto.graph_pb2 import GraphDef
+from tallyboard.core.summary import DataClass, Event, Summary
+from tallyboard.core.values import Message
 
 from .readable import check, check_both
 from .waiting import becomes
+
+
+HOSTILE = {
+    "markup": "<img src=x onerror=window.hit=1>",
+    "right to left": "\u202egnihton\u2067\u200f",
+    "long": "x" * 10_000,
+    "above": "../../etc",
+    "newline": "one\ntwo\t\x00three",
+}
+OP = "</title><script>window.hit=1</script>"
+KERAS = Path(__file__).parents[1] / "core" / "keras_models" / "functional.json"
+
+
+def hostile() -> GraphDef:
+    """A graph with names that are no names, a loop, an input that is nowhere, and a node that waits."""
+    names = [f"a/{name}" for name in HOSTILE.values()]
+    graph = GraphDef()
+    graph.node.add(name="__proto__/constructor", op=OP, input=["a/end"])
+    for name in names:
+        graph.node.add(name=name, op="Op", input=["__proto__/constructor"])
+    graph.node.add(name="a/end", op="End", input=[*names, "nowhere:3"])
+    graph.node.add(name="last", op="NoOp", input=["^a/end"])
+    return graph
+
+
+def keras() -> bytes:
+    """A summary as the Keras callback writes one for a model."""
+    summary = event_pb2.Summary()
+    value = summary.value.add(tag="keras")
+    value.metadata.plugin_data.plugin_name, value.metadata.plugin_data.content = "graph_keras_model", b"1"
+    value.tensor.dtype = event_pb2.DT_STRING
+    value.tensor.string_val.append(KERAS.read_bytes())
+    return summary.SerializeToString()
+
+
+def onnx() -> bytes:
+    """A model of two operations."""
+    made = onnx_pb2.ModelProto(ir_version=8)
+    made.graph.input.add(name="x")
+    made.graph.node.add(op_type="Gelu", name="/body/act/Gelu", input=["x"], output=["y"])
+    made.graph.node.add(op_type="Softmax", name="/head/Softmax", input=["y"], output=["z"])
+    made.graph.output.add(name="z")
+    return made.SerializeToString()
 
 
 def model(classes: int, deeper: bool = False) -> Any:
@@ -43,11 +90,15 @@ def model(classes: int, deeper: bool = False) -> Any:
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory, serve_module: Callable[..., Any]) -> Any:
+def logdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("graphs")
+
+
+@pytest.fixture(scope="module")
+def runs(logdir: Path, serve_module: Callable[..., Any]) -> Any:
     torch = pytest.importorskip("torch")
     other = pytest.importorskip("torch.utils.tensorboard").SummaryWriter
     tf = pytest.importorskip("tensorflow")
-    logdir = tmp_path_factory.mktemp("graphs")
     with tb.SummaryWriter(logdir / "ours") as writer:
         writer.add_graph(model(4), torch.ones(2, 16))
         for path, value in (("blocks.0.up", 1.5), ("blocks.1.up", 6.0), ("head", 3.0)):
@@ -69,7 +120,27 @@ def runs(tmp_path_factory: pytest.TempPathFactory, serve_module: Callable[..., A
         score(tf.ones((2, 3)))
         tf.summary.trace_export("traced", step=0)
         tf.summary.graph(score.get_concrete_function(tf.TensorSpec((2, 3))).graph)
+    for run, tag, plugin, message in (
+        ("hostile", "g", "graphs", Message("graph_def", hostile().SerializeToString())),
+        ("keras", "keras", "graph_keras_model", Message("summary", keras())),
+    ):
+        with tb.SummaryWriter(logdir / run) as writer:
+            writer.write(Event(0, 9.0, Summary(tag, plugin, DataClass.BLOBS, message)))
+    with tb.SummaryWriter(logdir / "plain") as writer:
+        writer.add_scalar("loss", 1.0, 0)
+    grow(logdir, 0, 2.0)
     return serve_module(logdir)
+
+
+def grow(logdir: Path, step: int, value: float) -> None:
+    """Another step of a training whose graph was logged at its first."""
+    torch = pytest.importorskip("torch")
+    with tb.SummaryWriter(logdir / "live") as writer:
+        if step == 0:
+            writer.add_graph(model(4), torch.ones(2, 16))
+        for path in ("blocks.0.down", "blocks.1.down"):
+            writer.add_scalar(f"gradients/norm/{path}", value, step)
+            writer.add_scalar(f"activations/std/{path}", value / 10, step)
 
 
 def state(run: str, tag: str = "", kind: str = "run", **more: str) -> str:
@@ -219,6 +290,77 @@ def test_gradients_colour_the_graph(runs: Any, open_page: Callable[..., Page]) -
     expect(legend).to_contain_text("at step 0")
     page.get_by_role("navigation").get_by_role("button", name="blocks").click()
     becomes(lambda: fact(page, "Gradient norm"), "12")
+
+
+def test_colours_follow_a_training(runs: Any, logdir: Path, open_page: Callable[..., Page]) -> None:
+    """While a run is logged its graph takes the colours of its newest values, without a click."""
+    page = open_page(runs, state("live", gfcolour="gradients", gfnode="blocks/1/down"))
+    becomes(lambda: fact(page, "Gradient norm"), "2")
+    for step, value in ((50, "7"), (100, "9")):
+        grow(logdir, step, float(value))
+        becomes(lambda value=value: fact(page, "Gradient norm"), value)
+        expect(page.get_by_role("group", name="Colours")).to_contain_text(value)
+    page.get_by_label("Colour by").select_option(label="Activation health")
+    becomes(lambda: fact(page, "Activation health"), "0.9")
+
+
+def test_names_are_text(runs: Any, open_page: Callable[..., Page]) -> None:
+    """Names of any kind are shown and not run, found and chosen; a loop is laid out; an input from nowhere is told."""
+    page = open_page(runs, state("hostile", gfopen="a"))
+    becomes(lambda: drawn(page, "boxes"), str(3 + 1 + len(HOSTILE)))
+    expect(page.get_by_role("list", name="Notes")).to_contain_text("1 input names no node")
+    for said in ("img", "gnihton", "xxxx", "etc", "three"):
+        page.get_by_label("Find in the graph").fill(said)
+        expect(page.get_by_role("list", name="Found").get_by_role("button")).to_have_count(1)
+        page.keyboard.press("Enter")
+        page.get_by_role("radio", name="Node").check(force=True)
+        becomes(lambda: links(page, "Inputs"), ["__proto__/constructor"])
+        becomes(lambda: fact(page, "Operation"), "Op")
+    page.get_by_role("button", name="__proto__/constructor").click()
+    becomes(lambda: fact(page, "Operation"), OP)
+    page.get_by_role("button", name="a/end").first.click()
+    expect(page.get_by_role("list", name="Inputs that name no node")).to_have_text("nowhere:3")
+    page.get_by_role("button", name="Download the graph").click()
+    with page.expect_download() as found:
+        page.get_by_role("menuitem", name="SVG").click()
+    svg = found.value.path().read_text(encoding="utf-8")
+    assert "<img" not in svg
+    assert "<script" not in svg
+    assert page.evaluate("() => window.hit") is None
+
+
+DROP = """(where, [name, bytes]) => {
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(new File([Uint8Array.from(atob(bytes), (one) => one.charCodeAt(0))], name));
+    for (const kind of ["dragenter", "dragover", "drop"])
+        where.dispatchEvent(new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true }));
+}"""
+
+
+def test_files_are_dropped(runs: Any, open_page: Callable[..., Page]) -> None:
+    """A GraphDef as bytes and as text, ONNX and a Keras model are shown when dropped, where there is no graph at all too."""
+    graph = graph_pb2.GraphDef(
+        node=[{"name": "a/one", "op": "Odd"}, {"name": "a/two", "op": "Even", "input": ["a/one"]}]
+    )
+    text = b'node { name: "b/one" op: "Text" } node { name: "b/two" op: "Last" input: "b/one" }'
+    page = open_page(runs, "dash=graphs&runs=plain")
+    expect(page.get_by_text("No graphs in the ticked runs")).to_be_visible()
+    for name, data, nodes, op in (
+        ("some.pb", graph.SerializeToString(), "2", "Even"),
+        ("some.pbtxt", text, "2", "Last"),
+        ("some.onnx", onnx(), "4", "Softmax"),
+        ("some.json", KERAS.read_bytes(), "6", "Concatenate"),
+    ):
+        page.get_by_role("main").locator(".graphs").evaluate(DROP, [name, base64.b64encode(data).decode()])
+        becomes(lambda: fact(page, "Nodes"), nodes)
+        page.get_by_label("Find in the graph").fill(op)
+        expect(page.get_by_role("list", name="Found").get_by_role("button")).to_have_count(1)
+        page.get_by_label("Find in the graph").fill("")
+        expect(page.get_by_role("combobox", name="Graph", exact=True)).to_have_value("file")
+    page.get_by_label("Filter runs").fill("keras")
+    page.get_by_role("combobox", name="Graph", exact=True).select_option(label="keras · keras · Keras model")
+    becomes(lambda: fact(page, "Nodes"), "6")
+    expect(page).to_have_url(re.compile("conceptual"))
 
 
 def test_the_graph_is_taken_away(runs: Any, open_page: Callable[..., Page]) -> None:
