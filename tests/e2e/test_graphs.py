@@ -21,7 +21,6 @@ from tallyboard.core.values import Message
 from .readable import check, check_both
 from .waiting import becomes
 
-
 HOSTILE = {
     "markup": "<img src=x onerror=window.hit=1>",
     "right to left": "\u202egnihton\u2067\u200f",
@@ -338,7 +337,7 @@ DROP = """(where, [name, bytes]) => {
 
 
 def test_files_are_dropped(runs: Any, open_page: Callable[..., Page]) -> None:
-    """A GraphDef as bytes and as text, ONNX and a Keras model are shown when dropped, where there is no graph at all too."""
+    """A GraphDef as bytes and as text, ONNX and a Keras model are shown when dropped, even where no graph is."""
     graph = graph_pb2.GraphDef(
         node=[{"name": "a/one", "op": "Odd"}, {"name": "a/two", "op": "Even", "input": ["a/one"]}]
     )
