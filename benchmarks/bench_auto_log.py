@@ -6,8 +6,9 @@ Two trainings of the same model take turns, ten steps each: one is watched, and 
 `auto_log`'s defaults. Of its turns each ends with a flush, so that what the thread that writes has done is counted
 where it belongs. Five turns of each are a block of 50 steps, one of which is looked at closely. Of the blocks' ratios
 the mean is printed with its 95 % interval: at most 3 % is wanted, which is met when the interval's upper end is below
-it. Beside it are hooks on each parameter that read the norm of its gradient at once, as wandb.watch has; `alone` leaves
-them out. The table of memory has the most that a training held, in a process of its own.
+it. The median, which another program's bursts move less, is printed with its own. Beside it are hooks on each parameter
+that read the norm of its gradient at once, as wandb.watch has; `alone` leaves them out. The table of memory has the
+most that a training held, in a process of its own.
 """
 
 from __future__ import annotations
@@ -169,14 +170,18 @@ def compare(title: str, make: Callable[[], tuple[nn.Module, Tensor]], blocks: in
             verdict = "met" if most < WANTED else "NOT MET" if least > WANTED else "inconclusive"
             verdict = f"  at most {WANTED} % wanted: {verdict}"
         print(
-            f"  {name:<24} {middle:+6.2f} %  [{least:+.2f} .. {most:+.2f}], median {_median(found):+.2f} %, "
+            f"  {name:<24} {middle:+6.2f} %  [{least:+.2f} .. {most:+.2f}], median {_median(found)}, "
             f"of {milliseconds:.2f} ms{verdict}",
             flush=True,
         )
 
 
-def _median(ratios: list[float]) -> float:
-    return 100 * (statistics.median(ratios) - 1)
+def _median(ratios: list[float]) -> str:
+    """The median with its 95 % interval, by the binomial distribution of ranks."""
+    ranked = sorted(100 * (ratio - 1) for ratio in ratios)
+    apart = math.ceil(0.98 * math.sqrt(len(ranked)))
+    least, most = ranked[max(0, len(ranked) // 2 - apart)], ranked[min(len(ranked) - 1, (len(ranked) - 1) // 2 + apart)]
+    return f"{statistics.median(ranked):+.2f} % [{least:+.2f} .. {most:+.2f}]"
 
 
 def most_memory(side: str) -> None:

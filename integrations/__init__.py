@@ -139,8 +139,17 @@ def auto_log(
 
         handle = tb.auto_log(model)          # before the training loop, and the loop stays as it is
 
-    The most specific framework among the model's classes decides which adapter watches it; what that logs is
-    in its documentation (`tallyboard.integrations.torch` for a `torch.nn.Module`).
+    The most specific framework among the model's classes decides which adapter watches it. Of a `torch.nn.Module`
+    are logged, each step of its optimizer being a step (`tallyboard.integrations.torch` says what each is exactly):
+
+    - at every step `train/loss`, `train/lr`, `train/momentum`, `train/weight_decay`, `time/step_ms`,
+      `time/samples_per_second`, `time/data_wait_ms` and `time/data_wait_share`, without waiting for a device;
+    - every 50 steps `gradients/norm`, `weights/norm` and `weights/update_ratio`, in all and by module
+      (`gradients/norm/layers.0`), `gradients/nonfinite` and `weights/nonfinite`, and by module `activations/mean/...`,
+      `activations/std/...` and `activations/dead/...`;
+    - every 10 seconds `system/...`, where no writer is given;
+    - once the graph, the tables `auto_log/parameters` and `auto_log/environment`, and hyperparameters;
+    - when a loss is NaN or infinite the texts `nonfinite/loss` and `nonfinite/module`.
 
     Args:
         model: the model.
@@ -149,7 +158,15 @@ def auto_log(
         optimizer: the optimizer, or several, where the adapter cannot find them.
         system: also logs what the machine does (`system_monitor`), until the handle is detached; by default where
             no writer is given.
-        options: further options of the adapter.
+        options: further options of the adapter. Of a `torch.nn.Module`: `every=50`, steps between two that are looked
+            at closely; `histograms=None`, steps between two whose weights and gradients become histograms
+            (`gradients/histogram/<parameter>`, `weights/histogram/<parameter>`); `graph=True`, draws the model's first
+            pass; `hparams=True`, logs what the optimizers were told, beside a mapping of your own if it is one;
+            `nan="next"`, names the module that made a loss NaN in the step after, `"trace"` in the very step at the
+            cost of a look at every result, None says nothing; `start_step=0`, steps that a resumed run has made.
+
+    Returns:
+        A handle: `detach()` ends it, `log(name=number)` adds numbers of your own at the step they belong to.
 
     Raises:
         UnsupportedModel: no adapter for this object, or one that is used in another way, which the text names.
