@@ -31,27 +31,22 @@ export class Path {
 
   /** Leaves out each point that the line passes all the same, not further than `away` above or below it. */
   thin(away: number): void {
-    const { xy, length } = this;
+    const { xy } = this;
     let to = 0;
-    // The last point that stays, and between which slopes a line from there passes all that were left out since.
-    let x0 = NaN;
-    let y0 = NaN;
-    let least = NaN;
-    let most = NaN;
-    for (let i = 0; i < length; i += 2) {
+    // Of the last point that stays, and between which slopes a line from there passes all that were left out since.
+    let [x0, y0, least, most] = [NaN, NaN, NaN, NaN];
+    for (let i = 0; i < this.length; i += 2) {
       const x = xy[i];
       const y = xy[i + 1];
       const slope = (y - y0) / (x - x0);
-      const passes = x > x0 && slope >= least && slope <= most;
-      if (passes) to -= 2;
-      else if (to > 0) {
-        x0 = xy[to - 2];
-        y0 = xy[to - 1];
+      if (x > x0 && slope >= least && slope <= most) to -= 2;
+      else {
+        least = -Infinity;
+        most = Infinity;
+        if (to > 0) [x0, y0] = [xy[to - 2], xy[to - 1]];
       }
-      const low = (y - away - y0) / (x - x0);
-      const high = (y + away - y0) / (x - x0);
-      if (!passes || low > least) least = low;
-      if (!passes || high < most) most = high;
+      least = Math.max(least, (y - away - y0) / (x - x0));
+      most = Math.min(most, (y + away - y0) / (x - x0));
       xy[to++] = x;
       xy[to++] = y;
     }

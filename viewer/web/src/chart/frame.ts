@@ -7,30 +7,26 @@ let asked = false;
  * more the more charts there are: where the browser tells whether input waits, fewer do.
  */
 const BUDGET_MS = 10;
-const QUIET_BUDGET_MS = 40;
-/** While a page with many charts is filled, which is a few frames once. */
-const MANY = 12;
-const FILLING_BUDGET_MS = 120;
+const QUIET_BUDGET_MS = 80;
 
 interface Scheduling {
   isInputPending?: () => boolean;
 }
 const { scheduling } = navigator as Navigator & { scheduling?: Scheduling };
 
-function isSpent(since: number, most: number): boolean {
+function isSpent(since: number): boolean {
   const spent = performance.now() - since;
   if (spent < BUDGET_MS) return false;
-  return spent > most || (scheduling?.isInputPending?.() ?? true);
+  return spent > QUIET_BUDGET_MS || (scheduling?.isInputPending?.() ?? true);
 }
 
 function run(): void {
   asked = false;
   const start = performance.now();
-  const most = queue.size < MANY ? QUIET_BUDGET_MS : FILLING_BUDGET_MS;
   for (const draw of queue) {
     queue.delete(draw);
     draw();
-    if (isSpent(start, most)) break;
+    if (isSpent(start)) break;
   }
   if (queue.size > 0) ask();
 }
