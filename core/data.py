@@ -8,6 +8,8 @@ import weakref
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from .marks import DATA, marked
+
 if TYPE_CHECKING:
     from .writer import SummaryWriter
 
@@ -16,6 +18,13 @@ __all__ = ["Data", "current", "data"]
 Item = TypeVar("Item")
 
 _here = threading.local()
+
+
+class _Ended:
+    """What stands for an item when there is none left."""
+
+
+_ENDED = _Ended()
 
 
 class Data(Generic[Item]):
@@ -50,7 +59,12 @@ class Data(Generic[Item]):
         _here.current = weakref.ref(self)
         asked = clock()
         since = (self.wait_seconds, self.busy_seconds)
-        for item in self._iterable:
+        iterator = iter(self._iterable)
+        while True:
+            with marked(DATA):
+                item = next(iterator, _ENDED)
+            if isinstance(item, _Ended):
+                return
             came = clock()
             self.last_wait = came - asked
             self.wait_seconds += self.last_wait
@@ -79,7 +93,8 @@ def data(iterable: Iterable[Item], *, writer: SummaryWriter | None = None, every
         for batch in tb.data(loader):
             train(batch)
 
-    `auto_log` finds the loop by itself and reports its wait at every step. In any other loop read
+    `auto_log` finds the loop by itself and reports its wait at every step; a profile of PyTorch's, JAX's or
+    TensorFlow's that is recorded meanwhile has the wait as spans named `tallyboard.data`. In any other loop read
     `wait_seconds`, `busy_seconds` and `wait_share`, or give a writer.
 
     Args:

@@ -68,10 +68,19 @@ from torch.optim import Optimizer
 from . import hooks
 from .gradients import log_gradients
 from .nonfinite import NAN
+from .profiling import profile, tensorboard_trace_handler, trace_handler
 from .rates import LearningRateLogger
 from .watch import Settings, Watch
 
-__all__ = ["LearningRateLogger", "attach", "log_gradients", "rank"]
+__all__ = [
+    "LearningRateLogger",
+    "attach",
+    "log_gradients",
+    "profile",
+    "rank",
+    "tensorboard_trace_handler",
+    "trace_handler",
+]
 
 
 def attach(

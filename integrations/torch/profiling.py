@@ -1,0 +1,136 @@
+"""Traces of `torch.profiler` where the profile page, `tb.read_profile` and TensorBoard find them.
+
+with profile("runs/first", steps=(1, 1, 3)) as recording:
+    for batch in loader:
+        ...
+        recording.step()
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tallyboard.core.errors import InvalidSummary, warn_once
+
+__all__ = ["profile", "tensorboard_trace_handler", "trace_handler"]
+
+
+def trace_handler(
+    dir_name: str | os.PathLike[str], worker_name: str | None = None, use_gzip: bool = False
+) -> Callable[[torch.profiler.profile], None]:
+    """What `torch.profiler.profile(on_trace_ready=)` takes, in place of `torch.profiler.tensorboard_trace_handler`.
+
+    Files are called as the peer's, `<worker>.<nanoseconds>.pt.trace.json[.gz]`, and appear when they are whole. A
+    directory that cannot be written costs the trace and a warning, not the training.
+
+    Args:
+        dir_name: the directory, of a run; it is made when the first trace is there.
+        worker_name: what stands before the first dot; None takes the host's name and the process's number.
+        use_gzip: whether the file is packed.
+    """
+    worker = worker_name or f"{socket.gethostname()}_{os.getpid()}"
+
+    def handle(recorded: torch.profiler.profile) -> None:
+        name = f"{worker}.{time.time_ns()}.pt.trace.json" + (".gz" if use_gzip else "")
+        folder = Path(dir_name)
+        half = folder / f".{name}"  # torch packs by the name's end
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            recorded.export_chrome_trace(str(half))
+            half.replace(folder / name)
+        except Exception as error:
+            with suppress(OSError):
+                half.unlink()
+            warn_once(
+                ("trace", os.fspath(dir_name)),
+                f"{folder / name}: the profile cannot be written ({error}); training goes on without it",
+            )
+
+    return handle
+
+
+tensorboard_trace_handler = trace_handler
+
+
+class profile:  # noqa: N801 - a context manager, called as torch.profiler.profile is
+    """Records some steps of a training loop into a directory, in which they are a run's profile.
+
+    Args:
+        logdir: the run's directory.
+        steps: how many to let pass, to warm up, and to record; the first step is the one under way at the begin.
+        repeat: how many such rounds; 0 for as many as there are.
+        record_shapes: whether operators tell the shapes of their inputs.
+        profile_memory: whether what is taken and given back is told.
+        with_stack: whether operators tell the lines they were called from; costs most.
+        worker_name: as of `trace_handler`.
+
+    Raises:
+        InvalidSummary: `steps` are not three numbers, none below zero, the last at least 1.
+    """
+
+    def __init__(
+        self,
+        logdir: str | os.PathLike[str],
+        *,
+        steps: tuple[int, int, int] = (1, 1, 3),
+        repeat: int = 1,
+        record_shapes: bool = True,
+        profile_memory: bool = True,
+        with_stack: bool = False,
+        worker_name: str | None = None,
+    ) -> None:
+        try:
+            wait, warmup, active = steps
+            wrong = min(wait, warmup, repeat) < 0 or active < 1
+        except (TypeError, ValueError):
+            wrong, wait, warmup, active = True, 0, 0, 1
+        if wrong:
+            raise InvalidSummary(
+                f"profile(steps={steps!r}, repeat={repeat!r}): expected how many steps to let pass, to warm up and to "
+                "record, such as (1, 1, 3)"
+            )
+        self._made: Any = None
+        self._settings = {
+            "schedule": torch.profiler.schedule(wait=wait, warmup=warmup, active=active, repeat=repeat),
+            "on_trace_ready": trace_handler(logdir, worker_name, use_gzip=True),
+            "record_shapes": record_shapes,
+            "profile_memory": profile_memory,
+            "with_stack": with_stack,
+        }
+
+    def __enter__(self) -> profile:
+        try:
+            made = torch.profiler.profile(**self._settings)
+            made.__enter__()
+        except Exception as error:
+            self._trouble("cannot be recorded", error)
+        else:
+            self._made = made
+        return self
+
+    def step(self) -> None:
+        """Ends a step; to be called once a batch, after the optimizer's."""
+        self._carefully("step")
+
+    def __exit__(self, *_: object) -> None:
+        self._carefully("__exit__", None, None, None)
+        self._made = None
+
+    def _carefully(self, call: str, *arguments: object) -> None:
+        if self._made is not None:
+            try:
+                getattr(self._made, call)(*arguments)
+            except Exception as error:
+                self._made = None
+                self._trouble("ends early", error)
+
+    def _trouble(self, what: str, error: Exception) -> None:
+        warn_once(("profile", what), f"the profile {what} ({error}); training goes on without it")

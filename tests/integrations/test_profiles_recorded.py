@@ -1,0 +1,180 @@
+"""Training that waits for its data is told so from a profile of it, with the share it waited; other training is not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("msgspec")
+pytest.importorskip("ijson")
+
+import numpy as np
+
+import tallyboard as tb
+from tallyboard.core.errors import InvalidSummary, TallyboardWarning
+
+STEPS = 6
+
+
+class Waited:
+    """Batches, each a while late, and how long they were waited for."""
+
+    def __init__(self, late: float) -> None:
+        self.late = late
+
+    def __iter__(self) -> Iterator[Any]:
+        batch = np.full((16, 16), 0.5, np.float32)
+        for _ in range(STEPS):
+            if self.late:
+                time.sleep(self.late)
+            yield batch
+
+
+def judged(folder: Path, wait_share: float | None) -> Any:
+    """The verdict on a run, which has the share that was timed, or waits for nothing."""
+    found = tb.read_profile(folder).verdict()
+    if wait_share is None:
+        assert found.times["data"] < 0.05 * sum(found.times.values())
+        assert found.kind != "input-bound"
+    else:
+        assert found.kind == "input-bound"
+        assert found.share == pytest.approx(wait_share, abs=0.05)
+    return found
+
+
+@pytest.fixture(scope="module")
+def torch() -> Any:
+    found: Any = pytest.importorskip("torch")
+    return found
+
+
+@pytest.mark.parametrize("late", [0.05, 0.0])
+def test_torch(tmp_path: Path, torch: Any, late: float) -> None:
+    """PyTorch, over `tb.data`: the waits that the loop timed are those that the profile shows."""
+    from tallyboard.integrations.torch import profile
+
+    model = torch.nn.Linear(16, 16)
+    loader, shares = tb.data(Waited(late)), []
+    with profile(tmp_path / "run", steps=(1, 1, 3)) as recording:
+        began = time.perf_counter()
+        for x in loader:
+            for _ in range(1 if late else 50):
+                model(torch.from_numpy(x)).sum().backward()
+            shares.append((loader.last_wait, time.perf_counter() - began))
+            recording.step()
+            began = time.perf_counter()
+    waited, whole = np.array(shares[2:5]).sum(axis=0)
+    found = judged(tmp_path / "run", waited / whole if late else None)
+    assert found.counted + found.left_out == 3
+
+
+def test_torch_loader(tmp_path: Path, torch: Any) -> None:
+    """PyTorch's own loop over a DataLoader without workers, recorded by its own profiler through our handler."""
+    from tallyboard.integrations.torch import tensorboard_trace_handler
+
+    class Slow(torch.utils.data.Dataset):  # type: ignore[misc,name-defined]
+        def __len__(self) -> int:
+            return 4 * STEPS
+
+        def __getitem__(self, i: int) -> Any:
+            time.sleep(0.01)
+            return torch.full((64,), float(i))
+
+    model = torch.nn.Linear(64, 8)
+    plan = torch.profiler.schedule(wait=1, warmup=1, active=3, repeat=1)
+    handler = tensorboard_trace_handler(str(tmp_path), use_gzip=True)
+    shares = []
+    with torch.profiler.profile(schedule=plan, on_trace_ready=handler) as recording:
+        asked = time.perf_counter()
+        for x in torch.utils.data.DataLoader(Slow(), batch_size=4):
+            came = time.perf_counter()
+            model(x).sum().backward()
+            shares.append((came - asked, time.perf_counter() - asked))
+            recording.step()
+            asked = time.perf_counter()
+    waited, whole = np.array(shares[2:5]).sum(axis=0)
+    judged(tmp_path, waited / whole)
+    (name,) = (path.name for path in tmp_path.iterdir())
+    assert name.endswith(".pt.trace.json.gz")
+
+
+@pytest.mark.parametrize("late", [0.05, 0.0])
+def test_jax(tmp_path: Path, late: float) -> None:
+    """JAX, with its own annotations of steps, over `tb.data`."""
+    jax: Any = pytest.importorskip("jax")
+
+    @jax.jit
+    def train(x: Any) -> Any:
+        for _ in range(8):
+            x = jax.numpy.tanh(x @ x)
+        return x.sum()
+
+    train(np.ones((16, 16), np.float32)).block_until_ready()
+    loader, shares = iter(tb.data(Waited(late))), []
+    with jax.profiler.trace(str(tmp_path)):
+        for number in range(STEPS):
+            began = time.perf_counter()
+            with jax.profiler.StepTraceAnnotation("train", step_num=number):
+                x = next(loader)
+                came = time.perf_counter()
+                for _ in range(1 if late else 200):
+                    train(x).block_until_ready()
+            shares.append((came - began, time.perf_counter() - began))
+    waited, whole = np.array(shares).sum(axis=0)
+    found = judged(tmp_path, waited / whole if late else None)
+    assert found.counted + found.left_out == STEPS
+
+
+@pytest.mark.parametrize("late", [0.06, 0.0])
+def test_keras(tmp_path: Path, late: float) -> None:
+    """Keras on TensorFlow with its own callback's `profile_batch`: a slow generator is told, a quick one is not."""
+    keras: Any = pytest.importorskip("keras")
+    tf: Any = pytest.importorskip("tensorflow")
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("Keras runs on another backend here")
+    made: list[float] = []
+
+    def batches() -> Iterator[Any]:
+        for _ in range(12):
+            began = time.perf_counter()
+            time.sleep(late)
+            made.append(time.perf_counter() - began)
+            yield np.ones((32, 64), np.float32), np.zeros((32, 1), np.float32)
+
+    signature = tf.TensorSpec((32, 64)), tf.TensorSpec((32, 1))
+    model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    now = tf.data.Options()
+    now.experimental_optimization.inject_prefetch = False  # so that each batch is made while the step waits for it
+    data = tf.data.Dataset.from_generator(batches, output_signature=signature).with_options(now)
+    times: list[float] = []
+    begin = keras.callbacks.LambdaCallback(on_train_batch_begin=lambda batch, logs: times.append(-time.perf_counter()))
+    end = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: times.append(time.perf_counter()))
+    recording = keras.callbacks.TensorBoard(str(tmp_path), profile_batch=(4, 8), write_graph=False)
+    model.fit(data, epochs=1, steps_per_epoch=11, verbose=0, shuffle=False, callbacks=[end, recording, begin])
+    found = tb.read_profile(tmp_path).verdict()
+    if late:
+        steps = np.array(times).reshape(-1, 2).sum(axis=1)[3:8]
+        judged(tmp_path, sum(made[3:8]) / steps.sum())
+    else:  # a generator in Python costs a few milliseconds all the same
+        assert found.part / max(found.counted, 1) < late * 1e9 + 30e6
+
+
+def test_what_goes_wrong_is_told_once(tmp_path: Path, torch: Any) -> None:
+    """A directory that cannot be made, and a second profiler, cost the profile and not the training."""
+    from tallyboard.integrations.torch import profile, trace_handler
+
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.warns(TallyboardWarning, match="the profile cannot be written .*; training goes on without it"),
+        torch.profiler.profile(on_trace_ready=trace_handler(tmp_path / "file" / "run")),
+    ):
+        torch.ones(1).sum()
+    with pytest.raises(
+        InvalidSummary, match=r"profile\(steps=\(1, 1\), repeat=1\): expected how many steps to let pass"
+    ):
+        profile(tmp_path, steps=(1, 1))  # type: ignore[arg-type]
