@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Edges", "edges_of"]
 
+_OF_A_MODULE = "prim::GetAttr"
+"""What torch.jit reads a weight by, from a module: which is no node of its graphs, and no input that is missing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Edges:
@@ -18,7 +21,8 @@ class Edges:
     Attributes:
         source, slot, target, port: as above; of an edge that only orders, `slot` is 0.
         control: whether the edge only orders.
-        dangling: nodes and inputs of theirs that name no node, as they are written.
+        dangling: nodes and inputs of theirs that name no node, as they are written; but for torch.jit's reading of
+            weights, whose input is a module.
     """
 
     source: list[int] = field(default_factory=list[int])
@@ -42,7 +46,8 @@ def edges_of(graph: Graph) -> Edges:
                 if number.isdigit() and number.isascii() and len(number) < 9:
                     source, slot = places.get(base), int(number)
             if source is None:
-                edges.dangling.append((target, reference))
+                if node.op != _OF_A_MODULE:
+                    edges.dangling.append((target, reference))
                 continue
             edges.source.append(source)
             edges.slot.append(slot)

@@ -236,6 +236,13 @@ def test_modules_of_torchs_own_graphs() -> None:
     assert [node.module for node in read.nodes] == list(wanted.values())
 
 
+def test_weights_of_torchs_own_graphs_miss_nothing() -> None:
+    """A weight is read from a module, which is no node; another operation without its input is told."""
+    nodes = [("weight", "prim::GetAttr", ["Net/module"]), ("y", "aten::linear", ["weight", "gone"])]
+    edges = edges_of(graph_from(graph_def(*nodes)))
+    assert (edges.dangling, edges.source, edges.target) == ([(1, "gone")], [0], [1])
+
+
 def test_a_run_gives_all_its_graphs(tmp_path: Path) -> None:
     """`run.graphs()` has the run's own graph, with times, and each that was logged under a tag."""
     models = Path(__file__).with_name("keras_models")

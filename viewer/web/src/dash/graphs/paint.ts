@@ -6,7 +6,7 @@ import type { Pen } from "./pen";
 import type { Box, Picture } from "./picture";
 import type { Frame } from "./scene";
 import { sizesOf } from "./shapes";
-import { plain } from "./sizes";
+import { plain, textWidth } from "./sizes";
 import type { GraphData } from "./wire";
 
 export interface Look {
@@ -29,6 +29,8 @@ export interface Look {
 const BLOCK_PX = 26;
 const TEXT_PX = 5;
 const PALE = 0.2;
+/** How wide a text of 10.5 pixels is, for one of 12. */
+const SMALL = 0.875;
 
 export class Painter {
   readonly #pen: Pen;
@@ -186,7 +188,7 @@ export class Painter {
     pen.textAlign = "center";
     if (group) {
       this.#text(label, middle, y + 18, width - 34, "600 12px", paper.ink);
-      this.#text(this.#held(id), middle, y + 33, width - 16, "10.5px", paper.ink2);
+      this.#text(this.#held(id, width - 16), middle, y + 33, width - 16, "10.5px", paper.ink2);
       pen.textAlign = "left";
       this.#sign(x + width - 13, y + 13, false);
       return;
@@ -200,11 +202,13 @@ export class Painter {
     pen.textAlign = "left";
   }
 
-  /** In few words what a closed namespace holds. */
-  #held(id: number): string {
+  /** In few words what a closed namespace holds: how many nodes, and parameters where there is room for these. */
+  #held(id: number, room: number): string {
     const { model } = this.#look.picture;
     const parameters = model.totals.parameters?.[id] ?? 0;
-    return parameters > 0 ? `${count(model.size(id))} nodes · ${count(parameters)} params` : `${count(model.size(id))} nodes`;
+    const nodes = `${count(model.size(id))} nodes`;
+    const both = `${nodes} · ${count(parameters)} params`;
+    return parameters > 0 && textWidth(both) * SMALL < room ? both : nodes;
   }
 
   #text(text: string, x: number, y: number, room: number, font: string, colour: string): void {
