@@ -67,7 +67,8 @@ describe("actions", () => {
     expect(runs).toEqual(["Mod+k", "Mod+k", "t"]);
   });
 
-  test("come back from a list that the pointer chose from, or that Esc was pressed in, and not from one that keys walk", () => {
+  test("come back from a list that the pointer chose from, or that Esc was pressed in, and not from one that keys walk", async () => {
+    await import("../src/app/lists");
     const { runs } = heard("o");
     document.body.innerHTML = "<select><option>linear<option>log</select>";
     const [list] = document.querySelectorAll("select");

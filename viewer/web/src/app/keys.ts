@@ -22,20 +22,12 @@ function named({ key, ctrlKey, metaKey }: KeyboardEvent): string {
 
 /**
  * Listens for the keys of actions. While a field is typed into or a dialog is open only chords with Ctrl or Cmd
- * count, and those that no action has stay the browser's. A list that the pointer chose from, or that Esc is pressed
- * in, is let go of: keys would choose from it.
+ * count, and those that no action has stay the browser's.
  */
 export function listenForKeys(actions: Actions, target: Window = window): () => void {
   let before = "";
   let since = 0;
-  let pointed = false;
-  const letGo = ({ target: list }: Event): void => {
-    if (pointed && list instanceof HTMLSelectElement) list.blur();
-  };
-  const point = (): void => void (pointed = true);
   const listener = (event: KeyboardEvent): void => {
-    pointed = event.key === "Escape" && event.target instanceof HTMLSelectElement;
-    if (pointed) letGo(event);
     if (event.defaultPrevented || event.altKey || event.isComposing) return;
     const name = named(event);
     if (!name.startsWith("Mod+") && (isTyping(event.target) || document.querySelector("dialog[open]"))) return;
@@ -48,11 +40,5 @@ export function listenForKeys(actions: Actions, target: Window = window): () => 
     if (found !== "more") found.run();
   };
   target.addEventListener("keydown", listener);
-  target.addEventListener("pointerdown", point);
-  target.addEventListener("change", letGo);
-  return () => {
-    target.removeEventListener("keydown", listener);
-    target.removeEventListener("pointerdown", point);
-    target.removeEventListener("change", letGo);
-  };
+  return () => target.removeEventListener("keydown", listener);
 }

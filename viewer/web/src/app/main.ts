@@ -13,3 +13,4 @@ if (!target) throw new Error("the page has no #app to fill");
 const board = new Board();
 board.start();
 mount(App, { target, props: { board, view: new View(board, location.hash), theme: new Theme(), density: new Density() } });
+void import("./lists");
