@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from ..errors import CorruptRecord, InvalidLogdir, MissingDependency
+from .cache import SMALL, keep, kept
 from .model import Profile
 
 __all__ = ["find_profiles", "is_trace", "load", "read_profile"]
@@ -53,6 +54,9 @@ def find_profiles(path: str | os.PathLike[str]) -> list[Path]:
 def read_profile(path: str | os.PathLike[str]) -> Profile:
     """The profile in a trace: of `torch.profiler`, of TensorFlow, Keras or JAX, or a Chrome trace of any other tool.
 
+    What was read of a trace of a megabyte or more is kept in the user's cache directory (`TALLYBOARD_CACHE=off` keeps
+    nothing), so that it is there at once the next time.
+
     Args:
         path: of the file; or of a directory, such as a run's, of whose traces the newest by name is read.
 
@@ -71,10 +75,15 @@ def read_profile(path: str | os.PathLike[str]) -> Profile:
 
 
 def load(file: Path) -> Profile:
-    """The profile in a file; see `read_profile`."""
+    """The profile in a file, or as it was kept when it was read before; see `read_profile`."""
+    large = file.stat().st_size >= SMALL
+    if large and (found := kept(file)) is not None:
+        return found
     profile = _reader(file)(file)
     if not len(profile.events) and not len(profile.allocations):
         raise CorruptRecord(f"{file}: no event could be read; is it a trace?")
+    if large:
+        keep(file, profile)
     return profile
 
 
