@@ -6,6 +6,7 @@ A damaged file is read as far as it goes, event by event.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 import zlib
@@ -21,13 +22,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .columns import UNREADABLE, Builder
-from .model import Memory, Profile, Track
+from .model import Kind, Memory, Profile, Track
 from .naming import category_kind
 
 __all__ = ["Trace", "read_chrome"]
 
 _LARGE: Final = 600 << 20
 """Bytes of JSON above which events are read one after another, so that only columns are kept."""
+
+_PIECE: Final = 1 << 16  # events that are taken into columns at a time
+_NO_MARKS: Final = frozenset(("X", "s", "t", "f", "C", ""))
 
 _NOT_JSON: Final = re.compile(rb"(?<=[:\[, ])-?(?:Infinity|inf|NaN|nan)(?=\s*[,}\]])")
 _WORKER: Final = re.compile(r"^(.*?)(\.\d+)?(\.pt)?\.trace\.json(\.gz)?$|^(.*?)\.json(\.gz)?$")
@@ -208,6 +212,45 @@ def _converted(value: Any, skipped: Counter[str]) -> Iterator[Event]:
         skipped["events that are no events"] += 1
 
 
+class _Kinds(dict[tuple[str | None, str], int]):
+    """The kind of spans by category and name; -1 without a category: by the process, when all of them are known."""
+
+    def __init__(self, skipped: Counter[str]) -> None:
+        super().__init__()
+        self._skipped = skipped
+
+    def __missing__(self, key: tuple[str | None, str]) -> int:
+        category, name = key
+        kind = -1 if category is None else category_kind(category.lower(), name)
+        if kind is None:
+            self._skipped[f"kinds of events of the unknown category {str(category)[:40]!r}"] += 1
+            kind = Kind.OTHER
+        self[key] = int(kind)
+        return int(kind)
+
+
+class _MemoryArgs(
+    msgspec.Struct,
+    gc=False,
+    rename={
+        "device_type": "Device Type",
+        "device_id": "Device Id",
+        "address": "Addr",
+        "delta": "Bytes",
+        "allocated": "Total Allocated",
+        "reserved": "Total Reserved",
+    },
+):
+    """The arguments of a record of memory."""
+
+    delta: int
+    device_type: int = 1
+    device_id: int = -1
+    address: int = 0
+    allocated: int = -1
+    reserved: int = -1
+
+
 class _Rows:
     """Takes the events of a trace into columns."""
 
@@ -217,71 +260,71 @@ class _Rows:
         self._open: dict[tuple[Any, Any], list[Event]] = {}
         self._names: dict[tuple[Any, Any], str] = {}
         self._processes: dict[Any, str] = {}
-        self._kinds: dict[tuple[str | None, str], int] = {}
-        self.torch = 0
+        self._kinds = _Kinds(skipped)
+        self._decode_memory = msgspec.json.Decoder(_MemoryArgs).decode
         self.memory: list[tuple[float, int, int, int, int, int, int]] = []
 
+    @property
+    def torch(self) -> bool:
+        """Whether spans have categories, as PyTorch's have."""
+        return any(kind >= 0 for kind in self._kinds.values())
+
     def take(self, events: Iterable[Event]) -> None:
-        """Takes them, in their order."""
-        for event in events:
-            phase = event.ph
-            if phase == "X":
-                self._span(event, event.dur)
-            elif phase in ("i", "I"):
-                if event.name == "[memory]":
-                    self._allocation(event)
-            elif phase == "M":
-                self._named(event)
-            elif phase == "B":
-                self._open.setdefault((event.pid, event.tid), []).append(event)
-            elif phase == "E":
-                self._ended(event)
-            elif phase not in ("s", "t", "f", "C", ""):
-                self._skipped[f"events of the phase {phase[:8]!r}"] += 1
+        """Takes them, in about their order."""
+        following = iter(events)
+        while piece := list(itertools.islice(following, _PIECE)):
+            spans = [event for event in piece if event.ph == "X"]
+            if len(spans) < len(piece):
+                for event in piece:
+                    if event.ph not in _NO_MARKS:
+                        self._marked(event, spans)
+            self._builder.add(spans, self._kinds)
         left = sum(map(len, self._open.values()))
         if left:
             self._skipped["spans that begin and never end"] += left
 
-    def _ended(self, event: Event) -> None:
+    def _marked(self, event: Event, spans: list[Event]) -> None:
+        """An event that is no span, or half of one."""
+        phase = event.ph
+        if phase in ("i", "I"):
+            if event.name == "[memory]":
+                self._allocation(event)
+        elif phase == "M":
+            self._named(event)
+        elif phase == "B":
+            self._open.setdefault((event.pid, event.tid), []).append(event)
+        elif phase == "E":
+            self._ended(event, spans)
+        else:
+            self._skipped[f"events of the phase {phase[:8]!r}"] += 1
+
+    def _ended(self, event: Event, spans: list[Event]) -> None:
         waiting = self._open.get((event.pid, event.tid))
         begun = waiting.pop() if waiting else None
         first, last = _number(begun.ts) if begun else None, _number(event.ts)
         if begun is None or first is None or last is None:
             self._skipped["ends of spans that never began"] += 1
         else:
-            self._span(begun, last - first)
-
-    def _span(self, event: Event, lasting: float | str | None) -> None:
-        start = event.ts if type(event.ts) is float else _number(event.ts)
-        dur = lasting if type(lasting) is float else _number(lasting) if lasting is not None else 0.0
-        if start is None or dur is None:
-            self._skipped["spans without a time"] += 1
-            return
-        if dur < 0:
-            self._skipped["spans that end before they begin"] += 1
-            dur = 0.0
-        key = (event.cat, event.name)
-        kind = self._kinds.get(key)
-        if kind is None:
-            kind = self._kinds[key] = self._kind(event)
-        self._builder.add(start, dur, event.name, kind, (event.pid, event.tid), event.args)
-
-    def _kind(self, event: Event) -> int:
-        if event.cat is None:
-            return -1  # by its process, when all of them are known
-        kind = category_kind(event.cat.lower(), event.name)
-        if kind is None:
-            self._skipped[f"kinds of events of the unknown category {event.cat[:40]!r}"] += 1
-            return 0
-        self.torch += 1
-        return int(kind)
+            begun.dur = last - first
+            spans.append(begun)
 
     def _allocation(self, event: Event) -> None:
-        time, row = _number(event.ts), _memory_row(event.args)
+        time, row = _number(event.ts), self._memory_row(event.args)
         if time is None or row is None:
             self._skipped["records of memory that cannot be read"] += 1
         else:
             self.memory.append((time, *row, self._builder.track((event.pid, event.tid))))
+
+    def _memory_row(self, args: msgspec.Raw) -> tuple[int, int, int, int, int] | None:
+        """Device, address, bytes, allocated and reserved of a record of memory; None if it is none."""
+        try:
+            found = self._decode_memory(args)
+        except UNREADABLE:
+            return None
+        device = -1 if found.device_type == 0 else found.device_id
+        wide = any(abs(value) >= 1 << 62 for value in (found.delta, found.allocated, found.reserved))
+        fits = -1 <= device < 1 << 15 and 0 <= found.address < 1 << 64 and not wide
+        return (device, found.address, found.delta, found.allocated, found.reserved) if fits else None
 
     def _named(self, event: Event) -> None:
         if event.name not in ("process_name", "thread_name"):
@@ -309,20 +352,6 @@ class _Rows:
         ]
 
 
-def _memory_row(args: msgspec.Raw) -> tuple[int, int, int, int, int] | None:
-    """Device, address, bytes, allocated and reserved of a record of memory; None if it is none."""
-    try:
-        found: dict[str, Any] = _decode_any.decode(args)
-        device = -1 if found.get("Device Type") == 0 else int(found.get("Device Id", -1))
-        address, delta = int(found.get("Addr", 0)), int(found["Bytes"])
-        allocated, reserved = int(found.get("Total Allocated", -1)), int(found.get("Total Reserved", -1))
-    except (KeyError, ValueError, TypeError, AttributeError, OverflowError, *UNREADABLE):
-        return None
-    wide = any(abs(value) >= 1 << 62 for value in (delta, allocated, reserved))
-    fits = -1 <= device < 1 << 15 and 0 <= address < 1 << 64 and not wide
-    return (device, address, delta, allocated, reserved) if fits else None
-
-
 def _number(value: float | str | None) -> float | None:
     try:
         found = float(value)  # type: ignore[arg-type]
@@ -340,7 +369,7 @@ def _profile(file: Path, reader: _Rows, head: _Head, skipped: Counter[str]) -> P
     events = builder.events(origin, tracks)
     spread: dict[str, Any] = facts.get("distributedInfo") or {}
     name = _WORKER.match(file.name)
-    torch = facts.get("schemaVersion") is not None or reader.torch > 0
+    torch = facts.get("schemaVersion") is not None or reader.torch
     return Profile(
         source="torch" if torch else _source(tracks),
         base=int(facts.get("baseTimeNanoseconds") or 0) + math.floor(origin) * 1000 + round(origin % 1 * 1000),
