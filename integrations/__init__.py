@@ -162,6 +162,8 @@ def auto_log(
             at closely; `histograms=None`, steps between two whose weights and gradients become histograms
             (`gradients/histogram/<parameter>`, `weights/histogram/<parameter>`); `graph=True`, draws the model's first
             pass; `hparams=True`, logs what the optimizers were told, beside a mapping of your own if it is one;
+            `profile=None`, records some of the first steps for `tb.read_profile`: `"once"`, a number of them, or how
+            many pass, warm up and are recorded;
             `nan="next"`, names the module that made a loss NaN in the step after, `"trace"` in the very step at the
             cost of a look at every result, None says nothing; `start_step=0`, steps that a resumed run has made.
 

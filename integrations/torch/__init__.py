@@ -68,7 +68,8 @@ from torch.optim import Optimizer
 from . import hooks
 from .gradients import log_gradients
 from .nonfinite import NAN
-from .profiling import profile, tensorboard_trace_handler, trace_handler
+from .profiling import profile as profile
+from .profiling import recorded_steps, tensorboard_trace_handler, trace_handler
 from .rates import LearningRateLogger
 from .watch import Settings, Watch
 
@@ -94,6 +95,7 @@ def attach(
     graph: bool = True,
     hparams: bool | Mapping[str, object] = True,
     histograms: int | bool | None = None,
+    profile: str | int | tuple[int, int, int] | None = None,
 ) -> Callable[[], None]:
     """Logs the training of a module to `writer`, as described above, until the result is called.
 
@@ -115,12 +117,15 @@ def attach(
         histograms: steps between two whose weights and gradients are written as histograms, one of each parameter
             that is trained; the first step has them, too. True for the steps that are looked at closely, None for
             none. The training's thread copies the numbers, and another one counts them.
+        profile: records some of the first steps with `torch.profiler`, into the run's directory, where
+            `tb.read_profile` finds them: `"once"` is step 3 to 5; a number records so many from step 3 on; three
+            numbers are how many steps pass, warm up and are recorded.
 
     Raises:
         UnsupportedModel: `model` is no module.
         TypeError: `optimizer` is none.
-        InvalidSummary: `start_step`, `every` or `histograms` is no integer, or one of the latter is below 1, or
-            `hparams` is no mapping.
+        InvalidSummary: `start_step`, `every` or `histograms` is no integer, or one of the latter is below 1,
+            `hparams` is no mapping, or `profile` is none of these.
         ValueError: `nan` is none of these.
     """
     if not isinstance(model, nn.Module):
@@ -139,7 +144,7 @@ def attach(
             raise InvalidSummary(
                 f"auto_log(histograms={histograms}): expected a number of steps, at least 1, or None for no histograms"
             )
-    settings = Settings(first, apart, nan, bool(graph), hparams, drawn)
+    settings = Settings(first, apart, nan, bool(graph), hparams, drawn, recorded_steps(profile))
     if nan not in NAN:
         raise ValueError(f"auto_log(nan={nan!r}): expected 'next', 'trace' or None")
     optimizers = None if optimizer is None else [_unwrapped(one) for one in _listed(optimizer)]

@@ -14,13 +14,17 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 
 from tallyboard.core.errors import InvalidSummary, warn_once
+from tallyboard.core.remote import is_remote
 
-__all__ = ["profile", "tensorboard_trace_handler", "trace_handler"]
+__all__ = ["ONCE", "Recording", "profile", "recorded_steps", "tensorboard_trace_handler", "trace_handler"]
+
+ONCE: Final = (1, 1, 3)
+"""How many steps pass, warm up and are recorded where nothing else is said."""
 
 
 def trace_handler(
@@ -80,7 +84,7 @@ class profile:  # noqa: N801 - a context manager, called as torch.profiler.profi
         self,
         logdir: str | os.PathLike[str],
         *,
-        steps: tuple[int, int, int] = (1, 1, 3),
+        steps: tuple[int, int, int] = ONCE,
         repeat: int = 1,
         record_shapes: bool = True,
         profile_memory: bool = True,
@@ -134,3 +138,62 @@ class profile:  # noqa: N801 - a context manager, called as torch.profiler.profi
 
     def _trouble(self, what: str, error: Exception) -> None:
         warn_once(("profile", what), f"the profile {what} ({error}); training goes on without it")
+
+
+def recorded_steps(wanted: object) -> tuple[int, int, int] | None:
+    """What `auto_log(profile=)` was given, as numbers of steps to let pass, to warm up and to record.
+
+    Args:
+        wanted: "once", a number of steps to record, all three numbers, or None.
+
+    Raises:
+        InvalidSummary: it is none of these.
+    """
+    if wanted is None:
+        return None
+    if wanted == "once":
+        return ONCE
+    single = isinstance(wanted, int) and not isinstance(wanted, bool)
+    steps: Any = (*ONCE[:2], wanted) if single else wanted
+    several = isinstance(steps, tuple | list) and len(steps) == 3 and all(type(step) is int for step in steps)
+    if not several or min(steps[:2]) < 0 or steps[2] < 1:
+        raise InvalidSummary(
+            f"auto_log(profile={wanted!r}): expected 'once', how many steps to record, or how many to let pass, to "
+            "warm up and to record, such as (1, 1, 3)"
+        )
+    return steps[0], steps[1], steps[2]
+
+
+class Recording:
+    """A profile of the first steps of a training that counts its steps itself.
+
+    Args:
+        folder: the run's directory.
+        steps: how many to let pass, to warm up and to record.
+    """
+
+    def __init__(self, folder: str, steps: tuple[int, int, int]) -> None:
+        self._left = sum(steps)
+        self._profile: profile | None = None
+        if not folder or is_remote(folder):
+            warn_once(
+                ("profile", "where"),
+                "auto_log(profile=): a profile needs a directory of this machine, and the run has "
+                f"{folder or 'none'!r}; training goes on without it",
+            )
+            return
+        self._profile = profile(folder, steps=steps).__enter__()
+
+    def step(self) -> None:
+        """A step was made; after the last one the profile is written."""
+        if self._profile is not None:
+            self._profile.step()
+            self._left -= 1
+            if self._left <= 0:
+                self.close()
+
+    def close(self) -> None:
+        """Writes what was recorded so far, if anything was."""
+        recording, self._profile = self._profile, None
+        if recording is not None:
+            recording.__exit__()

@@ -33,6 +33,7 @@ from .named import Named
 from .nonfinite import Divergence
 from .once import Once
 from .parameters import Parameters
+from .profiling import Recording
 
 __all__ = ["Settings", "Watch"]
 
@@ -53,6 +54,7 @@ class Settings:
         graph: draws the first training pass.
         hparams: logs what the optimizers were told, and these beside it, if they are some.
         histograms: steps between two whose weights and gradients become histograms; 0 for none.
+        profile: steps to let pass, to warm up and to record, or None.
     """
 
     start_step: int = 0
@@ -61,6 +63,7 @@ class Settings:
     graph: bool = True
     hparams: bool | Mapping[str, object] = True
     histograms: int = 0
+    profile: tuple[int, int, int] | None = None
 
 
 @dataclass(slots=True)
@@ -185,6 +188,7 @@ class Watch:
         self._notes: list[str] = []
         self._once = Once(settings.graph, settings.hparams)
         self._divergence = Divergence(self.number, settings.nan)
+        self._recording = None if settings.profile is None else Recording(writer.log_dir, settings.profile)
         self._values: dict[str, Number] = {}  # from log()
         self._carried: dict[str, Number] = {}  # from log(), for a step that was skipped
         self._under_way = True
@@ -337,6 +341,8 @@ class Watch:
         self._queue.append(step)
         if slot is self._slots[0] or len(self._queue) > MAX_WAITING:
             self._write_queue(keep=1)
+        if self._recording is not None and slot is self._slots[0]:
+            self._recording.step()
         self._idle_since = time.perf_counter()  # what was done here is no waiting for data
 
     # ---- what is looked at closely
@@ -539,6 +545,8 @@ class Watch:
         for looking in self._lookings:
             looking.end()
         self._once.end()
+        if self._recording is not None:
+            self._recording.close()
         hooks.leave(self)
         with contextlib.suppress(ValueError):
             hooks.orphans.remove(self)

@@ -164,6 +164,27 @@ def test_keras(tmp_path: Path, late: float) -> None:
         assert found.part / max(found.counted, 1) < late * 1e9 + 30e6
 
 
+@pytest.mark.parametrize(("asked", "names"), [("once", ["2", "3", "4"]), (2, ["2", "3"]), ((0, 1, 1), ["1"])])
+def test_auto_log(tmp_path: Path, torch: Any, asked: Any, names: list[str]) -> None:
+    """`auto_log(profile=)` records the steps that were asked for, each with its step of training, into the run."""
+    model = torch.nn.Linear(4, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with tb.auto_log(model, tmp_path / "run", profile=asked, graph=False, system=False):
+        for x in tb.data(torch.rand(8, 16, 4)):
+            model(x).square().mean().backward()
+            optimizer.step()
+            optimizer.zero_grad()
+    (trace,) = (tmp_path / "run").glob("*.pt.trace.json.gz")
+    profile = tb.read_profile(tmp_path / "run")
+    assert profile.steps.name == names
+    assert profile.options["profile_memory"]
+    operators = profile.operators()
+    assert operators.calls[operators.name.index("aten::addmm")] >= len(names)
+    assert "tallyboard.data" in profile.events.names
+    assert len(tb.read(tmp_path)["run"].scalar("train/loss")) == 8
+    assert trace.stat().st_size > 0
+
+
 def test_what_goes_wrong_is_told_once(tmp_path: Path, torch: Any) -> None:
     """A directory that cannot be made, and a second profiler, cost the profile and not the training."""
     from tallyboard.integrations.torch import profile, trace_handler
@@ -174,7 +195,13 @@ def test_what_goes_wrong_is_told_once(tmp_path: Path, torch: Any) -> None:
         torch.profiler.profile(on_trace_ready=trace_handler(tmp_path / "file" / "run")),
     ):
         torch.ones(1).sum()
-    with pytest.raises(
-        InvalidSummary, match=r"profile\(steps=\(1, 1\), repeat=1\): expected how many steps to let pass"
-    ):
+    with pytest.raises(InvalidSummary, match=r"profile\(steps=\(1, 1\), repeat=1\): expected how many"):
         profile(tmp_path, steps=(1, 1))  # type: ignore[arg-type]
+    model = torch.nn.Linear(4, 1)
+    with pytest.raises(InvalidSummary, match=r"auto_log\(profile='twice'\): expected 'once', how many steps to record"):
+        tb.auto_log(model, tmp_path / "none", profile="twice")
+    with (
+        tb.SummaryWriter(sink=tb.MemorySink()) as writer,
+        pytest.warns(TallyboardWarning, match="a profile needs a directory of this machine, and the run has 'none'"),
+    ):
+        tb.auto_log(model, writer=writer, profile=1).detach()
