@@ -129,41 +129,6 @@ def test_jax(tmp_path: Path, late: float) -> None:
     assert found.counted + found.left_out == STEPS
 
 
-@pytest.mark.parametrize("late", [0.06, 0.0])
-def test_keras(tmp_path: Path, late: float) -> None:
-    """Keras on TensorFlow with its own callback's `profile_batch`: a slow generator is told, a quick one is not."""
-    keras: Any = pytest.importorskip("keras")
-    tf: Any = pytest.importorskip("tensorflow")
-    if keras.backend.backend() != "tensorflow":
-        pytest.skip("Keras runs on another backend here")
-    made: list[float] = []
-
-    def batches() -> Iterator[Any]:
-        for _ in range(12):
-            began = time.perf_counter()
-            time.sleep(late)
-            made.append(time.perf_counter() - began)
-            yield np.ones((32, 64), np.float32), np.zeros((32, 1), np.float32)
-
-    signature = tf.TensorSpec((32, 64)), tf.TensorSpec((32, 1))
-    model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(1)])
-    model.compile("sgd", "mse")
-    now = tf.data.Options()
-    now.experimental_optimization.inject_prefetch = False  # so that each batch is made while the step waits for it
-    data = tf.data.Dataset.from_generator(batches, output_signature=signature).with_options(now)
-    times: list[float] = []
-    begin = keras.callbacks.LambdaCallback(on_train_batch_begin=lambda batch, logs: times.append(-time.perf_counter()))
-    end = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: times.append(time.perf_counter()))
-    recording = keras.callbacks.TensorBoard(str(tmp_path), profile_batch=(4, 8), write_graph=False)
-    model.fit(data, epochs=1, steps_per_epoch=11, verbose=0, shuffle=False, callbacks=[end, recording, begin])
-    found = tb.read_profile(tmp_path).verdict()
-    if late:
-        steps = np.array(times).reshape(-1, 2).sum(axis=1)[3:8]
-        judged(tmp_path, sum(made[3:8]) / steps.sum())
-    else:  # a generator in Python costs a few milliseconds all the same
-        assert found.part / max(found.counted, 1) < late * 1e9 + 30e6
-
-
 @pytest.mark.parametrize(("asked", "names"), [("once", ["2", "3", "4"]), (2, ["2", "3"]), ((0, 1, 1), ["1"])])
 def test_auto_log(tmp_path: Path, torch: Any, asked: Any, names: list[str]) -> None:
     """`auto_log(profile=)` records the steps that were asked for, each with its step of training, into the run."""
