@@ -40,7 +40,7 @@ def all_show(pages: list[Page], points: int) -> None:
 LOCKS = "async () => (await navigator.locks.query()).held.length"
 
 
-@pytest.mark.parametrize(("way", "tabs"), [("worker", 12), ("elected", 4)])
+@pytest.mark.parametrize(("way", "tabs"), [("worker", 12), ("elected", 8)])
 def test_all_tabs_are_live_through_one_stream(
     tmp_path: Path, open_page: Callable[..., Page], counting: Callable[..., Any], way: str, tabs: int
 ) -> None:
