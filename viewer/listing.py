@@ -7,12 +7,14 @@ import math
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
+from tallyboard.core.profiles.files import traces
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tallyboard.core.store import Overview, RunInfo, Store
 
-__all__ = ["Listing", "dump_json", "new_boot", "tag_of"]
+__all__ = ["Listing", "dump_json", "new_boot", "tag_of", "traces_of"]
 
 
 def new_boot() -> str:
@@ -65,6 +67,9 @@ class Listing:
         configured = [[index[run.name], 1] for run in overview.runs if any(a.kind == "projector" for a in run.assets)]
         if configured:  # they are files beside those of events, and the page knows by this that there are some
             series["projector"] = {"projector_config.pbtxt": configured}
+        profiled = [[index[run.name], many] for run in overview.runs if (many := len(traces_of(run)))]
+        if profiled:
+            series["profile"] = {"trace": profiled}
         answer: dict[str, Any] = {
             "version": overview.version,
             **self._about,
@@ -75,6 +80,11 @@ class Listing:
         if overview.voided:
             answer["voided"] = _counted(overview.voided, index, overview.generations)
         return dump_json(answer)
+
+
+def traces_of(run: RunInfo) -> list[str]:
+    """The paths of a run's traces, each profile once."""
+    return traces(asset.path for asset in run.assets if asset.kind in ("trace", "profile"))
 
 
 def _said(run: RunInfo) -> dict[str, Any]:

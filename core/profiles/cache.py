@@ -35,8 +35,8 @@ _COLUMNS: Final = ("start", "end", "name", "kind", "track", "device", "correlati
 _FACTS: Final = ("source", "base", "worker", "rank", "world")
 
 
-def _place(trace: Path) -> Path | None:
-    folder = cache_folder()
+def _place(trace: Path, folder: Path | None = None) -> Path | None:
+    folder = folder or cache_folder()
     if folder is None:
         return None
     name = hashlib.sha256(os.fsencode(os.path.abspath(trace))).hexdigest()[:32]
@@ -48,13 +48,14 @@ def _stamp(trace: Path) -> list[int]:
     return [_FORMAT, seen.st_size, seen.st_mtime_ns]
 
 
-def kept(trace: Path) -> Profile | None:
+def kept(trace: Path, folder: Path | None = None) -> Profile | None:
     """The profile of a trace as it was kept; None where it was not, or the trace has changed since.
 
     Args:
         trace: the path of the file.
+        folder: where it was kept; by default the user's cache directory.
     """
-    place = _place(trace)
+    place = _place(trace, folder)
     if place is None:
         return None
     try:
@@ -69,16 +70,17 @@ def kept(trace: Path) -> Profile | None:
     return profile
 
 
-def keep(trace: Path, profile: Profile) -> None:
-    """Keeps the profile of a trace; where that cannot be done, it is not kept.
+def keep(trace: Path, profile: Profile, folder: Path | None = None) -> bool:
+    """Keeps the profile of a trace, and tells whether that could be done.
 
     Args:
         trace: the path of the file.
         profile: what was read of it.
+        folder: where; by default the user's cache directory.
     """
-    place = _place(trace)
+    place = _place(trace, folder)
     if place is None:
-        return
+        return False
     half = place.with_name(f"{place.stem}.{os.getpid()}.part")
     try:
         head, arrays = _taken(profile)
@@ -92,6 +94,8 @@ def keep(trace: Path, profile: Profile) -> None:
     except (OSError, ValueError, TypeError):
         with suppress(OSError):
             half.unlink()
+        return False
+    return True
 
 
 def _taken(profile: Profile) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from ..errors import CorruptRecord, InvalidLogdir, MissingDependency
 from .cache import SMALL, keep, kept
+from .files import is_trace, without_twins
 from .model import Profile
 
-__all__ = ["find_profiles", "is_trace", "load", "read_profile"]
+__all__ = ["find_profiles", "is_trace", "load", "read_anew", "read_profile"]
 
-_CHROME: Final = re.compile(r"(\.pt\.trace|\.trace|trace.*|\.pt)\.json(\.gz)?$")
-_XSPACE: Final = ".xplane.pb"
 _FOLDERS: Final = 4  # how far below a directory its traces lie: plugins/profile/<time>/<host>
-
-
-def is_trace(name: str) -> bool:
-    """Whether a file's name is one that producers of traces give: `*.pt.trace.json[.gz]`, `*.xplane.pb` and so on."""
-    return name.endswith(_XSPACE) or (_CHROME.search(name) is not None and not name.startswith("perfetto_trace"))
 
 
 def find_profiles(path: str | os.PathLike[str]) -> list[Path]:
@@ -47,8 +40,8 @@ def find_profiles(path: str | os.PathLike[str]) -> list[Path]:
         for name in names
         if is_trace(name)
     ]
-    twice = {str(one).removesuffix(_XSPACE) for one in found if one.name.endswith(_XSPACE)}
-    return sorted(one for one in found if re.sub(r"\.trace\.json(\.gz)?$", "", str(one)) not in twice)
+    once = without_twins(map(str, found))
+    return sorted(one for one in found if str(one) in once)
 
 
 def read_profile(path: str | os.PathLike[str]) -> Profile:
@@ -79,11 +72,17 @@ def load(file: Path) -> Profile:
     large = file.stat().st_size >= SMALL
     if large and (found := kept(file)) is not None:
         return found
+    profile = read_anew(file)
+    if large:
+        keep(file, profile)
+    return profile
+
+
+def read_anew(file: Path) -> Profile:
+    """The profile in a file, whatever is kept of it; see `read_profile`."""
     profile = _reader(file)(file)
     if not len(profile.events) and not len(profile.allocations):
         raise CorruptRecord(f"{file}: no event could be read; is it a trace?")
-    if large:
-        keep(file, profile)
     return profile
 
 

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -158,9 +159,9 @@ def serve(run_app: Callable[[web.Application], Served]) -> Callable[..., Served]
     return lambda store, **options: run_app(make_app(store, **{"logdir": "runs", **options}))
 
 
-@pytest.fixture
-def run_app() -> Iterator[Callable[[web.Application], Served]]:
-    """Start an application on a port of its own, in a thread; all are stopped at the end."""
+@contextmanager
+def apps() -> Iterator[Callable[[web.Application], Served]]:
+    """Start applications, each on a port of its own, in a thread; all are stopped at the end."""
     running: list[tuple[Served, threading.Thread]] = []
 
     def start(app: web.Application) -> Served:
@@ -176,6 +177,13 @@ def run_app() -> Iterator[Callable[[web.Application], Served]]:
         served.stop()
         thread.join(DEADLINE)
         assert not thread.is_alive()
+
+
+@pytest.fixture
+def run_app() -> Iterator[Callable[[web.Application], Served]]:
+    """Start an application, see `apps`."""
+    with apps() as start:
+        yield start
 
 
 async def _run(app: web.Application, up: queue.Queue[Served]) -> None:

@@ -1,0 +1,110 @@
+"""Reads a trace in a process of its own, so that the server answers others meanwhile and keeps its memory.
+
+Parsing a large trace holds Python's lock for seconds. The child writes the columns where `core.profiles.cache` keeps
+them, and the server loads these, which takes next to nothing. It ends when the server does: its input is closed then.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from tallyboard.core.errors import CorruptRecord, MissingDependency
+from tallyboard.core.profiles.cache import keep, kept
+from tallyboard.core.profiles.reading import read_anew
+
+if TYPE_CHECKING:
+    from tallyboard.core.profiles.model import Profile
+
+__all__ = ["AT_ONCE", "main", "profile_of"]
+
+AT_ONCE: Final = 64 << 10
+"""Bytes of a trace up to which it is read here: sooner than a process is started, and at most 66 MB when unpacked."""
+
+_PROGRAM = "from tallyboard.viewer.profile_reading import main; main()"
+_ERRORS: Final = {one.__name__: one for one in (CorruptRecord, MissingDependency)}
+
+
+def profile_of(file: Path, folder: Path | None) -> Profile:
+    """The profile in a file. Waits until it is read.
+
+    Args:
+        file: the trace.
+        folder: where its columns are kept; None keeps nothing.
+
+    Raises:
+        CorruptRecord: it is no trace, or reading it failed.
+        MissingDependency: it is JSON, and the extra `profile` is not installed.
+    """
+    try:
+        size = file.stat().st_size
+        if size <= AT_ONCE:
+            return read_anew(file)
+    except OSError as error:
+        raise CorruptRecord(f"{file.name} cannot be read: {error.strerror}") from None
+    if folder is not None and (found := kept(file, folder)) is not None:
+        return found
+    with tempfile.TemporaryDirectory(prefix="tallyboard-") as passing:
+        places = [place for place in (folder, Path(passing)) if place is not None]
+        told = _told_by_child(file, places)
+        if "error" in told:
+            raise _ERRORS.get(told["error"], CorruptRecord)(told["says"])
+        found = kept(file, places[told["place"]])
+    if found is None:
+        raise CorruptRecord(f"{file.name} changed while it was being read; it is read again when it is asked for")
+    return found
+
+
+def _told_by_child(file: Path, places: list[Path]) -> dict[str, Any]:
+    line = [sys.executable, "-P", "-c", _PROGRAM, os.fspath(file), *map(os.fspath, places)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    with subprocess.Popen(
+        line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+    ) as child:
+        try:
+            assert child.stdout is not None
+            said = child.stdout.read()
+        finally:
+            child.kill()
+    try:
+        return json.loads(said)
+    except ValueError:
+        why = "it needs more memory than there is" if child.returncode == -9 else "the process that read it ended"
+        raise CorruptRecord(f"{file.name} could not be read: {why}") from None
+
+
+def main() -> None:
+    """The child: reads the trace that is its first argument, and keeps its columns in the first place that takes them.
+
+    Prints JSON: {"place": index of the place}, or {"error": name of the exception, "says": its text}.
+    """
+    threading.Thread(target=_end_with_server, daemon=True).start()
+    if hasattr(os, "nice"):
+        os.nice(5)
+    file, *places = map(Path, sys.argv[1:])
+    try:
+        profile = read_anew(file)
+        taken = next((i for i, place in enumerate(places) if keep(file, profile, place)), None)
+        if taken is None:
+            told: dict[str, Any] = {"error": "CorruptRecord", "says": f"{file.name}: there is no room for its columns"}
+        else:
+            told = {"place": taken}
+    except (CorruptRecord, MissingDependency) as error:
+        told = {"error": type(error).__name__, "says": str(error)}
+    except OSError as error:
+        told = {"error": "CorruptRecord", "says": f"{file.name} cannot be read: {error.strerror}"}
+    except MemoryError:
+        told = {"error": "CorruptRecord", "says": f"{file.name} needs more memory than there is"}
+    sys.stdout.write(json.dumps(told))
+    sys.stdout.flush()
+
+
+def _end_with_server() -> None:
+    sys.stdin.buffer.read()
+    os._exit(1)
