@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from ..profiles.difference import Changes, Difference
     from ..profiles.model import Profile
 
 FORMAT = 1  # of the JSON; grows when a key changes its meaning or goes
@@ -24,6 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `tallyboard profile`."""
     parser.add_argument("path", metavar="PATH", help="a trace, or a directory with traces, such as a run's")
     parser.add_argument("--top", type=int, default=10, metavar="N", help="rows of each table (default: 10)")
+    parser.add_argument(
+        "--against", metavar="PATH", help="tell what changed per step since this trace, or since those of a directory"
+    )
     parser.add_argument("--json", action="store_true", help="print all of it as JSON, a line for each trace")
     parser.add_argument(
         "--compat", choices=["tb_plugin"], help="count the breakdown as torch-tb-profiler 0.4.3 did, its faults with it"
@@ -38,6 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
     files = find_profiles(arguments.path)
     if not files:
         raise InvalidLogdir(f"{arguments.path}: no trace is in there, such as *.pt.trace.json.gz or *.xplane.pb")
+    if arguments.against is not None:
+        return _compare(files, arguments)
     for i, file in enumerate(files):
         profile = load(file)
         if arguments.json:
@@ -45,6 +51,86 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             sys.stdout.write(("\n" if i else "") + "\n".join(_lines(file, profile, arguments)) + "\n")
     return 0
+
+
+def _compare(files: list[Path], arguments: argparse.Namespace) -> int:
+    """Prints what changed in each trace since its like among those of `--against`."""
+    from ..errors import InvalidLogdir
+    from ..profiles.reading import find_profiles, load
+
+    others = find_profiles(arguments.against)
+    if not others:
+        raise InvalidLogdir(f"--against {arguments.against}: no trace is in there, such as *.pt.trace.json.gz")
+    by_rank = {profile.rank: other for other in others for profile in (load(other),)} if len(others) > 1 else {}
+    for i, file in enumerate(files):
+        profile = load(file)
+        other = by_rank.get(profile.rank, others[-1])
+        found = profile.compare(load(other))
+        if arguments.json:
+            sys.stdout.write(json.dumps(_changed(file, other, found, arguments.top), allow_nan=False) + "\n")
+        else:
+            sys.stdout.write(("\n" if i else "") + "\n".join(_changes(file, other, found, arguments.top)) + "\n")
+    return 0
+
+
+def _changed(file: Path, other: Path, found: Difference, top: int) -> dict[str, Any]:
+    def both(table: Changes, i: int, measure: str, per: float = 1000.0) -> dict[str, float]:
+        return {"base": float(table.base[measure][i]) / per, "now": float(table.now[measure][i]) / per}
+
+    def rows(table: Changes, times: Sequence[str]) -> list[dict[str, Any]]:
+        return [
+            {"name": table.name[i], "status": table.status[i], "calls": both(table, i, "calls", 1.0),
+             **{f"{measure}_us": both(table, i, measure) for measure in times}}
+            for i in range(min(top, len(table)))
+        ]  # fmt: skip
+
+    return {
+        "format": FORMAT,
+        "file": str(file),
+        "against": str(other),
+        "says": found.says,
+        "notes": list(found.notes),
+        "certain": found.certain,
+        "interval_us": None if found.interval is None else [end / 1000 for end in found.interval],
+        "steps": {"base": found.base.counted, "now": found.now.counted},
+        "verdict": {
+            side: {"kind": one.verdict.kind, "degree": one.verdict.degree, "share": one.verdict.share}
+            for side, one in (("base", found.base), ("now", found.now))
+        },
+        "breakdown_us": {name: both(found.parts, i, "time") for i, name in enumerate(found.parts.name)},
+        "operators": rows(found.operators, ("host_self", "host_total", "device_self", "device_total")),
+        "kernels": rows(found.kernels, ("total", "mean")),
+    }
+
+
+def _changes(file: Path, other: Path, found: Difference, top: int) -> list[str]:
+    lines = [f"{file} against {other}", "", found.says, *found.notes, ""]
+    parts = found.parts
+    base, now = parts.base["time"].tolist(), parts.now["time"].tolist()
+    shares = [f"{(after - before) / before:+.1%}" if before else "" for before, after in zip(base, now, strict=True)]
+    lines += _table(
+        ("time of a step", "before, ms", "now, ms", "change, ms", "share"),
+        [(name, _ms(base[i]), _ms(now[i]), _ms(now[i] - base[i], "+"), shares[i]) for i, name in enumerate(parts.name)],
+    )
+    for title, table, measure in (
+        ("operator", found.operators, found.operators.by),
+        ("kernel", found.kernels, "total"),
+    ):
+        rows = [
+            (f"{table.name[i][:_NAME]}{'' if table.status[i] == 'both' else f' ({table.status[i]})'}",
+             *(f"{side['calls'][i]:,.10g}" for side in (table.base, table.now)),
+             *(_ms(side[measure][i]) for side in (table.base, table.now)), _ms(table.change(measure)[i], "+"))
+            for i in range(min(top, len(table)))
+        ]  # fmt: skip
+        if rows:
+            time = f"{measure.replace('_', ' ')}, ms"
+            head = (f"{title}, of a step", "calls before", "now", f"{time}, before", "now", "change")
+            lines += ["", *_table(head, rows)]
+    return lines
+
+
+def _ms(nanoseconds: float, sign: str = "") -> str:
+    return format(nanoseconds / 1e6, f"{sign},.3f")
 
 
 def _facts(file: Path, profile: Profile, arguments: argparse.Namespace) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from .device import DeviceUse
+    from .difference import Difference
     from .memory import Lifetimes, MemoryCurve, MemoryTable
     from .operators import KernelTable, OperatorTable
     from .steps import Breakdown, Steps
@@ -263,6 +264,16 @@ class Profile:
         from .verdict import verdict
 
         return verdict(self)
+
+    def compare(self, base: Profile) -> Difference:
+        """What changed from another profile to this one, per step: parts, operators, kernels.
+
+        Args:
+            base: the one that it is compared with.
+        """
+        from .difference import difference
+
+        return difference(base, self)
 
     def _told(self, device: int | None) -> int:
         if device is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from .device import uses_tensor_cores
 from .model import DEVICE, HOST, Kind, Profile
 from .nesting import caller, parents
 
-__all__ = ["KernelTable", "OperatorTable", "kernels", "operators"]
+__all__ = ["KernelTable", "OperatorTable", "OperatorTimes", "kernels", "operator_times", "operators"]
 
 GroupBy = Literal["name", "shapes"]
 
@@ -100,7 +100,30 @@ class KernelTable(Table):
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
 
-def operators(profile: Profile, by: GroupBy = "name", compat: Literal["tb_plugin"] | None = None) -> OperatorTable:
+class OperatorTimes(NamedTuple):
+    """For each event nanoseconds, nought where it is no operation of the host.
+
+    Attributes:
+        host_total: how long it lasted.
+        host_self: without the operations and calls of the runtime that it made.
+        device_self: what its own calls launched.
+        device_total: with that of the operations it holds.
+        tensor: of device_self, what ran on tensor cores.
+    """
+
+    host_total: NDArray[np.float64]
+    host_self: NDArray[np.float64]
+    device_self: NDArray[np.float64]
+    device_total: NDArray[np.float64]
+    tensor: NDArray[np.float64]
+
+
+def operators(
+    profile: Profile,
+    by: GroupBy = "name",
+    compat: Literal["tb_plugin"] | None = None,
+    within: NDArray[np.bool_] | None = None,
+) -> OperatorTable:
     """A row for each operator.
 
     Args:
@@ -109,7 +132,15 @@ def operators(profile: Profile, by: GroupBy = "name", compat: Literal["tb_plugin
         compat: "tb_plugin" for that peer's way: work belongs to the operator whose id it has, not to the one that
             holds the call. Where ids are those of the calls, as newer traces have it, that finds no work at all; where
             a call is longer than the operator with its id, its own time goes below zero.
+        within: which events are counted; None for all.
     """
+    shown = _shown(profile, compat)
+    shown = np.flatnonzero(shown if within is None else shown & within)
+    return _grouped(profile, shown, by, operator_times(profile, compat))
+
+
+def operator_times(profile: Profile, compat: Literal["tb_plugin"] | None = None) -> OperatorTimes:
+    """How long each operation of the host took, and what it launched; `compat` as in `operators`."""
     events = profile.events
     named = events.of(*(HOST if compat is None else (*HOST, Kind.MODULE)))
     parent = parents(profile, named)
@@ -122,8 +153,7 @@ def operators(profile: Profile, by: GroupBy = "name", compat: Literal["tb_plugin
     calls = np.flatnonzero(events.of(Kind.RUNTIME) & (call_of >= 0))
     np.subtract.at(host_self, call_of[calls], lasting[calls])
     device_total = _with_children(own_device, parent, children, events.start)
-    shown = np.flatnonzero(_shown(profile, compat))
-    return _grouped(profile, shown, by, (lasting, host_self, own_device, device_total, tensor))
+    return OperatorTimes(np.where(named, lasting, 0.0), host_self, own_device, device_total, tensor)
 
 
 def _shown(profile: Profile, compat: Literal["tb_plugin"] | None) -> NDArray[np.bool_]:
@@ -161,9 +191,7 @@ def _with_children(
     return total
 
 
-def _grouped(
-    profile: Profile, rows: NDArray[np.int64], by: GroupBy, columns: tuple[NDArray[np.float64], ...]
-) -> OperatorTable:
+def _grouped(profile: Profile, rows: NDArray[np.int64], by: GroupBy, columns: OperatorTimes) -> OperatorTable:
     events = profile.events
     code = np.zeros(len(events), np.int64)
     texts: list[str] = [""]
@@ -196,10 +224,16 @@ def _summed(which: NDArray[np.intp], values: NDArray[np.float64], many: int) -> 
     return np.bincount(which, values, many).astype(np.float64)
 
 
-def kernels(profile: Profile) -> KernelTable:
-    """A row for each kernel."""
+def kernels(profile: Profile, within: NDArray[np.bool_] | None = None) -> KernelTable:
+    """A row for each kernel.
+
+    Args:
+        profile: the profile.
+        within: which events are counted; None for all.
+    """
     events = profile.events
-    rows = np.flatnonzero(events.of(Kind.KERNEL, Kind.COMM_KERNEL))
+    which = events.of(Kind.KERNEL, Kind.COMM_KERNEL)
+    rows = np.flatnonzero(which if within is None else which & within)
     groups, which = np.unique(events.name[rows], return_inverse=True)
     many = len(groups)
     lasting = events.end[rows] - events.start[rows]
