@@ -25,7 +25,8 @@ export default defineConfig({
     target: "es2022",
     // A data: address would be refused by the server's Content-Security-Policy.
     assetsInlineLimit: 0,
-    modulePreload: { polyfill: false },
+    // The bundler's few lines of runtime come with the page: no list of what a dashboard needs has to name them.
+    modulePreload: { polyfill: false, resolveDependencies: (_, deps) => deps.filter((name) => !name.includes("rolldown-runtime")) },
     // What the page starts with is one file, and what a dashboard starts with another: each compresses as a whole.
     rolldownOptions: {
       output: {
@@ -42,6 +43,8 @@ export default defineConfig({
             { name: "TipTable", test: /chart\/TipTable\.svelte$/, priority: 0.5 },
             { name: "runs", test: /app\/runs\//, minShareCount: 2, priority: 0.45 },
             { name: "Nothing", test: /cards\/Nothing\.svelte$/, priority: 0.5 },
+            // What views of profiles share comes with their frame.
+            { name: "profiles", test: /dash\/profiles\/[^/]+$/, priority: 0.48 },
             // Otherwise it would come with some dashboard, and with it all of that.
             { name: "shared", minShareCount: 2, priority: 0.4 },
             { name: (id) => /dash\/(\w+)\/index\.ts$/.exec(id)?.[1] ?? null },

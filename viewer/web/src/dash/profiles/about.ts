@@ -1,0 +1,3 @@
+import type { About } from "../../app/dashboards";
+
+export default { title: "Profiles", key: "r", order: 37, plugins: ["profile"] } satisfies About;

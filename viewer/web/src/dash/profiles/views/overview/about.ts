@@ -1,0 +1,3 @@
+import type { ViewAbout } from "../../views";
+
+export default { title: "Overview", order: 0 } satisfies ViewAbout;
