@@ -17,7 +17,7 @@ import pytest
 import tallyboard as tb
 from tallyboard.core.errors import InvalidLogdir, InvalidSummary, TallyboardWarning
 from tallyboard.core.sink import MemorySink
-from tallyboard.integrations.jax import MetricWriter, create_default_writer
+from tallyboard.integrations.jax import MetricWriter, SummaryWriter, create_default_writer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -155,7 +155,7 @@ def test_values_of_every_kind(tmp_path: Path, value: Any, written: float) -> Non
 def test_steps_of_every_kind() -> None:
     """A step may be an integer of Python, NumPy or JAX."""
     sink = MemorySink()
-    with MetricWriter("unused", sink=sink) as writer:
+    with SummaryWriter("unused", sink=sink) as writer:
         for step in (1, np.int32(2), jnp.int32(3), np.array(4)):
             writer.write_scalars(step, {"x": 0.5})
     assert [event.step for event in sink.events] == [1, 2, 3, 4]
@@ -164,7 +164,7 @@ def test_steps_of_every_kind() -> None:
 def test_events_of_a_call_share_a_wall_time() -> None:
     """All names of one call stand at one moment, in the order given."""
     sink = MemorySink()
-    with MetricWriter("unused", sink=sink) as writer:
+    with SummaryWriter("unused", sink=sink) as writer:
         writer.write_scalars(0, {"b": 1, "a": 2})
     assert [event.summary.tag for event in sink.events] == ["b", "a"]
     assert sink.events[0].wall_time == sink.events[1].wall_time
@@ -178,7 +178,7 @@ def test_events_of_a_call_share_a_wall_time() -> None:
 def test_a_wrong_value_writes_nothing(name: str, value: Any, says: str) -> None:
     """A value that is not one number is an error at the call, and none of that call's metrics is written."""
     sink = MemorySink()
-    writer = MetricWriter("unused", sink=sink)
+    writer = SummaryWriter("unused", sink=sink)
     with pytest.raises(InvalidSummary, match=says):
         writer.write_scalars(0, {"fine": 1.0, name: value})
     writer.close()
@@ -187,7 +187,7 @@ def test_a_wrong_value_writes_nothing(name: str, value: Any, says: str) -> None:
 
 def test_a_tracer_is_named() -> None:
     """A call inside a jitted function says where it stands and what to do."""
-    writer = MetricWriter("unused", sink=MemorySink())
+    writer = SummaryWriter("unused", sink=MemorySink())
 
     @jax.jit
     def value(x: jax.Array) -> jax.Array:
@@ -208,7 +208,7 @@ def test_a_tracer_is_named() -> None:
 def test_a_metric_written_twice_for_a_step() -> None:
     """A second value for a step breaks CLU's rule: it is kept, and one warning for the metric says so."""
     sink = MemorySink()
-    writer = MetricWriter("written-twice", sink=sink)
+    writer = SummaryWriter("written-twice", sink=sink)
     writer.write_scalars(3, {"loss": 1.0})
     with warnings.catch_warnings(record=True, action="always") as caught:
         writer.write_scalars(3, {"loss": 2.0, "accuracy": 0.5})
