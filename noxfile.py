@@ -82,7 +82,8 @@ def protobuf(session: nox.Session, version: str) -> None:
 @nox.session
 def no_tensorflow(session: nox.Session) -> None:
     """Run the adapters' tests where TensorFlow is not installed."""
-    frameworks = ("dm-haiku", "equinox", "flax", "jax", "keras", "optax", "pytorch-lightning", "scikit-learn", "torch")
+    jax = ("dm-haiku", "equinox", "flax", "jax", "optax")
+    frameworks = (*jax, "keras", "lightning", "omegaconf", "pytorch-lightning", "scikit-learn", "torch")
     peers = ("tensorboard", "tensorboardX")
     install(session, "-e", ".[media,viewer]", "--group", "pytest", *frameworks, *peers)
     session.run("python", "-c", "import importlib.util as u; assert u.find_spec('tensorflow') is None")
