@@ -189,6 +189,9 @@ def _captured(value: Any, method: str, argument: str) -> Any:
         if value is None:
             return None
         raise InvalidSummary(f"{method}: expected a mapping from names to values, got {kind_of(value)}")
+    if hasattr(value, "copy_to_host_async"):  # Stats: one array that nobody changes, read in the thread
+        value.copy_to_host_async()
+        return value
     kept: dict[str, Any] = {}
     for name, item in value.items():
         if type(item) is not float:

@@ -75,7 +75,7 @@ class SummaryWriter(MetricWriter):
         if (writer := self._open()) is None:
             return
         number = concrete_step(step, "write_scalars")
-        values: dict[str, Any] = dict(scalars)
+        values: dict[str, Any] = dict(scalars.items())
         if {*map(type, values.values())} != _FLOATS:
             for name, value in values.items():
                 refuse_tracer(value, f"write_scalars({name!r})", "the value")

@@ -258,12 +258,14 @@ def test_logdir_is_a_file(tmp_path: Path) -> None:
 ONE_OF_TWO_PROCESSES = """
 import sys, jax
 logdir, port, index = sys.argv[1], sys.argv[2], int(sys.argv[3])
-from tallyboard.integrations.jax import create_default_writer
+from tallyboard.integrations.jax import create_default_writer, log, log_to
 writer = create_default_writer(logdir)  # before initialize: it must not start the backends
 jax.distributed.initialize(f"localhost:{port}", num_processes=2, process_id=index)
 with writer:
     writer.write_scalars(0, {"index": float(jax.process_index())})
     writer.write_texts(0, {"note": f"from {index}"})
+    with log_to(writer):
+        jax.jit(lambda: log("in_jit", index, 1))()
 print(jax.process_index(), jax.process_count())
 """
 
@@ -284,7 +286,7 @@ def test_only_the_first_process_writes(tmp_path: Path) -> None:
     for index, program in enumerate(programs):
         printed, errors = program.communicate(timeout=300)
         assert (program.returncode, printed) == (0, f"{index} 2\n"), errors
-    assert scalars(tmp_path) == {"index": [(0, 0.0)]}
+    assert scalars(tmp_path) == {"in_jit": [(1, 0.0)], "index": [(0, 0.0)]}
     assert len(list(tmp_path.iterdir())) == 1
 
 
