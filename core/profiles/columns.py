@@ -38,6 +38,7 @@ _NAMES: Final = {
     "python_id": "Python id",
     "python_parent": "Python parent id",
     "forward_thread": "Fwd thread id",
+    "sequence": "Sequence number",
     "bandwidth": "memory bandwidth (GB/s)",
 }
 
@@ -69,6 +70,7 @@ class _Span(_Call, gc=False, rename=_NAMES):
 
     step_num: _Number = None
     forward_thread: _Number = None
+    sequence: _Number = None
     python_id: _Number = None
     python_parent: _Number = None
     stack: msgspec.Raw = msgspec.Raw()

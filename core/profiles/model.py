@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from .device import DeviceUse
     from .difference import Difference
+    from .hlo import HloTable
     from .memory import Lifetimes, MemoryCurve, MemoryTable
+    from .modules import ModuleTable
     from .operators import KernelTable, OperatorTable
     from .steps import Breakdown, Steps
     from .verdict import Verdict
@@ -231,6 +233,18 @@ class Profile:
 
         return kernels(self)
 
+    def modules(self) -> ModuleTable:
+        """A row for each module of the model, or scope of its graph: calls, time by itself and with those inside."""
+        from .modules import modules
+
+        return modules(self)
+
+    def hlo(self) -> HloTable:
+        """A row for each operation of XLA's: program, category, calls, time by itself and in all, share."""
+        from .hlo import hlo
+
+        return hlo(self)
+
     def memory(self, device: int | None = None) -> MemoryCurve:
         """The memory of a device over time.
 
@@ -296,3 +310,10 @@ class Profile:
             fits = (at >= 0) & (numbers[np.maximum(at, 0)] == events.correlation[rows])
             found[rows[fits]] = calls[order][at[fits]]
         return found
+
+    @cached_property
+    def flows(self) -> Mapping[str, NDArray[np.int64]]:
+        """What led to what: by its kind, int64 pairs of rows; see `tallyboard.core.profiles.flows`."""
+        from .flows import flows
+
+        return flows(self)

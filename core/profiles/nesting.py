@@ -14,19 +14,20 @@ __all__ = ["caller", "parents"]
 _CALLS: Final = (Kind.RUNTIME, Kind.DRIVER)
 
 
-def parents(profile: Profile, which: NDArray[np.bool_]) -> NDArray[np.int64]:
+def parents(profile: Profile, which: NDArray[np.bool_], inside: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
     """For each event the row of the innermost of `which` on its own track that holds it, -1 where none does.
 
     Args:
         profile: the profile.
-        which: the events that may hold others; only they and the runtime's calls are looked at.
+        which: the events that may hold others.
+        inside: the events that are looked for in them, beside themselves; None for the runtime's calls.
     """
     events = profile.events
-    rows = np.flatnonzero(which | events.of(*_CALLS))
+    rows = np.flatnonzero(which | (events.of(*_CALLS) if inside is None else inside))
     found = np.full(len(events), -1, np.int64)
     if not len(rows):
         return found
-    # of two that begin at once, the longer holds the other; a call of the runtime holds nothing, and comes last
+    # of two that begin at once, the longer holds the other; what holds nothing comes last
     calls = ~which[rows]
     rows = rows[np.lexsort((rows, calls, -events.end[rows], events.start[rows], events.track[rows]))]
     holds = which[rows].tolist()

@@ -20,12 +20,17 @@ from ..errors import CorruptRecord
 from ..proto.xplane_pb2 import XEvent, XLine, XPlane, XSpace, XStat
 from .model import Events, Extras, Kind, Memory, Profile, Track
 from .naming import device_kind, is_stream, is_work, xla_host_kind
+from .programs import Programs, programs
 
 __all__ = ["read_xspace"]
 
 _NUMBERS: Final = {"step_num": "step_num", "bytes_accessed": "bytes", "flops": "flops", "occupancy_pct": "occupancy"}
-_TEXTS: Final = {"hlo_op": "hlo_op", "hlo_module": "hlo_module", "tf_op": "tf_op", "kernel_details": "kernel_details"}
-_WANTED: Final = frozenset((*_NUMBERS, *_TEXTS, "correlation_id"))
+_TEXTS: Final = frozenset(
+    ("hlo_op", "hlo_module", "hlo_category", "tf_op", "kernel_details", "source", "scope", "long_name")
+)
+_WANTED: Final = frozenset((*_NUMBERS, *_TEXTS, "correlation_id", "program_id"))
+_OPERATIONS: Final = ("XLA Ops", "Async XLA Ops")
+"""Lines whose events are XLA's operations, by name."""
 
 
 def read_xspace(path: Path | str) -> Profile:
@@ -45,7 +50,7 @@ def read_xspace(path: Path | str) -> Profile:
         raise CorruptRecord(f"{file}: no profile of XLA's ({error}); is the file whole?") from None
     if not space.planes:
         raise CorruptRecord(f"{file}: a profile without a plane; is the file whole, and an .xplane.pb?")
-    rows = _Rows()
+    rows = _Rows(programs(space))
     facts: dict[str, Any] = {}
     for plane in space.planes:
         facts.update(_stats(plane, plane.stats, None))
@@ -72,9 +77,14 @@ def _value(plane: XPlane, stat: XStat) -> Any:
 
 
 class _Rows:
-    """Takes planes into columns."""
+    """Takes planes into columns.
 
-    def __init__(self) -> None:
+    Args:
+        programs: what XLA's programs say of their operations.
+    """
+
+    def __init__(self, programs: Programs) -> None:
+        self._programs = programs
         self._start: list[float] = []
         self._end: list[float] = []
         self._columns: dict[str, list[int]] = {name: [] for name in ("name", "kind", "track", "device", "correlation")}
@@ -100,27 +110,33 @@ class _Rows:
     def _line(self, plane: XPlane, line: XLine, device: int, work: bool) -> None:
         track = len(self._tracks)
         self._tracks.append(Track(plane.name, line.id, line.display_name or line.name, plane.name))
-        known: dict[int, tuple[int, Kind]] = {}
+        known: dict[int, tuple[int, Kind, dict[str, Any]]] = {}
         for event in line.events:
             which = event.metadata_id
             if which not in known:
                 about = plane.event_metadata.get(which)
                 name = (about.display_name or about.name) if about else ""
                 usual = device_kind(name) if work else Kind.DEVICE_ANNOTATION if device >= 0 else xla_host_kind(name)
-                known[which] = self._names.setdefault(name, len(self._names)), usual
-            name_id, kind = known[which]
-            self._event(plane, line, event, (name_id, kind, track, device))
+                shared = dict(_stats(plane, about.stats, _WANTED)) if about else {}
+                if work and line.name in _OPERATIONS:
+                    shared.setdefault("hlo_op", name)
+                if about and device < 0 and about.name != name:
+                    shared["long_name"] = about.name  # the operation's path, and the iterator's
+                known[which] = self._names.setdefault(name, len(self._names)), usual, shared
+            name_id, kind, shared = known[which]
+            stats = {**shared, **dict(_stats(plane, event.stats, _WANTED))}
+            self._event(line, event, (name_id, kind, track, device), stats)
 
-    def _event(self, plane: XPlane, line: XLine, event: XEvent, place: tuple[int, Kind, int, int]) -> None:
+    def _event(self, line: XLine, event: XEvent, place: tuple[int, Kind, int, int], stats: dict[str, Any]) -> None:
         row = len(self._start)
         name, kind, track, device = place
-        correlation = -1
-        for stat, value in _stats(plane, event.stats, _WANTED):
-            if stat == "correlation_id":
-                correlation = int(value)
-                continue
-            if stat == "step_num" and device < 0:
-                kind = Kind.STEP
+        correlation = _whole(stats.pop("correlation_id", None))
+        program = _whole(stats.pop("program_id", None))
+        if "step_num" in stats and device < 0:
+            kind = Kind.STEP
+        if "hlo_op" in stats:
+            stats = {**self._programs.about(program, stats), **stats}
+        for stat, value in stats.items():
             at, values = self._extras.setdefault(_NUMBERS.get(stat, stat), ([], []))
             at.append(row)
             values.append(value)
@@ -161,6 +177,10 @@ class _Rows:
             worker=worker,
             skipped=skipped,
         )
+
+
+def _whole(value: Any) -> int:
+    return value if isinstance(value, int) else -1
 
 
 def _column(name: str, rows: list[int], values: list[Any]) -> tuple[NDArray[np.int64], Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -102,15 +103,46 @@ def test_torch_loader(tmp_path: Path, torch: Any) -> None:
     assert name.endswith(".pt.trace.json.gz")
 
 
+def test_modules_of_torch(tmp_path: Path, torch: Any) -> None:
+    """A trace with stacks has the model's modules, each called once a step, and what the profiler itself says of which
+    operation led to which part of the backward pass."""
+    from tallyboard.integrations.torch import trace_handler
+
+    model = torch.nn.Sequential(torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU()), torch.nn.Linear(8, 1))
+    handler = trace_handler(tmp_path, use_gzip=False)
+    with torch.profiler.profile(on_trace_ready=handler, with_stack=True, record_shapes=True):
+        for _ in range(3):
+            model(torch.rand(4, 4)).sum().backward()
+    (file,) = tmp_path.iterdir()
+    profile = tb.read_profile(file)
+    found = profile.modules()
+    kinds = ["/".join(part.rpartition("_")[0] for part in path.split("/")) for path in found.path]
+    inner = "Sequential/Sequential"
+    assert kinds == ["Sequential", inner, f"{inner}/Linear", f"{inner}/ReLU", "Sequential/Linear"]
+    assert found.calls.tolist() == [3] * 5
+    assert (found.backward_host > 0).all()
+    told = [event for event in json.loads(file.read_text())["traceEvents"] if event.get("cat") == "fwdbwd"]
+    begun = {event["id"]: event["ts"] for event in told if event["ph"] == "s"}
+    theirs = sorted((begun[event["id"]], event["ts"]) for event in told if event["ph"] == "f")
+    events, first = profile.events, json.loads(file.read_text())["baseTimeNanoseconds"] - profile.base
+    pairs = profile.flows["backward"]
+    pairs = pairs[np.lexsort((events.start[pairs[:, 1]], events.start[pairs[:, 0]]))]
+    assert len(pairs) == len(theirs)
+    for (ahead, back), (start, end) in zip(pairs.tolist(), theirs, strict=True):
+        assert events.start[ahead] == pytest.approx(start * 1000 + first, abs=1)
+        assert events.start[back] - 1 <= end * 1000 + first <= events.end[back] + 1
+
+
 @pytest.mark.parametrize("late", [0.05, 0.0])
 def test_jax(tmp_path: Path, late: float) -> None:
-    """JAX, with its own annotations of steps, over `tb.data`."""
+    """JAX, with its own annotations of steps, over `tb.data`; operations are the program's, in its scopes."""
     jax: Any = pytest.importorskip("jax")
 
     @jax.jit
     def train(x: Any) -> Any:
-        for _ in range(8):
-            x = jax.numpy.tanh(x @ x)
+        with jax.named_scope("layer"):
+            for _ in range(8):
+                x = jax.numpy.tanh(x @ x)
         return x.sum()
 
     train(np.ones((16, 16), np.float32)).block_until_ready()
@@ -127,6 +159,12 @@ def test_jax(tmp_path: Path, late: float) -> None:
     waited, whole = np.array(shares).sum(axis=0)
     found = judged(tmp_path, waited / whole if late else None)
     assert found.counted + found.left_out == STEPS
+    profile = tb.read_profile(tmp_path)
+    operations, program = profile.hlo(), train.lower(np.ones((16, 16), np.float32)).compile().as_text()
+    assert set(operations.module) == {"jit_train"}
+    assert all(f"%{name} = " in program or f"{name} = " in program for name in operations.operation)
+    assert max(operations.calls) == STEPS * (1 if late else 200)
+    assert {"train", "train/layer"} <= set(profile.modules().path)
 
 
 @pytest.mark.parametrize(("asked", "names"), [("once", ["2", "3", "4"]), (2, ["2", "3"]), ((0, 1, 1), ["1"])])
