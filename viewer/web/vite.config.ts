@@ -25,8 +25,8 @@ export default defineConfig({
     target: "es2022",
     // A data: address would be refused by the server's Content-Security-Policy.
     assetsInlineLimit: 0,
-    // The bundler's few lines of runtime come with the page: no list of what a dashboard needs has to name them.
-    modulePreload: { polyfill: false, resolveDependencies: (_, deps) => deps.filter((name) => !name.includes("rolldown-runtime")) },
+    // The shell and the bundler's few lines of runtime come with the page: no list of what a dashboard needs has to name them.
+    modulePreload: { polyfill: false, resolveDependencies: (_, deps) => deps.filter((name) => !/rolldown-runtime|\bindex-[\w-]+\.\w+$/.test(name)) },
     // What the page starts with is one file, and what a dashboard starts with another: each compresses as a whole.
     rolldownOptions: {
       output: {
@@ -46,7 +46,9 @@ export default defineConfig({
             // What views of profiles share comes with their frame.
             { name: "profiles", test: /dash\/profiles\/[^/]+$/, priority: 0.48 },
             // Otherwise it would come with some dashboard, and with it all of that.
-            { name: "shared", minShareCount: 2, priority: 0.4 },
+            { name: "shared", test: /^(?!.*dash\/profiles\/)/, minShareCount: 2, priority: 0.4 },
+            // What some views of profiles share; in there it would bring the frame along wherever anything is shared.
+            { name: "tables", test: /dash\/profiles\/tables\//, priority: 0.38 },
             { name: (id) => /dash\/(\w+)\/index\.ts$/.exec(id)?.[1] ?? null },
           ],
         },
