@@ -93,5 +93,5 @@ it("takes rows of an answer by its columns", () => {
 
 it("leads to the trace view and keeps the rest of the address", () => {
   const found = new URLSearchParams(traceHref("void k<int>(a & b)", "#dash=profiles&pfrun=a&pfview=kernels").slice(1));
-  expect(Object.fromEntries(found)).toEqual({ dash: "profiles", pfrun: "a", pfview: "trace", pftq: "void k<int>(a & b)" });
+  expect(Object.fromEntries(found)).toEqual({ dash: "profiles", pfrun: "a", pfview: "trace", pfq: "void k<int>(a & b)" });
 });
