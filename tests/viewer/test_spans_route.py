@@ -89,6 +89,7 @@ def test_one_found_summed(get: Get) -> None:
     found = get("/search", q="^gemm", regex=1, row=3, way=1).json()
     assert (found["count"], found["total"], found["at"], found["event"]["row"]) == (2, 60_000.0, 1, 7)
     told = get("/sum", **{"from": 50_000, "to": 150_000, "tracks": "0"}).json()
+    assert get("/sum", **{"from": 50_000, "to": 150_000, "tracks": "all"}).json()["tracks"] == 2
     assert (told["names"], told["total"], told["busy"]) == (["gemm"], [30_000.0], [{"device": 0, "share": 0.3}])
 
 

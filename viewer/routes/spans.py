@@ -191,11 +191,13 @@ async def get_found(request: web.Request) -> web.StreamResponse:
 @_checked
 async def get_sum(request: web.Request) -> web.StreamResponse:
     """What a selection adds up."""
-    told, within, tracks = _Told(request), _range(request), _tracks(request)
+    told, within = _Told(request), _range(request)
+    tracks = None if request.query.get("tracks") == "all" else _tracks(request)
 
     def answer() -> bytes:
         line = told.line
-        chosen = np.array([track for track, _ in tracks if 0 <= track < len(line)], np.int64)
+        every = np.arange(len(line))
+        chosen = every if tracks is None else every[np.isin(every, [track for track, _ in tracks])]
         return dump_json(summed(line, told.holder, told.counters, within, chosen))
 
     return await answered(request, answer)
