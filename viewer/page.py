@@ -55,7 +55,7 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 
-_HASHED = re.compile(r"assets/.*-[A-Za-z0-9_-]{8,}\.[a-z0-9.]+")
+_HASHED = re.compile(r"assets/.*-[A-Za-z0-9_-]{7,}\.[a-z0-9.]+")
 
 
 def headers_for(access: Access) -> dict[str, str]:

@@ -30,6 +30,11 @@ export default defineConfig({
     // What the page starts with is one file, and what a dashboard starts with another: each compresses as a whole.
     rolldownOptions: {
       output: {
+        // Names of files are what compresses least of the shell.
+        hashCharacters: "hex",
+        entryFileNames: "assets/[name]-[hash:7].js",
+        chunkFileNames: "assets/[name]-[hash:7].js",
+        assetFileNames: "assets/[name]-[hash:7][extname]",
         codeSplitting: {
           groups: [
             { name: "shell", tags: ["$initial"], priority: 2 },
