@@ -1,8 +1,9 @@
 /** What spans are drawn with. */
-import { hueColour, HUES } from "../../../../chart/palette";
+import { hueColour } from "../../../../chart/palette";
 import { PART, type Part } from "../../parts";
 
-const hueOf = (name: string): number => HUES.findIndex((one) => one.name === name);
+/** Hues of the palette that no part has. */
+const [YELLOW, PINK, SLATE] = [4, 5, PART.other.hue];
 
 /** What kinds of events are a part of: these have its colour. */
 const PARTS: Readonly<Record<string, Part>> = {
@@ -17,7 +18,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   dataload: "dataloader",
 };
 
-const HUE: Readonly<Record<string, number>> = { compile: hueOf("yellow"), py_function: hueOf("pink"), module: hueOf("pink") };
+const HUE: Readonly<Record<string, number>> = { compile: YELLOW, py_function: PINK, module: PINK };
 
 /** What a person calls a kind. */
 export const KIND_TITLES: Readonly<Record<string, string>> = {
@@ -42,7 +43,7 @@ export const KIND_TITLES: Readonly<Record<string, string>> = {
 
 export const kindColour = (kind: string, dark: boolean): string => {
   const part = Object.hasOwn(PARTS, kind) ? PARTS[kind] : null;
-  return hueColour(part ? PART[part].hue : Object.hasOwn(HUE, kind) ? HUE[kind] : hueOf("slate"), dark);
+  return hueColour(part ? PART[part].hue : Object.hasOwn(HUE, kind) ? HUE[kind] : SLATE, dark);
 };
 
 function channels(hex: string): number[] {

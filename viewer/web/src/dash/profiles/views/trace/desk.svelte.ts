@@ -173,6 +173,7 @@ export class Desk {
           this.version++;
         },
         (error: unknown) => {
+          this.#asked = "";
           if (!this.#control.signal.aborted) this.failed = said(error);
         },
       )
@@ -241,7 +242,27 @@ export class Desk {
     settings.folded.value = value.includes(name) ? value.filter((one) => one !== name) : [...value, name];
   }
 
-  /** Steps as they are named, or the one that is about the window. */
+  /** To what holds the event that is looked at, or to what it launched. */
+  climb(by: -1 | 1): void {
+    const { told } = this;
+    const one = by < 0 ? (told?.path.at(-1) ?? told?.launcher) : told?.launched.first[0];
+    if (one && one.row !== told?.row) void this.go(one);
+  }
+
+  /** To the event before or after in its lane, as far as they are drawn by themselves. */
+  beside(by: -1 | 1): void {
+    const { told } = this;
+    const level = told && this.levels.best(told.track, this.span, this.plot, this.search);
+    const lane = told && level?.lanes.get(told.track)?.get(told.lane);
+    if (!told || !level || !lane) return;
+    const { row, start, end, name, kind } = level.spans;
+    const at = row.subarray(lane.spans[0], lane.spans[1]).indexOf(told.row) + lane.spans[0] + by;
+    if (at < lane.spans[0] || at >= lane.spans[1]) return;
+    const next = { row: row[at], name: level.names[name[at]] ?? "", kind: this.outline?.kinds[kind[at] & 127] ?? "", start: level.from + start[at], end: level.from + end[at] };
+    void this.go({ ...next, track: told.track, lane: told.lane });
+  }
+
+  /** The step before or after the one in the middle, or that one where more than it is seen. */
   step(by: number): void {
     const steps = this.outline?.steps;
     if (!steps || steps.start.length === 0) return;

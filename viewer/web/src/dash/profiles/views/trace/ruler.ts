@@ -1,5 +1,4 @@
 /** Where the marks of a ruler of time stand, and what they say. */
-import { niceStep } from "../../../../chart/ticks";
 import { timeText } from "../../numbers";
 
 export interface Ruler {
@@ -14,6 +13,12 @@ const UNITS: readonly (readonly [number, string])[] = [
   [1e3, "µs"],
   [1, "ns"],
 ];
+
+/** The smallest of 1, 2 and 5 times a power of ten that is not below `rough`. */
+function niceStep(rough: number): number {
+  const power = 10 ** Math.floor(Math.log10(rough));
+  return power * ([1, 2, 5].find((one) => one * power >= rough * (1 - 1e-9)) ?? 10);
+}
 
 const plain = (value: number, digits: number): string => value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
