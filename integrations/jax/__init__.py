@@ -15,6 +15,8 @@ of a loop together, and `stats(grads, params, updates)` is a small tree to retur
         ...
         log("train/loss", loss, state.step)
 
+`graph(function, *args)` is a function's graph for `writer.add_graph`.
+
 `periodic_actions` and `parameter_overview`, modules of this package, are CLU's helpers of these names.
 
 JAX is not imported by the writers: its arrays are known by what they can do, its processes are asked for only in a
@@ -34,6 +36,7 @@ from .writers import SummaryWriter
 
 if TYPE_CHECKING:
     from .arrivals import log_to
+    from .graphs import graph, programs, write_graph
     from .in_jit import LogBuffer, log, log_buffer
     from .statistics import Stats, stats
 
@@ -50,14 +53,18 @@ __all__ = [
     "SummaryWriter",
     "create_default_writer",
     "ensure_flushes",
+    "graph",
     "log",
     "log_buffer",
     "log_to",
+    "programs",
     "stats",
+    "write_graph",
     "write_values",
 ]
 
 _FROM = {"LogBuffer": "in_jit", "Stats": "statistics", "log": "in_jit", "log_buffer": "in_jit"}
+_FROM |= {"graph": "graphs", "programs": "graphs", "write_graph": "graphs"}
 _FROM |= {"log_to": "arrivals", "stats": "statistics"}
 
 
