@@ -40,7 +40,7 @@ def profile_of(file: Path, folder: Path | None) -> Profile:
 
     Raises:
         CorruptRecord: it is no trace, or reading it failed.
-        MissingDependency: it is JSON, and the extra `profile` is not installed.
+        MissingDependency: it is JSON, and what reads it is not installed.
     """
     try:
         size = file.stat().st_size

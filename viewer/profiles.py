@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from .context import Context
 
-__all__ = ["NoProfile", "Profiles", "Which", "answered", "asked", "profiles"]
+__all__ = ["NoProfile", "Profiles", "Which", "answered", "asked", "profiles", "refused", "worked_out"]
 
 _KEPT: Final = 512 << 20
 """Bytes of columns that are kept for the next question; the profile that was asked for last is kept in any case."""
@@ -249,30 +249,29 @@ async def answered(
         content_type: of the answer.
     """
     try:
-        body = await _in_thread(answer)
-    except NoProfile as missing:
-        return error(404, _sentence(missing))
-    except (CorruptRecord, MissingDependency) as damaged:
-        return error(422, _sentence(damaged))
+        body = await worked_out(answer)
+    except (NoProfile, CorruptRecord, MissingDependency) as why:
+        return refused(why)
     etag = hashlib.blake2b(body, digest_size=12).hexdigest()
     return revalidated(request, etag, body, content_type=content_type)
 
 
-def _sentence(why: Exception) -> str:
+def refused(why: NoProfile | CorruptRecord | MissingDependency) -> web.Response:
+    """The answer that says why there is none."""
     text = str(why)
-    return text if text.endswith((".", "?", "!")) else f"{text}."
+    return error(404 if isinstance(why, NoProfile) else 422, text if text.endswith((".", "?", "!")) else f"{text}.")
 
 
 _work: Final = queue.SimpleQueue["Callable[[], None]"]()
 _workers: list[threading.Thread] = []
 
 
-async def _in_thread(answer: Callable[[], bytes]) -> bytes:
+async def worked_out(answer: Callable[[], T]) -> T:
     """Its result. The threads are daemons: a server that is told to end waits for no trace."""
     loop = asyncio.get_running_loop()
-    future = loop.create_future()
+    future: asyncio.Future[T] = loop.create_future()
 
-    def settle(result: bytes | None, why: BaseException | None) -> None:
+    def settle(result: Any, why: BaseException | None) -> None:
         if future.cancelled():
             return
         if why is not None:

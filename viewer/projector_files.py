@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
+from typing import BinaryIO
 
 __all__ = ["Asset", "Unreadable", "find"]
 
@@ -56,6 +57,17 @@ class Asset:
         """
         if self.size > most:
             raise Unreadable(f"{self.name!r} has {self.size:,} bytes; {most:,} are the most that are read")
+
+    def open(self) -> BinaryIO:
+        """The file, to be read from its beginning and closed by whoever asks.
+
+        Raises:
+            Unreadable: it is not there any more.
+        """
+        try:
+            return open(_opened(self.base, self.parts), "rb", buffering=0)
+        except OSError as error:
+            raise Unreadable(f"{self.name!r} cannot be read: {error.strerror}") from None
 
     def start(self, count: int) -> bytes:
         """Its first bytes.

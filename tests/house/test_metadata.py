@@ -16,7 +16,7 @@ EXTRAS: dict[str, list[str]] = PROJECT["project"]["optional-dependencies"]
 WANTED = [
     *("viewer", "torch", "tensorflow", "keras", "lightning", "jax"),
     *("huggingface", "accelerate", "ignite"),
-    *("onnx", "media", "fast", "data", "remote", "notebook", "profile", "projector", "system", "all"),
+    *("onnx", "media", "fast", "data", "remote", "notebook", "perfetto", "profile", "projector", "system", "all"),
 ]
 
 
@@ -40,8 +40,8 @@ def test_all_is_every_extra_but_tensorflow() -> None:
 
 
 def test_each_extra_names_its_own() -> None:
-    """The server and the system's news are only in `viewer`, TensorFlow only in `tensorflow`."""
-    assert names(EXTRAS["viewer"]) == {"aiohttp", "markdown", "watchfiles"}
+    """Server and system's news are only in `viewer`, which reads traces too; TensorFlow only in `tensorflow`."""
+    assert names(EXTRAS["viewer"]) == {"aiohttp", "ijson", "markdown", "msgspec", "watchfiles"}
     assert names(EXTRAS["tensorflow"]) == {"tensorflow"}
     assert [extra for extra in EXTRAS if "tensorflow" in names(EXTRAS[extra])] == ["tensorflow"]
     assert [extra for extra in EXTRAS if "aiohttp" in names(EXTRAS[extra])] == ["viewer"]

@@ -8,18 +8,26 @@
 - `GET /api/profiles/overview?run=&trace=` -> JSON, see `profile_overview.overview`. Without `trace` the run's newest is
   meant, here and below. The first who asks waits until the trace is read.
 - `GET /api/profiles/steps?run=&trace=&compat=` -> JSON, a column each, see `profile_overview.step_columns`.
+- `GET /api/profiles/file?run=&trace=&as=` -> the file, byte for byte; with `as=chrome` a Chrome trace in any case: of
+  an XSpace the one beside it, if there is one, or one made of what was read.
 
 Failures are `{"error": sentence}`: 404 where there is no such profile, 422 where it cannot be read.
 """
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from aiohttp import web
 
+from tallyboard.core.errors import CorruptRecord, MissingDependency
+
 from ..context import CONTEXT
+from ..profile_files import opened
 from ..profile_overview import overview, step_columns
-from ..profiles import answered, asked, profiles
+from ..profiles import NoProfile, answered, asked, profiles, refused, worked_out
 from ..responses import dump_json
+from .values import SANDBOXED
 
 routes = web.RouteTableDef()
 
@@ -64,3 +72,26 @@ async def get_steps(request: web.Request) -> web.StreamResponse:
         return dump_json(made)
 
     return await answered(request, answer)
+
+
+@routes.get("/api/profiles/file")
+async def get_file(request: web.Request) -> web.StreamResponse:
+    """The trace as it was recorded; with `as=chrome` what any viewer of Chrome traces reads."""
+    context = request.app[CONTEXT]
+    chrome = request.query.get("as") == "chrome"
+    try:
+        found = await worked_out(lambda: opened(context, asked(request), chrome))
+    except (NoProfile, CorruptRecord, MissingDependency) as why:
+        return refused(why)
+    named = f"attachment; filename*=UTF-8''{quote(found.name)}"
+    headers = {**SANDBOXED, "Cache-Control": "no-store", "Content-Disposition": named}
+    response = web.StreamResponse(headers={**headers, "Content-Type": "application/octet-stream"})
+    response.content_length = found.size
+    try:
+        await response.prepare(request)
+        while piece := await worked_out(found.read):
+            await response.write(piece)
+        await response.write_eof()
+    finally:
+        found.close()
+    return response

@@ -1,13 +1,13 @@
 /** Numbers as all views of profiles say them. */
 
-const text = (value: number, digits: number): string => value.toLocaleString("en", { maximumSignificantDigits: digits });
+const text = (value: number, digits: number, least = 1): string => value.toLocaleString("en", { maximumSignificantDigits: digits, minimumSignificantDigits: least });
 
-/** 12.3 ms, of microseconds. */
-export function timeText(microseconds: number, digits = 3): string {
+/** 12.3 ms, of microseconds; with `digits` always so many, for columns of them. */
+export function timeText(microseconds: number, digits = 0): string {
   const size = Math.abs(microseconds);
   if (size === 0) return "0";
   const [value, unit] = size < 0.9995 ? [microseconds * 1e3, "ns"] : size < 999.5 ? [microseconds, "µs"] : size < 999_500 ? [microseconds / 1e3, "ms"] : [microseconds / 1e6, "s"];
-  return `${text(value, digits)} ${unit}`;
+  return `${digits ? text(value, digits, digits) : text(value, 3)} ${unit}`;
 }
 
 /** 1.1 MiB. */

@@ -1,0 +1,3 @@
+import type { ViewAbout } from "../../views";
+
+export default { title: "Perfetto", order: 90 } satisfies ViewAbout;
