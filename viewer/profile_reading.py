@@ -22,13 +22,19 @@ from tallyboard.core.profiles.reading import read_anew
 if TYPE_CHECKING:
     from tallyboard.core.profiles.model import Profile
 
-__all__ = ["AT_ONCE", "main", "profile_of"]
+__all__ = ["AT_ONCE", "Interrupted", "main", "profile_of"]
 
 AT_ONCE: Final = 64 << 10
 """Bytes of a trace up to which it is read here: sooner than a process is started, and at most 66 MB when unpacked."""
 
 _PROGRAM = "from tallyboard.viewer.profile_reading import main; main()"
-_ERRORS: Final = {one.__name__: one for one in (CorruptRecord, MissingDependency)}
+
+
+class Interrupted(CorruptRecord):
+    """Reading did not come to its end, which says nothing of the file: another time it may."""
+
+
+_ERRORS: Final = {one.__name__: one for one in (CorruptRecord, Interrupted, MissingDependency)}
 
 
 def profile_of(file: Path, folder: Path | None) -> Profile:
@@ -39,7 +45,8 @@ def profile_of(file: Path, folder: Path | None) -> Profile:
         folder: where its columns are kept; None keeps nothing.
 
     Raises:
-        CorruptRecord: it is no trace, or reading it failed.
+        CorruptRecord: it is no trace.
+        Interrupted: reading it failed.
         MissingDependency: it is JSON, and what reads it is not installed.
     """
     try:
@@ -57,7 +64,7 @@ def profile_of(file: Path, folder: Path | None) -> Profile:
             raise _ERRORS.get(told["error"], CorruptRecord)(told["says"])
         found = kept(file, places[told["place"]])
     if found is None:
-        raise CorruptRecord(f"{file.name} changed while it was being read; it is read again when it is asked for")
+        raise Interrupted(f"{file.name} changed while it was being read; it is read again when it is asked for")
     return found
 
 
@@ -76,7 +83,7 @@ def _told_by_child(file: Path, places: list[Path]) -> dict[str, Any]:
         return json.loads(said)
     except ValueError:
         why = "it needs more memory than there is" if child.returncode == -9 else "the process that read it ended"
-        raise CorruptRecord(f"{file.name} could not be read: {why}") from None
+        raise Interrupted(f"{file.name} could not be read: {why}") from None
 
 
 def main() -> None:
@@ -92,15 +99,15 @@ def main() -> None:
         profile = read_anew(file)
         taken = next((i for i, place in enumerate(places) if keep(file, profile, place)), None)
         if taken is None:
-            told: dict[str, Any] = {"error": "CorruptRecord", "says": f"{file.name}: there is no room for its columns"}
+            told: dict[str, Any] = {"error": "Interrupted", "says": f"{file.name}: there is no room for its columns"}
         else:
             told = {"place": taken}
     except (CorruptRecord, MissingDependency) as error:
         told = {"error": type(error).__name__, "says": str(error)}
     except OSError as error:
-        told = {"error": "CorruptRecord", "says": f"{file.name} cannot be read: {error.strerror}"}
+        told = {"error": "Interrupted", "says": f"{file.name} cannot be read: {error.strerror}"}
     except MemoryError:
-        told = {"error": "CorruptRecord", "says": f"{file.name} needs more memory than there is"}
+        told = {"error": "Interrupted", "says": f"{file.name} needs more memory than there is"}
     sys.stdout.write(json.dumps(told))
     sys.stdout.flush()
 

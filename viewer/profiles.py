@@ -22,7 +22,7 @@ from tallyboard.core.profiles.files import recorded, worker_of
 from tallyboard.core.remote import is_remote
 
 from .listing import traces_of
-from .profile_reading import profile_of
+from .profile_reading import Interrupted, profile_of
 from .projector_files import Asset, Unreadable, find
 from .responses import error, revalidated
 
@@ -44,7 +44,7 @@ _KEPT: Final = 512 << 20
 _DERIVED: Final = 64
 """Things that are kept of a profile beside its columns, the latest of them."""
 
-_THREADS: Final = 4
+_THREADS: Final = 6
 
 T = TypeVar("T")
 
@@ -66,7 +66,7 @@ class _Entry:
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     profile: Profile | None = None
-    failed: CorruptRecord | MissingDependency | None = None
+    failed: str | None = None
     began: float | None = None
     nbytes: int = 0
     derived: OrderedDict[Any, Any] = field(default_factory=OrderedDict[Any, Any])
@@ -195,14 +195,15 @@ class Profiles:
             self._entries.move_to_end(key)
         with entry.lock:
             if entry.failed is not None:
-                raise entry.failed
+                raise CorruptRecord(entry.failed)
             if (found := entry.profile) is None:
                 entry.began = time.monotonic()
                 try:
                     found = profile_of(Path(asset.base, *asset.parts), cache_folder(context.cache))
-                except (CorruptRecord, MissingDependency) as why:
-                    entry.failed = type(why)(_without_path(str(why), asset))
-                    raise entry.failed from None
+                except CorruptRecord as why:
+                    says = _without_path(str(why), asset)
+                    entry.failed = None if isinstance(why, Interrupted) else says
+                    raise CorruptRecord(says) from None
                 finally:
                     entry.began = None
                 entry.nbytes = sum(_sizes(found))
@@ -239,7 +240,7 @@ def asked(request: web.Request) -> Which:
 
 
 async def answered(
-    request: web.Request, answer: Callable[[], bytes], content_type: str = "application/json"
+    request: web.Request, answer: Callable[[], bytes], content_type: str = "application/json", *, waits: bool = True
 ) -> web.StreamResponse:
     """What `answer` gives, worked out in another thread; 404 where there is no such profile, 422 for a bad one.
 
@@ -247,9 +248,10 @@ async def answered(
         request: read for its If-None-Match.
         answer: may take long; may raise NoProfile, CorruptRecord and MissingDependency, of which the client is told.
         content_type: of the answer.
+        waits: whether it reads traces, or works something out of one.
     """
     try:
-        body = await worked_out(answer)
+        body = await (worked_out(answer) if waits else asyncio.to_thread(answer))
     except (NoProfile, CorruptRecord, MissingDependency) as why:
         return refused(why)
     etag = hashlib.blake2b(body, digest_size=12).hexdigest()

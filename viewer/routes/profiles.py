@@ -36,14 +36,14 @@ routes = web.RouteTableDef()
 async def get_profiles(request: web.Request) -> web.StreamResponse:
     """Every trace of every run."""
     context = request.app[CONTEXT]
-    return await answered(request, lambda: dump_json({"profiles": profiles.listed(context)}))
+    return await answered(request, lambda: dump_json({"profiles": profiles.listed(context)}), waits=False)
 
 
 @routes.get("/api/profiles/state")
 async def get_state(request: web.Request) -> web.StreamResponse:
     """How far reading is."""
     context = request.app[CONTEXT]
-    return await answered(request, lambda: dump_json(profiles.state(context, asked(request))))
+    return await answered(request, lambda: dump_json(profiles.state(context, asked(request))), waits=False)
 
 
 @routes.get("/api/profiles/overview")

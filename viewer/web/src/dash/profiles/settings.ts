@@ -16,6 +16,8 @@ const span: Codec<Span | null> = {
 export const run = setting("pfrun", text, "");
 /** The trace by its path below the run's directory, "" for the newest. */
 export const trace = setting("pftrace", text, "");
+/** Words that profiles must have to be offered. */
+export const query = setting("pffind", text, "");
 /** The view: the name of its folder, "" for the first. */
 export const shown = setting("pfview", text, "");
 /** The time that views which show time look at, in microseconds; null for all of it. */
