@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TYPES", "BadQuestion", "Field", "Question", "Sheet", "Tree", "answer", "file", "select"]
 
-Kind = Literal["text", "count", "time", "bytes", "share", "percent", "number", "flag"]
-"""What a column holds: texts; whole numbers; nanoseconds; bytes; shares of 1; percent; other numbers; yes or no."""
+Kind = Literal["text", "count", "time", "moment", "bytes", "share", "percent", "number", "flag"]
+"""What a column holds. Times and moments are nanoseconds, shares of 1."""
 
 MOST_ROWS: Final = 200
 MOST_BYTES: Final = 190_000

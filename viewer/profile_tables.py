@@ -13,7 +13,7 @@ from tallyboard.core.profiles.model import DEVICE, Kind
 from tallyboard.core.profiles.operators import operator_times
 from tallyboard.core.profiles.origins import launching_operator, operator_stacks, python_parents
 
-from .profile_sheets import BadQuestion, Field, Sheet, row_texts
+from .profile_sheets import BadQuestion, Field, Sheet, Tree, row_texts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -136,6 +136,55 @@ def device_of(profile: Profile, options: Options) -> int:
     raise BadQuestion(f"device={said!r}: the trace tells of the memory of {', '.join(map(str, told)) or 'no device'}")
 
 
+def _modules(profile: Profile, _keep: Keep, _options: Options) -> Sheet:
+    found = profile.modules()
+    fields = [
+        Field("name", "Module", "text", found.name),
+        Field("calls", "Calls", "count", found.calls),
+        Field("host_total", "Host total", "time", found.host_total, False, "Forward on the host, with what it holds"),
+        Field("host_self", "Host self", "time", found.host_self, True, "Without the modules inside it"),
+    ]
+    if _has_device(profile):
+        fields += [
+            Field("device_total", "Device total", "time", found.device_total, False, "The work that it launched"),
+            Field("device_self", "Device self", "time", found.device_self, True, "Without the modules inside it"),
+        ]
+    if found.backward_host.any():
+        fields.append(Field("backward_host", "Backward host", "time", found.backward_host, False, "Its backward pass"))
+    if found.backward_device.any():
+        fields.append(Field("backward_device", "Backward device", "time", found.backward_device))
+    fields.append(Field("path", "Path", "text", found.path))
+    empty = "The trace has no modules: of PyTorch record with with_stack=True; of XLA operations have no scopes in it."
+    return Sheet(tuple(fields), Tree(found.parent, found.depth), "", empty)
+
+
+def _hlo(profile: Profile, _keep: Keep, _options: Options) -> Sheet:
+    found = profile.hlo()
+    fields = [
+        Field("operation", "Operation", "text", found.operation),
+        Field("category", "Category", "text", found.category),
+        Field("module", "Program", "text", found.module),
+        Field("calls", "Calls", "count", found.calls, True),
+        Field("self_time", "Self", "time", found.self_time, True, "Without the operations inside it, as of a loop"),
+        Field("share", "Share", "share", found.share, True, "Self time by that of all"),
+        Field("total_time", "Total", "time", found.total_time),
+    ]
+    if not np.isnan(found.flops).all():
+        with np.errstate(divide="ignore", invalid="ignore"):
+            rate = np.where(found.self_time > 0, found.flops / found.self_time, np.nan)
+        fields += [
+            Field("flops", "FLOPs", "number", found.flops, True, "Of all calls, as the trace has them"),
+            Field("rate", "GFLOP/s", "number", rate, False, "FLOPs by self time"),
+        ]
+    if not np.isnan(found.bytes).all():
+        fields.append(Field("bytes", "Bytes", "bytes", found.bytes, True, "Read and written, of all calls"))
+    if len(set(found.device.tolist())) > 1:
+        fields.append(Field("device", "Device", "count", found.device))
+    fields += [Field("scope", "Made by", "text", found.scope, False, "The framework's operation, with its scopes"),
+               Field("source", "Source", "text", found.source)]  # fmt: skip
+    return Sheet(tuple(fields), None, "-self_time", "The trace has no operations of XLA.")
+
+
 _NO_MEMORY: Final = "The trace has no memory: record with profile_memory=True."
 
 
@@ -168,8 +217,8 @@ def _lifetimes(profile: Profile, keep: Keep, options: Options) -> Sheet:
     fields = (
         Field("operator", "Taken by", "text", names, False, "The innermost operator in which it was taken"),
         Field("size", "Size", "bytes", found.size[rows], True),
-        Field("taken", "Taken at", "time", taken, False, "Empty: before the recording began"),
-        Field("freed", "Given back at", "time", freed, False, "Empty: after the recording ended"),
+        Field("taken", "Taken at", "moment", taken, False, "Empty: before the recording began"),
+        Field("freed", "Given back at", "moment", freed, False, "Empty: after the recording ended"),
         Field("kept", "Kept for", "time", freed - taken),
     )
     empty = _NO_MEMORY if not len(profile.allocations) else "No piece of memory that was told of was alive then."
@@ -189,6 +238,8 @@ def _moment(said: str) -> float:
 TABLES: Final[Mapping[str, Callable[[Profile, Keep, Options], Sheet]]] = {
     "operators": _operators,
     "kernels": _kernels,
+    "modules": _modules,
+    "hlo": _hlo,
     "memory": _memory,
     "lifetimes": _lifetimes,
 }

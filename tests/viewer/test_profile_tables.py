@@ -187,6 +187,28 @@ def test_a_row_of_a_kernel_has_what_launched_it(logdir: Logdir) -> None:
     assert [one["name"] for one in row["launches"]] == ["grid [1, 1, 1], block [64, 1, 1]"]
 
 
+def test_modules_are_a_tree(logdir: Logdir, profile: Profile) -> None:
+    """A module of the trace, with its forward time as core has it."""
+    told = logdir.table(table="modules")
+    assert (told["cells"]["name"], told["depth"], told["inside"]) == (["Linear_0"], [0], [False])
+    assert told["cells"]["host_total"] == profile.modules().host_total.tolist() == [60_000]
+
+
+def test_operations_of_xla() -> None:
+    """JAX's recorded program: every operation with its category, self time and share, which add up to one."""
+    samples = Path(__file__).parents[2].parent / "shared" / "samples"
+    if not samples.is_dir():
+        pytest.skip("the recorded samples are not beside this checkout")
+    found = tb.read_profile(samples / "jax_cpu")
+    table = sheet(found, kept(found), "hlo", {})
+    told = json.loads(answer(table, Question(limit=200)))
+    operations = found.hlo()
+    assert told["cells"]["operation"] == operations.operation
+    assert told["cells"]["self_time"] == pytest.approx(operations.self_time.tolist())
+    assert next(one["sum"] for one in told["columns"] if one["id"] == "share") == pytest.approx(1)
+    assert "dot" in told["cells"]["category"]
+
+
 def test_files_have_every_row(logdir: Logdir) -> None:
     """CSV, JSON and Parquet of all rows, or of those that a filter leaves."""
     rows = list(csv.DictReader(io.StringIO(logdir.get("profile_tables/file", table="operators").body.decode())))

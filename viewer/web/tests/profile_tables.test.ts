@@ -1,4 +1,7 @@
 import { describe, expect, it } from "vitest";
+import type { Listed } from "../src/dash/profiles/wire";
+import { baselineOf } from "../src/dash/profiles/views/diff/wire";
+import { byteTicks, moved, timeOf, valueAt, xOf, zoomed, type Curve } from "../src/dash/profiles/views/memory/curve";
 import { barOf, cellText, titleOf, widthOf } from "../src/dash/profiles/tables/cells";
 import { traceHref } from "../src/dash/profiles/tables/links";
 import { lookOf, looks, setLook } from "../src/dash/profiles/tables/settings";
@@ -32,6 +35,7 @@ describe("cells", () => {
     expect(barOf(0.25, column({ kind: "share", most: 0.5 }))).toBe(0.25);
     expect(barOf(25, column({ kind: "percent", most: 50 }))).toBe(0.25);
     expect(barOf(25, column({ kind: "count", most: 100 }))).toBeNull();
+    expect(barOf(-0.5, column({ kind: "share", most: 1, signed: true }))).toBeNull();
     expect(barOf(null, column({ most: 100 }))).toBeNull();
     expect(barOf(0, column({ most: 0 }))).toBeNull();
   });
@@ -94,4 +98,52 @@ it("takes rows of an answer by its columns", () => {
 it("leads to the trace view and keeps the rest of the address", () => {
   const found = new URLSearchParams(traceHref("void k<int>(a & b)", "#dash=profiles&pfrun=a&pfview=kernels").slice(1));
   expect(Object.fromEntries(found)).toEqual({ dash: "profiles", pfrun: "a", pfview: "trace", pfq: "void k<int>(a & b)" });
+});
+
+describe("the curve of memory", () => {
+  const curve = { end: 1_000, before: 5, time: [100, 200, 400], low: [10, 0, 7], high: [50, 20, 9], last: [20, 10, 8], reserved: [64, 64, 128] } as unknown as Curve;
+
+  it("has at a time what the last change before it left", () => {
+    expect(valueAt(curve, 50)).toEqual({ allocated: 5, reserved: -1, high: 5 });
+    expect(valueAt(curve, 200)).toEqual({ allocated: 10, reserved: 64, high: 20 });
+    expect(valueAt(curve, 399)).toEqual({ allocated: 10, reserved: 64, high: 20 });
+    expect(valueAt(curve, 900)).toEqual({ allocated: 8, reserved: 128, high: 9 });
+  });
+
+  it("is zoomed around a place and moved, never beyond the whole", () => {
+    expect(zoomed({ lo: 0, hi: 1_000 }, 500, 0.5, 1_000)).toEqual({ lo: 250, hi: 750 });
+    expect(zoomed({ lo: 0, hi: 500 }, 100, 4, 1_000)).toEqual({ lo: 0, hi: 1_000 });
+    expect(moved({ lo: 200, hi: 400 }, 0.5, 1_000)).toEqual({ lo: 300, hi: 500 });
+    expect(moved({ lo: 800, hi: 1_000 }, 0.5, 1_000)).toEqual({ lo: 800, hi: 1_000 });
+    expect(moved({ lo: 100, hi: 300 }, -1, 1_000)).toEqual({ lo: 0, hi: 200 });
+  });
+
+  it("has ticks at round numbers of bytes", () => {
+    expect(byteTicks(3_000, 3)).toEqual([0, 1_024, 2_048]);
+    expect(byteTicks(900, 3)).toEqual([0, 500]);
+  });
+
+  it("has its times where they are drawn", () => {
+    const window = { lo: 100, hi: 300 };
+    expect(timeOf(window, 500, xOf(window, 500, 250))).toBeCloseTo(250);
+    expect(timeOf(window, 500, 0)).toBe(100);
+    expect(timeOf(window, 500, 5_000)).toBe(300);
+  });
+});
+
+describe("the baseline", () => {
+  const one = (run: string, trace: string, worker = "w0"): Listed => ({ run, trace, worker, bytes: 1, recorded: null, format: "chrome" });
+  const profiles = [one("a", "1"), one("a", "2"), one("b", "1", "w1"), one("b", "3")];
+
+  it("is what the address names", () => {
+    expect(baselineOf(profiles, { run: "a", trace: "1" }, "b", "1")).toBe(profiles[2]);
+    expect(baselineOf(profiles, { run: "a", trace: "1" }, "a", "")).toBe(profiles[1]);
+  });
+
+  it("is another run of the same worker where none is named, and never the profile itself", () => {
+    expect(baselineOf(profiles, { run: "a", trace: "1" }, "", "")).toBe(profiles[3]);
+    expect(baselineOf(profiles, { run: "a", trace: "1" }, "a", "1")).toBe(profiles[1]);
+    expect(baselineOf(profiles.slice(0, 2), { run: "a", trace: "1" }, "", "")).toBe(profiles[1]);
+    expect(baselineOf(profiles.slice(0, 1), { run: "a", trace: "1" }, "", "")).toBeNull();
+  });
 });
