@@ -1,6 +1,7 @@
 """Say of a profile whether the device is busy or what it waits for, with tables of where the time went.
 
-PATH is a trace (`*.pt.trace.json[.gz]`, `*.xplane.pb`, any Chrome trace), or a directory with traces.
+PATH is a trace (`*.pt.trace.json[.gz]`, `*.xplane.pb`, any Chrome trace), or a directory with traces. Of processes that
+trained together it says, last, who waits for whom.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from ..profiles.difference import Changes, Difference
     from ..profiles.model import Profile
+    from ..profiles.ranks import CommunicationTable, Ranks, RankTable, StragglerTable
 
 FORMAT = 1  # of the JSON; grows when a key changes its meaning or goes
 _NAME = 60  # characters of a kernel's name that are printed
@@ -37,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Prints what each trace says, and returns 0."""
     from ..errors import InvalidLogdir
+    from ..profiles.ranks import ranks, together
     from ..profiles.reading import find_profiles, load
 
     files = find_profiles(arguments.path)
@@ -44,13 +47,82 @@ def run(arguments: argparse.Namespace) -> int:
         raise InvalidLogdir(f"{arguments.path}: no trace is in there, such as *.pt.trace.json.gz or *.xplane.pb")
     if arguments.against is not None:
         return _compare(files, arguments)
+    several: list[tuple[str, Profile]] = []
     for i, file in enumerate(files):
         profile = load(file)
+        if profile.rank is not None and profile.world != 1:
+            several.append((str(file.parent), profile))
         if arguments.json:
             sys.stdout.write(json.dumps(_facts(file, profile, arguments), allow_nan=False) + "\n")
         else:
             sys.stdout.write(("\n" if i else "") + "\n".join(_lines(file, profile, arguments)) + "\n")
+    for profiles in together(several):
+        found = ranks(profiles, arguments.compat)
+        if arguments.json:
+            sys.stdout.write(json.dumps(_facts_of_ranks(found), allow_nan=False) + "\n")
+        else:
+            sys.stdout.write("\n" + "\n".join(_lines_of_ranks(found, arguments.top)) + "\n")
     return 0
+
+
+def _rows(table: RankTable | CommunicationTable | StragglerTable) -> list[dict[str, Any]]:
+    """The rows of a table, what is not known as None."""
+    columns = {
+        name: getattr(column, "tolist", lambda column=column: column)() for name, column in table.columns().items()
+    }
+    return [
+        {name: None if value != value else value for name, value in zip(columns, row, strict=True)}
+        for row in zip(*columns.values(), strict=True)
+    ]
+
+
+def _facts_of_ranks(found: Ranks) -> dict[str, Any]:
+    """Times in nanoseconds, as the tables have them."""
+    return {
+        "format": FORMAT,
+        "workers": found.workers,
+        "says": found.says,
+        "collectives": len(found.collectives),
+        "unmatched": found.unmatched,
+        "ranks_ns": _rows(found.time),
+        "operations_ns": _rows(found.operations),
+        "stragglers": _rows(found.stragglers),
+    }
+
+
+def _lines_of_ranks(found: Ranks, top: int) -> list[str]:
+    time, operations, late = found.time, found.operations, found.stragglers
+    parts = (time.computing, time.overlap, time.communicating, time.other, time.transfer, time.waiting)
+    each: dict[tuple[int, str], list[int]] = {}
+    for i, key in enumerate(zip(time.rank.tolist(), time.worker, strict=True)):
+        each.setdefault(key, []).append(i)
+    lines = [f"{len(found.workers)} ranks", "", found.says, ""]
+    head = ("rank", "worker", "computing, ms a step", "overlap", "communicating", "other", "transfer", "waiting")
+    lines += _table(
+        head,
+        [(_rank(rank), worker, *(f"{part[rows].mean() / 1e6:,.3f}" for part in parts))
+         for (rank, worker), rows in each.items()],
+    )  # fmt: skip
+    lines += ["", *_table(
+        ("operation", "rank", "calls", "bytes", "time, ms", "transfer, ms", "bus, GB/s"),
+        [(operations.operation[i], _rank(operations.rank[i]), f"{operations.calls[i]:,}", _known(operations.bytes[i]),
+          f"{operations.time[i] / 1e6:,.3f}", f"{operations.transfer[i] / 1e6:,.3f}",
+          _known(operations.bus_bandwidth[i] / 1e9, 2)) for i in range(min(top * len(found.workers), len(operations)))],
+    )]  # fmt: skip
+    lines += ["", *_table(
+        ("rank", "worker", "came last", "of", "others waited, ms", "waited itself, ms"),
+        [(_rank(late.rank[i]), late.worker[i], f"{late.last[i]:,}", f"{late.collectives[i]:,}",
+          f"{late.caused[i] / 1e6:,.3f}", f"{late.waited[i] / 1e6:,.3f}") for i in range(min(top, len(late)))],
+    )]  # fmt: skip
+    return lines + [f"operations without a counterpart: {found.unmatched:,}"] * bool(found.unmatched)
+
+
+def _rank(number: Any) -> str:
+    return str(number) if number >= 0 else "?"
+
+
+def _known(value: Any, digits: int = 0) -> str:
+    return f"{value:,.{digits}f}" if value == value else "?"
 
 
 def _compare(files: list[Path], arguments: argparse.Namespace) -> int:
@@ -62,8 +134,11 @@ def _compare(files: list[Path], arguments: argparse.Namespace) -> int:
     if not others:
         raise InvalidLogdir(f"--against {arguments.against}: no trace is in there, such as *.pt.trace.json.gz")
     by_rank = {profile.rank: other for other in others for profile in (load(other),)} if len(others) > 1 else {}
+    several: list[tuple[str, Profile]] = []
     for i, file in enumerate(files):
         profile = load(file)
+        if profile.rank is not None and profile.world != 1:
+            several.append((str(file.parent), profile))
         other = by_rank.get(profile.rank, others[-1])
         found = profile.compare(load(other))
         if arguments.json:

@@ -35,6 +35,12 @@ _NAMES: Final = {
     "shapes": "Input Dims",
     "types": "Input type",
     "stack": "Call stack",
+    "collective": "Collective name",
+    "elements_in": "In msg nelems",
+    "elements_out": "Out msg nelems",
+    "element": "dtype",
+    "group": "Process Group Name",
+    "group_size": "Group size",
     "python_id": "Python id",
     "python_parent": "Python parent id",
     "forward_thread": "Fwd thread id",
@@ -78,6 +84,28 @@ class _Span(_Call, gc=False, rename=_NAMES):
     types: msgspec.Raw = msgspec.Raw()
 
 
+class _TalkWork(_Work, gc=False, rename=_NAMES):
+    """Of a kernel of a communication library, beside what other work has."""
+
+    collective: msgspec.Raw = msgspec.Raw()
+    element: msgspec.Raw = msgspec.Raw()
+    group: msgspec.Raw = msgspec.Raw()
+    elements_in: _Number = None
+    elements_out: _Number = None
+    group_size: _Number = None
+
+
+class _TalkSpan(_Span, gc=False, rename=_NAMES):  # msgspec's structs have one base
+    """Likewise of an operation of one."""
+
+    collective: msgspec.Raw = msgspec.Raw()
+    element: msgspec.Raw = msgspec.Raw()
+    group: msgspec.Raw = msgspec.Raw()
+    elements_in: _Number = None
+    elements_out: _Number = None
+    group_size: _Number = None
+
+
 _TYPES: Final[dict[str, Any]] = {
     "start": np.float64,
     "end": np.float64,
@@ -101,14 +129,20 @@ def _fields(of: type[_Call], text: bool) -> tuple[str, ...]:
     )
 
 
-_TEXTS: Final = (*_fields(_Work, True), *_fields(_Span, True))
-_NUMBERS: Final = (*_fields(_Work, False), *_fields(_Span, False))
+_ARGUMENTS: Final = (_Call, _Work, _Span, _TalkWork, _TalkSpan)
+_TEXTS: Final = tuple(dict.fromkeys(name for of in _ARGUMENTS for name in _fields(of, True)))
+_NUMBERS: Final = tuple(dict.fromkeys(name for of in _ARGUMENTS for name in _fields(of, False)))
 
 
 _GROUP: Final = np.array(
-    [0 if kind in _CALLS else 1 if kind in _DEVICE else 2 for kind in range(len(Kind))] + [2], np.int8
-)
-"""By a kind, whose arguments it has: a call's, a device's work's, or a span's; the last is of a kind not settled."""
+    [
+        *({Kind.COMM_KERNEL: 3, Kind.COMM_OP: 4}.get(kind, 0 if kind in _CALLS else 1 if kind in _DEVICE else 2)
+          for kind in Kind),
+        2,
+    ],
+    np.int8,
+)  # fmt: skip
+"""By a kind, which of `_ARGUMENTS` it has; the last is of a kind not settled."""
 
 _TOP: Final = 1 << 63
 
@@ -166,7 +200,7 @@ class Builder:
         self._names, self._tracks = _Codes(), _Tracks()
         self._numbers = {name: _Sparse() for name in _NUMBERS}
         self._texts = {name: (_Sparse(), _Codes()) for name in _TEXTS}
-        self._decoders = [(of, msgspec.json.Decoder(of).decode) for of in (_Call, _Work, _Span)]
+        self._decoders = [(of, msgspec.json.Decoder(of).decode) for of in _ARGUMENTS]
         self.first = math.inf
 
     @property
@@ -242,7 +276,7 @@ class Builder:
         columns["correlation"][rows] = _wholes([one.correlation for one in found])
         external = [one.external if one.external is not None else one.external_old for one in found]
         columns["external"][rows] = _wholes(external)
-        if of is _Work:
+        if issubclass(of, _Work):
             device = _wholes([one.device for one in found])
             columns["device"][rows] = np.where(device < 1 << 15, device, -1)
         for name in _fields(of, text=False):

@@ -19,7 +19,7 @@ from .model import DEVICE, Kind, Profile
 from .naming import step_number
 from .spans import NONE, Spans, common, length_within, union, without
 
-__all__ = ["CATEGORIES", "Breakdown", "Compat", "Steps", "breakdown", "steps"]
+__all__ = ["CATEGORIES", "Breakdown", "Compat", "Steps", "as_tb_plugin", "breakdown", "steps"]
 
 Compat = Literal["tb_plugin"] | None
 
@@ -228,7 +228,7 @@ def _covered(profile: Profile, compat: Compat) -> list[Spans]:
         talking |= events.of(Kind.COMM_OP) & (_alone(profile) if events.of(*DEVICE).any() else True)
         cpu |= events.of(Kind.COMM_OP)
     else:
-        kernel, talking, cpu = _as_tb_plugin(profile)
+        kernel, talking, cpu = as_tb_plugin(profile)
     waiting = events.of(Kind.DATALOAD)
     which = (kernel, events.of(Kind.MEMCPY), events.of(Kind.MEMSET), talking, events.of(Kind.RUNTIME), waiting, cpu)
     return [spans(one) for one in which]
@@ -239,7 +239,7 @@ def _alone(profile: Profile) -> NDArray[np.bool_]:
     return profile.events.named(lambda name: name.startswith(("gloo:", "mpi:", "ucc:")))
 
 
-def _as_tb_plugin(profile: Profile) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+def as_tb_plugin(profile: Profile) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
     """Kernels, communication and work of the host as that peer tells them apart: by ids, and spans of users as work."""
     events = profile.events
     host = events.of(Kind.CPU_OP, Kind.COMM_OP, Kind.COMPILE, Kind.ANNOTATION, Kind.DEVICE_ANNOTATION)

@@ -19,6 +19,7 @@ from tallyboard.core.profiles.idle import IDLE_CAUSES, gaps, kinds_at_once, occu
 from tallyboard.core.profiles.memory import memory_by_operator
 from tallyboard.core.profiles.model import Profile
 from tallyboard.core.profiles.operators import operators
+from tallyboard.core.profiles.ranks import ranks
 from tallyboard.core.profiles.steps import CATEGORIES, breakdown, steps
 
 RESNET = "kineto_tb_plugin/resnet50_num_workers_0"
@@ -83,6 +84,16 @@ def test_breakdown_is_that_of_tb_plugin(traced: tuple[Profile, dict[str, Any]]) 
         each = [step[theirs] for _, step in golden["steps"]]
         assert found.time[:, CATEGORIES.index(ours)] / 1000 == pytest.approx(each, abs=0.6), ours
     assert mean["total"] == pytest.approx(golden["avg_us"]["Total"], abs=0.6)
+
+
+def test_computation_and_communication_are_those_of_tb_plugin(traced: tuple[Profile, dict[str, Any]]) -> None:
+    """Of each step, computation, communication, both at once and the rest, as its distributed view has them."""
+    profile, golden = traced
+    time = ranks([profile], "tb_plugin").time
+    computing, talking = time.computing + time.overlap, time.communicating + time.overlap
+    for i, wanted in enumerate(golden["comm_overlap"]):
+        found = [column[i] / 1000 for column in (computing, talking, time.overlap, time.other)]
+        assert found == pytest.approx(wanted, abs=0.6)
 
 
 def test_device_figures_are_those_of_tb_plugin(traced: tuple[Profile, dict[str, Any]]) -> None:
