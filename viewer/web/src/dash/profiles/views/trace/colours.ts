@@ -98,7 +98,7 @@ export function fillsOf(kinds: readonly string[], paper: Paper): Fill[] {
     return {
       span: Array.from({ length: SHADES }, (_, i) => of(least + ((most - least) * i) / (SHADES - 1))),
       dim: of(0.13),
-      hit: of(paper.dark ? 0.85 : 0.7),
+      hit: of(paper.dark ? 0.9 : 0.55),
       block: Array.from({ length: SHARES }, (_, i) => of(0.22 + ((most + 0.08 - 0.22) * (i + 1)) / SHARES)),
     };
   });

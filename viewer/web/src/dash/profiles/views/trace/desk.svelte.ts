@@ -3,7 +3,7 @@ import { Levels, idealGrid } from "./levels";
 import * as dashboard from "../../settings";
 import { said, type Chosen } from "../../wire";
 import { around, between, kept, moved, revealing, same, zoomed, type Span } from "./camera";
-import type { Hit } from "./hit";
+import type { Hit, Reading } from "./hit";
 import { laneBox, rowsOf, tracksAsked, within, type Rows } from "./rows";
 import * as settings from "./settings";
 import { fetchFound, fetchLevel, fetchOne, fetchOutline, fetchSum, fetchTracks, type Brief, type Found, type Outline, type Sum, type Told, type TrackPage } from "./wire";
@@ -31,6 +31,8 @@ export class Desk {
   /** Goes up when an answer came. */
   version = $state(0);
   hovered = $state.raw<Hit | null>(null);
+  /** What a curve is where the pointer is. */
+  read = $state.raw<Reading | null>(null);
   told = $state.raw<Told | null>(null);
   sum = $state.raw<Sum | null>(null);
   found = $state.raw<Found | null>(null);

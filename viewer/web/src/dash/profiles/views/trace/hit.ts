@@ -1,7 +1,7 @@
 /** What is under a point. */
-import { firstEnding, type Scene } from "./paint";
+import { curveLevel, firstEnding, type Scene } from "./paint";
 import { laneAt, laneBox, rowAt, type TrackRow } from "./rows";
-import { UNNAMED, type Level } from "./wire";
+import { UNNAMED, type CounterAbout, type Level } from "./wire";
 
 export interface Hit {
   track: TrackRow;
@@ -41,6 +41,26 @@ export function hitAt(scene: Scene, x: number, y: number): Hit | null {
   const block = nearest(level.blocks.start, level.blocks.end, items.blocks, time, near);
   if (span && (!block || span.off <= block.off)) return spanHit(level, row, lane, span.at);
   return block ? blockHit(level, row, lane, block.at) : null;
+}
+
+/** A curve at a time. */
+export interface Reading {
+  counter: CounterAbout;
+  time: number;
+  least: number;
+  most: number;
+}
+
+export function readAt(scene: Scene, x: number, y: number): Reading | null {
+  const row = rowAt(scene.rows, y + scene.top);
+  if (row?.kind !== "counter" || x < scene.side) return null;
+  const level = curveLevel(scene.levels, row.counter.id, scene.span, scene.outline);
+  const curve = level?.counters.get(row.counter.id);
+  if (!level || !curve) return null;
+  const time = timeAt(scene, x);
+  const at = Math.floor(((time - level.from) / (level.to - level.from)) * curve.most.length);
+  if (!(curve.most[at] >= curve.least[at])) return null;
+  return { counter: row.counter, time, least: curve.least[at], most: curve.most[at] };
 }
 
 function nearest(start: Float32Array, end: Float32Array, [lo, hi]: readonly [number, number], time: number, near: number): { at: number; off: number } | null {

@@ -35,9 +35,9 @@ function shadesOf(level: Level): Uint8Array {
   return found;
 }
 
-/** What of a name tells it from others: no return type, no parameters. */
+/** What of a name tells it from others: no return type, no parameters, no directories of a file. */
 export function briefName(name: string): string {
-  const plain = name.replace(/^void /, "");
+  const plain = name.replace(/^void |^\$?[/\w.-]*\/(?=[\w.-]+\.py\b)/, "");
   const end = plain.search(/[<(]/);
   return end > 12 && plain.length > 40 ? plain.slice(0, end) : plain;
 }
@@ -74,12 +74,20 @@ export class Measured {
   }
 }
 
+/** The finest answer that has a curve for all of a window; else any that has it. */
+export function curveLevel(levels: Levels, id: string, span: Span, whole: Span): Level | null {
+  const held = levels.all.filter(({ level }) => level.counters.has(id));
+  const [low, high] = [Math.max(span.low, whole.low), Math.min(span.high, whole.high)];
+  const covering = held.filter(({ level }) => level.from <= low && level.to >= high);
+  return (covering.length > 0 ? covering : held).reduce<Level | null>((best, { level: one }) => (!best || one.to - one.from < best.to - best.from ? one : best), null);
+}
+
 export class Painter {
   readonly #context: CanvasRenderingContext2D;
   readonly #scene: Scene;
   readonly #measured: Measured;
   readonly #scale: number;
-  #labels: [x: number, y: number, room: number, text: string][] = [];
+  #labels: [x: number, y: number, room: number, text: string, tone: 0 | 1 | 2][] = [];
   #style = "";
   /** Spans and blocks that were drawn. */
   drawn = 0;
@@ -189,7 +197,7 @@ export class Painter {
       this.#fill(search === "" ? fill.span[name === UNNAMED ? 1 : shade[name]] : own.kind[i] & FOUND ? fill.hit : fill.dim);
       this.#context.fillRect(begin, y, wide, high);
       this.drawn++;
-      if (!folded && wide > LEAST_LABEL && name !== UNNAMED && this.#labels.length < MOST_LABELS) this.#labels.push([begin, y, wide, level.names[name]]);
+      if (!folded && wide > LEAST_LABEL && name !== UNNAMED && this.#labels.length < MOST_LABELS) this.#labels.push([begin, y, wide, level.names[name], search === "" ? 0 : own.kind[i] & FOUND ? 2 : 1]);
     }
   }
 
@@ -198,8 +206,9 @@ export class Painter {
     const { paper, side } = this.#scene;
     context.font = `${FONT_PX}px ${paper.font}`;
     context.textBaseline = "middle";
-    context.fillStyle = paper.ink;
-    for (const [begin, y, wide, name] of this.#labels) {
+    const tones = [paper.ink, paper.ink3, paper.dark ? paper.bg : paper.ink];
+    for (const [begin, y, wide, name, tone] of this.#labels) {
+      context.fillStyle = tones[tone];
       const x = Math.max(begin, side) + 4;
       const room = begin + wide - x - 3;
       const text = room > 8 ? this.#measured.fitting(context, briefName(name), room) : "";
@@ -210,10 +219,7 @@ export class Painter {
   #counter(row: CounterRow): void {
     const { levels, span, outline, fills, top, side, width, paper } = this.#scene;
     const { id, unit, most } = row.counter;
-    const held = levels.all.filter(({ level }) => level.counters.has(id));
-    const seen = { low: Math.max(span.low, outline.low), high: Math.min(span.high, outline.high) };
-    const covering = held.filter(({ level }) => level.from <= seen.low && level.to >= seen.high);
-    const level = (covering.length > 0 ? covering : held).reduce<Level | null>((best, { level: one }) => (!best || one.to - one.from < best.to - best.from ? one : best), null);
+    const level = curveLevel(levels, id, span, outline);
     const curve = level?.counters.get(id);
     if (!level || !curve) return;
     const context = this.#context;

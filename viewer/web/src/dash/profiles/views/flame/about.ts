@@ -1,0 +1,3 @@
+import type { ViewAbout } from "../../views";
+
+export default { title: "Flame graph", order: 20 } satisfies ViewAbout;
