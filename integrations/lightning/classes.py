@@ -14,9 +14,7 @@ from typing import Any, Final
 
 from tallyboard.core.errors import MissingDependency
 
-from .logger import FabricRecorder, Recorder
-
-__all__ = ["class_named", "in_use"]
+__all__ = ["class_for", "class_named", "in_use"]
 
 PACKAGES: Final = {
     "Lightning": "lightning.pytorch",
@@ -24,8 +22,14 @@ PACKAGES: Final = {
     "Fabric": "lightning_fabric",
 }
 """What the names of classes begin with, and the packages they are for; the first one imported decides."""
-PARTS: Final = {"Logger": ("loggers.logger", Recorder)}
-"""What they end with: where in the package the base class of this name is, and what ours do."""
+PARTS: Final = {
+    "Logger": ("loggers.logger", "Logger", ".logger", "Recorder"),
+    "Monitor": ("callbacks.callback", "Callback", ".monitor", "Monitoring"),
+    "Profiler": ("profilers.profiler", "Profiler", ".profiler", "Profiling"),
+    "AutoLogger": ("loggers.logger", "Logger", ".automatic", "AutoRecorder"),
+    "AutoMonitor": ("callbacks.callback", "Callback", ".automatic", "AutoMonitoring"),
+}
+"""What they end with: the base class, where it is in the package, and what ours do, where that is here."""
 
 _home = __name__.rpartition(".")[0]
 _made: dict[str, type] = {}
@@ -40,12 +44,23 @@ def class_named(name: str) -> type | None:
     return None
 
 
+def class_for(model: object, part: str) -> type:
+    """The class of the package that a module's class comes from."""
+    packages = [cls.__module__ for cls in type(model).__mro__]
+    other = any(name.startswith("pytorch_lightning.") for name in packages)
+    found = class_named(f"{'PytorchLightning' if other else 'Lightning'}{part}")
+    assert found is not None
+    return found
+
+
 def _make(name: str, part: str, package: str) -> type:
-    place, does = PARTS[part]
-    does = FabricRecorder if package == "lightning_fabric" else does
-    base: Any = getattr(importlib.import_module(f"{package}.{place}"), part)
-    body = {"__module__": _home, "__qualname__": name, "__doc__": does.__doc__, "_package": package}
-    return _made.setdefault(name, type(f"Tallyboard{part}", (does, base), body))
+    place, base, file, does = PARTS[part]
+    if package == "lightning_fabric":
+        does = "FabricRecorder"
+    ours: Any = getattr(importlib.import_module(f"{_home}{file}"), does)
+    theirs: Any = getattr(importlib.import_module(f"{package}.{place}"), base)
+    body = {"__module__": _home, "__qualname__": name, "__doc__": ours.__doc__, "_package": package}
+    return _made.setdefault(name, type(f"Tallyboard{part}", (ours, theirs), body))
 
 
 def in_use(part: str) -> str:

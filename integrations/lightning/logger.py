@@ -155,6 +155,14 @@ class Recorder:
             self._experiment = SummaryWriter(self.log_dir, **self._writer_options)
         return self._experiment
 
+    def logs(self, tag: str) -> bool:
+        """Whether numbers of this tag came with the metrics."""
+        return tag in self._latest
+
+    def promise(self, tag: str) -> None:
+        """Has the hparams dashboard look for this metric, if it was not told of the run yet."""
+        self._hp_tags[tag] = None
+
     def _entry_writer(self, directory: str) -> SummaryWriter:
         if directory not in self._entry_writers:
             self._entry_writers[directory] = SummaryWriter(directory, **self._writer_options)
@@ -305,6 +313,12 @@ class Recorder:
                 page show it.
         """
         good = status in GOOD_ENDS
+        self._write_rest(good)
+        for writer in (self._experiment, *self._entry_writers.values()):
+            if writer is not None:
+                writer.close(failed=not good)
+
+    def _write_rest(self, good: bool) -> None:
         if self._awaited is not None:
             model, inputs = self._awaited.forget()
             self._awaited = None
@@ -316,9 +330,6 @@ class Recorder:
             self._write_checkpoints()
         if good:
             self.save()
-        for writer in (self._experiment, *self._entry_writers.values()):
-            if writer is not None:
-                writer.close(failed=not good)
 
     def __getstate__(self) -> dict[str, Any]:
         if multiprocessing.context.get_spawning_popen() is not None and rank_zero_only.rank == 0:
