@@ -63,6 +63,8 @@ def e2e(session: nox.Session) -> None:
 def keras(session: nox.Session, backend: str) -> None:
     """Run the Keras adapter's tests where this backend is the only framework."""
     install(session, "-e", ".[keras]", "--group", "pytest", KERAS_BACKENDS[backend])
+    if backend == "tensorflow":
+        install(session, "--no-deps", "tf_keras")  # Keras 2, which would bring TensorFlow under another name
     pytest(session, *keras_tests(), *session.posargs, KERAS_BACKEND=backend)
 
 

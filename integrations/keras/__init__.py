@@ -19,8 +19,10 @@ except ModuleNotFoundError as error:
         raise
     raise MissingDependency("tallyboard.integrations.keras needs Keras 3: pip install 'tallyboard[keras]'") from error
 
+from .attached import attach
 from .callback import TallyboardCallback
+from .ending import rank
 
-__all__ = ["TallyboardCallback", "TensorBoard"]
+__all__ = ["TallyboardCallback", "TensorBoard", "attach", "rank"]
 
 TensorBoard = TallyboardCallback

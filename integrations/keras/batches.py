@@ -28,12 +28,17 @@ class Batches:
         self._runs = runs
         self._every = every
         self.begun = first
+        self._first = first
         self._epoch: tuple[int, int] | None = None  # the count, and Keras's number, of the epoch's first batch
         self._calls = 1  # by how much Keras's number grows from one call to the next
-        self._last = 0
         self._told: dict[int, tuple[Mapping[str, Any], float]] = {}
         self._next = first + 1
         self._lock = threading.Lock()
+
+    @property
+    def here(self) -> int:
+        """How many batches have begun in this training."""
+        return self.begun - self._first
 
     def begin_epoch(self) -> None:
         """The next batch is the first of an epoch."""

@@ -23,6 +23,7 @@ from .background import Background
 from .batches import Batches
 from .ending import Ending, rank
 from .frames import arguments_of_fit, list_of_callbacks
+from .models import backend_of, steps_per_call
 from .rates import iterations_of, learning_rates
 from .runs import TRAIN, VALIDATION, Runs
 
@@ -120,6 +121,9 @@ class Hooks:
         self._epoch_began = 0.0
         self._epoch_first_iteration = 0
         self._fit: Mapping[str, Any] = {}
+        self._forwarding: Any = None
+        self._global_tested = 0
+        self._profiling: Any = None
         self._drawn: Callable[[], Any] = _nothing
         self._wants_step_graph = False
 
@@ -145,6 +149,7 @@ class Hooks:
             ValueError: `embeddings_metadata` names a layer that the model does not have.
         """
         super().set_model(model)  # type: ignore[misc]  # Keras's Callback stands beside this class
+        self._model = model  # of which Keras 2 has no such name
         self._broken = False
         self._start_over()
         self._in_fit = False
@@ -167,26 +172,34 @@ class Hooks:
 
     def _begin_others(self) -> None:
         """What is done once, when a training begins."""
+        from .beginning import Beginning
+
+        begun = Beginning(self._settings, self._runs, self._cannot)
+        self._forwarding = begun.forwarding(self._model, self._ending)
+        self._profiling = begun.profiling(self._model, self._ending)
+        begun.tell(self.model, self._fit)
+        if self._settings.system and self._batches is not None:
+            begun.watch_machine(self._batches)
         if self._settings.write_graph and self._drawn() is not self._model:
             from .drawn import write_structure
 
             write_structure(self.model, self._fit.get("x"), self._runs.writer(TRAIN), self._cannot)
             self._drawn = weakref.ref(self._model)
-            self._wants_step_graph = keras.backend.backend() == "tensorflow"
+            self._wants_step_graph = True
 
     def _write_step_graph(self) -> None:
-        """TensorFlow's graph of a step, after the first epoch: then it is there."""
+        """The graph of what the backend runs, after the first epoch: then all is compiled."""
         if self._wants_step_graph:
-            from .op_graph import tensorflow_graph
+            from .drawn import step_graph
 
             self._wants_step_graph = False
-            make, writer = tensorflow_graph(self.model), self._runs.writer(TRAIN)
+            make, writer = step_graph(self.model, self._fit.get("x")), self._runs.writer(TRAIN)
 
             def write() -> None:
-                if (summary := make()) is not None:
+                if make is not None and (summary := make()) is not None:
                     writer.write(Event(0, time.time(), summary))
 
-            self._background.do("graph of a training step", write)
+            self._background.do("graph of a step", write)
 
     @_never_raises
     def on_train_end(self, logs: _Logs = None) -> None:
@@ -198,18 +211,44 @@ class Hooks:
     def on_train_batch_begin(self, batch: int, logs: _Logs = None) -> None:
         """A batch begins."""
         if self._batches is not None:
-            self._batches.begin(batch, getattr(self._model, "steps_per_execution", None) or 1)
+            self._batches.begin(batch, steps_per_call(self._model))
+            if self._forwarding is not None:
+                self._forwarding.batch(TRAIN, self._batches.begun, int(self.update_freq))
+            if self._profiling is not None:
+                self._profile(self._profiling.batch_begins)
         self._batch_began = time.perf_counter()
 
     @_never_raises
     def on_train_batch_end(self, batch: int, logs: _Logs = None) -> None:
         """A batch ended; its logs are the running averages of the epoch."""
+        if self._profiling is not None:
+            self._profile(self._profiling.batch_ends)
         if self.update_freq == "epoch" or self._batches is None:
             return
         told = dict(logs or {})
         if self.write_steps_per_second and (seconds := time.perf_counter() - self._batch_began):
             told["steps_per_second"] = 1 / seconds
         self._batches.end(batch, told)
+
+    def _profile(self, tell: Callable[[int], None]) -> None:
+        try:
+            tell(self._batches.here if self._batches is not None else 0)
+        except Exception as error:  # a profiler that another one hinders
+            self._profiling = None
+            self._cannot("profile", error)
+
+    @_never_raises
+    def on_test_begin(self, logs: _Logs = None) -> None:
+        """A validation begins, or an `evaluate` of its own."""
+        if self._forwarding is not None:
+            self._forwarding.enter(VALIDATION)
+
+    @_never_raises
+    def on_test_batch_begin(self, batch: int, logs: _Logs = None) -> None:
+        """A batch of a validation begins."""
+        if self._forwarding is not None:
+            self._global_tested += 1
+            self._forwarding.batch(VALIDATION, self._global_tested, int(self.update_freq))
 
     @_never_raises
     def on_epoch_begin(self, epoch: int, logs: _Logs = None) -> None:
@@ -259,14 +298,34 @@ class Hooks:
             jobs.append(("embeddings", collect_embeddings(self.model, settings.embeddings_metadata, folders)))
         for what, job in jobs:
             self._background.do(what, functools.partial(job, self._runs.writer(TRAIN), epoch))
+        self._log_predictions(epoch)
+
+    def _log_predictions(self, epoch: int) -> None:
+        """What the model makes of validation data: a confusion matrix and curves, and pictures of the user's."""
+        settings = self._settings
+        if settings.evaluation:
+            from .evaluation import predicted
+
+            try:
+                job = predicted(self.model, self._validation_data(), settings.classes)
+            except Exception as error:  # no classifier, no data
+                self._cannot("evaluation", error)
+            else:
+                self._background.do("evaluation", functools.partial(job, self._runs.writer(VALIDATION), epoch))
+        if settings.prediction_images is not None:
+            try:
+                found = settings.prediction_images(self.model, epoch)
+                found = found if isinstance(found, Mapping) or found is None else {"predictions": found}
+                for tag, pictures in (found or {}).items():
+                    self._runs.writer(VALIDATION).add_images(tag, pictures, epoch, dataformats="NHWC")
+            except Exception as error:  # the user's, which shall not end the training
+                self._cannot("pictures of predictions", error)
 
     def _sample(self) -> Any:
         """A batch of validation data, or None with a warning."""
         from .sample import first_batch
 
-        given = self._settings.validation_data
-        given = self._fit.get("validation_data") if given is None else given
-        sample = first_batch(given)
+        sample = first_batch(self._validation_data()) if backend_of(self._model) == keras.backend.backend() else None
         if sample is None:
             warn_once(
                 ("keras sample", self.log_dir),
@@ -276,12 +335,18 @@ class Hooks:
             )
         return sample
 
+    def _validation_data(self) -> Any:
+        given = self._settings.validation_data
+        return self._fit.get("validation_data") if given is None else given
+
     @_never_raises
     def on_test_end(self, logs: _Logs = None) -> None:
         """A validation ended, or an `evaluate` of its own."""
         if (iterations := iterations_of(self.model)) is not None:
             for name, value in (logs or {}).items():
                 self._runs.scalar(VALIDATION, f"evaluation_{name}_vs_iterations", value, iterations)
+        if self._forwarding is not None:
+            self._forwarding.leave()
         if not self._in_fit:  # an evaluate of its own: no later hook will close the file
             self._close(failed=False)
 
@@ -292,8 +357,14 @@ class Hooks:
             f"TallyboardCallback({self.log_dir!r}): no {what} ({type(error).__name__}: {text}); training goes on",
         )
 
+    @_never_raises
+    def _end(self, failed: bool) -> None:
+        self._in_fit = False
+        self._close(failed)
+
     def _close(self, failed: bool) -> None:
         self._fit = {}
+        self._forwarding = self._profiling = None
         if self._batches is not None:
             self._batches.flush()
             self._batches = None

@@ -33,6 +33,7 @@ class Ending:
         """
         self._runs, self._background = runs, background
         self._parts: list[Callable[[], object]] = []
+        self._parts_here: list[Callable[[], object]] = []
         self._lock = threading.Lock()
         self._ended = False
         self._finalizer = None if owner is None else weakref.finalize(owner, self._abandoned)
@@ -42,6 +43,10 @@ class Ending:
     def add(self, part: Callable[[], object]) -> None:
         """Has a function called before the files are closed; the one added last comes first."""
         self._parts.append(part)
+
+    def add_here(self, part: Callable[[], object]) -> None:
+        """Has a function called in whatever thread the training ends."""
+        self._parts_here.append(part)
 
     def end(self, failed: bool) -> None:
         """Closes; a second call does nothing.
@@ -55,7 +60,7 @@ class Ending:
             self._ended = True
         if self._finalizer is not None:
             self._finalizer.detach()
-        for part in reversed(self._parts):
+        for part in (*reversed(self._parts_here), *reversed(self._parts)):
             with suppress(Exception):  # as little of it as there is: the files are to be closed
                 part()
         self._background.wait()
@@ -63,6 +68,9 @@ class Ending:
 
     def _abandoned(self) -> None:
         """In a thread: this may be called wherever Python collects garbage, even within a writer."""
+        for part in reversed(self._parts_here):
+            with suppress(Exception):
+                part()
         thread = threading.Thread(target=self.end, args=(True,), name="tallyboard keras end")
         with suppress(RuntimeError):  # the program is ending, and closes the files itself
             thread.start()

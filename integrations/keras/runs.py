@@ -26,17 +26,24 @@ class Runs:
         """Makes no file yet.
 
         Args:
-            log_dir: the directory above the runs.
+            log_dir: the directory above the runs; empty where `take` gives a writer that has none.
             silent: whether nothing is written at all, in this process of several.
         """
-        self.log_dir = placed(log_dir)
-        self._silent = silent
+        self.log_dir = placed(log_dir) if log_dir else ""
+        self.silent = silent
+        self._taken: SummaryWriter | None = None
         self._writers: dict[str, SummaryWriter] = {}
         self._lock = threading.Lock()
+        if not self.log_dir:
+            return
         if is_remote(self.log_dir):
             check_url(self.log_dir, writing=True)
         elif Path(self.log_dir).exists() and not Path(self.log_dir).is_dir():
             raise InvalidLogdir(f"log_dir={self.log_dir!r} is a file; give the name of a directory")
+
+    def take(self, writer: SummaryWriter) -> None:
+        """Has a writer of somebody else's write the directory above the runs; it is not closed here."""
+        self._taken = writer
 
     def folder(self, run: str) -> str:
         """The directory of a run."""
@@ -44,13 +51,16 @@ class Runs:
 
     def writer(self, run: str) -> SummaryWriter:
         """The writer of a run; its file is there from now on."""
+        if self._taken is not None and (run == WHOLE or not self.log_dir):
+            return self._taken  # all of it, where there is no directory for runs
         with self._lock:
             if run not in self._writers:
-                self._writers[run] = SummaryWriter(self.folder(run), write_to_disk=not self._silent)
+                self._writers[run] = SummaryWriter(self.folder(run), write_to_disk=not self.silent)
             return self._writers[run]
 
     def scalar(self, run: str, tag: str, value: object, step: int, wall_time: float | None = None) -> None:
         """Writes a metric. One that is no number costs a warning that names it."""
+        tag = tag if self.log_dir or not run else f"{run}/{tag}"
         try:
             self.writer(run).add_scalar(tag, value, step, wall_time)
         except InvalidSummary as error:  # this metric is no number; the others are
