@@ -13,6 +13,7 @@ whose name is the framework's top package and whose object is such a module.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import os
@@ -20,7 +21,7 @@ import pkgutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import entry_points
-from types import ModuleType, TracebackType
+from types import FunctionType, MethodType, ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from tallyboard.core.errors import TallyboardError, UnsupportedModel
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 __all__ = ["Handle", "auto_log", "system_monitor", "unwatch", "watch"]
 
 _ALIASES = {"lightning_fabric": "lightning", "pytorch_lightning": "lightning", "tf_keras": "keras"}
+_ALIASES |= dict.fromkeys(("equinox", "flax", "haiku", "jaxlib", "optax"), "jax")
+_FUNCTIONS = (FunctionType, MethodType, functools.partial)
 _GROUP = "tallyboard.adapters"
 
 
@@ -56,6 +59,7 @@ class Handle:
     ) -> None:
         self._writer = writer
         self._detach: Callable[[], None] | None = detach
+        self._call: Callable[..., Any] | None = getattr(detach, "call", None)
         self._owns_writer = owns_writer
         self._monitor = monitor
 
@@ -83,6 +87,16 @@ class Handle:
         if log is None:
             raise TallyboardError("handle.log: this adapter takes no values; use handle.writer.add_scalar")
         log(values)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Calls the step function that JAX's adapter watches; once detached, the function alone.
+
+        Raises:
+            TallyboardError: the model is none, and is called as ever.
+        """
+        if self._call is None:
+            raise TallyboardError("handle(): this handle stands for no function; call the model itself, as before")
+        return self._call(*args, **kwargs)
 
     def detach(self) -> None:
         """Stops: writes what is still on its way and leaves the model as it was. A second call does nothing.
@@ -276,6 +290,8 @@ def _adapter_for(model: object) -> ModuleType:
     """The adapter of the most specific class of `model` that has one; imports nothing before a match."""
     packages = [cls.__module__.partition(".")[0] for cls in type(model).__mro__]
     names = [_ALIASES.get(name, name) for name in dict.fromkeys(packages) if name != "builtins"]
+    if isinstance(model, _FUNCTIONS) and "jax" in sys.modules:  # a step that calls compiled functions
+        names = ["jax"]
     for name in names:
         module = _find(name)
         if module is None:

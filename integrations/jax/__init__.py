@@ -26,7 +26,12 @@ program that has loaded it. What needs JAX is imported when it is first asked fo
 from __future__ import annotations
 
 import importlib
+import sys
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
+
+from tallyboard.core.errors import InvalidSummary
+from tallyboard.core.summary import as_step
 
 from .composed import AsyncError, AsyncMultiWriter, AsyncWriter, MultiWriter, ensure_flushes
 from .defaults import create_default_writer, write_values
@@ -35,9 +40,12 @@ from .logged import InMemoryWriter, LoggingWriter
 from .writers import SummaryWriter
 
 if TYPE_CHECKING:
+    from tallyboard.core.writer import SummaryWriter as EventWriter
+
     from .arrivals import log_to
     from .graphs import graph, programs, write_graph
     from .in_jit import LogBuffer, log, log_buffer
+    from .profiling import profile, write_memory
     from .statistics import Stats, stats
 
 __all__ = [
@@ -51,21 +59,80 @@ __all__ = [
     "MultiWriter",
     "Stats",
     "SummaryWriter",
+    "attach",
     "create_default_writer",
     "ensure_flushes",
     "graph",
     "log",
     "log_buffer",
     "log_to",
+    "profile",
     "programs",
+    "rank",
     "stats",
     "write_graph",
+    "write_memory",
     "write_values",
 ]
 
 _FROM = {"LogBuffer": "in_jit", "Stats": "statistics", "log": "in_jit", "log_buffer": "in_jit"}
 _FROM |= {"graph": "graphs", "programs": "graphs", "write_graph": "graphs"}
+_FROM |= {"profile": "profiling", "write_memory": "profiling"}
 _FROM |= {"log_to": "arrivals", "stats": "statistics"}
+
+
+def attach(
+    model: object,
+    writer: EventWriter,
+    *,
+    every: int = 50,
+    metrics: Callable[[Any], Mapping[str, Any]] | None = None,
+    params: Callable[[Any], Any] | None = None,
+    graph: bool = True,
+    hparams: Mapping[str, Any] | None = None,
+    profile: str | int | tuple[int, ...] | None = None,
+    start_step: int = 0,
+) -> Callable[[], None]:
+    """Logs a training whose step is a function, by wrapping that; `tb.auto_log` calls this.
+
+    The result has `call`, by which the handle is called in place of the function, and `log(values)`.
+
+    Args:
+        model: the step function, compiled or not; or what holds the weights (flax' `TrainState`, a module of nnx or
+            equinox), where the step comes later: `train_step = handle(train_step)`.
+        writer: gets the values; it is not closed.
+        every: steps between two at which the weights are looked at.
+        metrics: takes what the step returned and gives its metrics; by default all numbers that are no state.
+        params: takes what the step returns first, or is given first, and gives the weights; by default `.params` or
+            `["params"]` of the state, or the state.
+        graph: draws the step at its first call.
+        hparams: hyperparameters of the run.
+        profile: records some of the first steps: `"once"` is step 3 to 5; a number records so many from step 3 on; a
+            tuple is how many pass and are recorded.
+        start_step: steps made before, by a run that is being resumed.
+
+    Raises:
+        UnsupportedModel: it is neither a function nor holds weights, as a linen module, which stays inside `jit`.
+        InvalidSummary: an option is none of what it may be.
+        MissingDependency: JAX is not installed.
+    """
+    from .profiling import recorded_steps
+    from .watch import Settings, Watch
+
+    apart, first = as_step(every, "auto_log", "every"), as_step(start_step, "auto_log", "start_step")
+    if apart < 1:
+        raise InvalidSummary(f"auto_log(every={every}): expected a number of steps, at least 1")
+    for name, option in (("metrics", metrics), ("params", params)):
+        if option is not None and not callable(option):
+            raise InvalidSummary(f"auto_log({name}=...): expected a function, got {type(option).__qualname__}")
+    settings = Settings(apart, first, metrics, params, graph, hparams, recorded_steps(profile))
+    return Watch(model, writer, settings)
+
+
+def rank() -> int:
+    """The place of this process in a distributed program; 0 outside of one. Asking starts JAX's backends."""
+    jax: Any = sys.modules.get("jax")
+    return 0 if jax is None else int(jax.process_index())
 
 
 def __getattr__(name: str) -> Any:

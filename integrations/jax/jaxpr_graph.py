@@ -51,18 +51,26 @@ _HOLDERS = ("params", "model", "variables", "batch_stats")
 _TEXTS = 200  # characters of a parameter's text
 
 
-def graph_of(function: Any, arguments: tuple[Any, ...], keywords: Mapping[str, Any], call: str = "graph") -> Graph:
-    """The graph of a call; nothing is computed. See `trace` for arguments and errors."""
+def graph_of(
+    function: Any, arguments: tuple[Any, ...], keywords: Mapping[str, Any], call: str = "graph", *, cost: bool = True
+) -> Graph:
+    """The graph of a call; nothing is computed. See `trace` for arguments and errors.
+
+    Args:
+        function, arguments, keywords, call: as of `trace`.
+        cost: whether XLA is asked for its count of operations, which takes longer than all the rest.
+    """
     traced, names = trace(function, arguments, keywords, call)
-    return graph_of_traced(traced, names)
+    return graph_of_traced(traced, names, cost=cost)
 
 
-def graph_of_traced(traced: Any, names: list[str]) -> Graph:
+def graph_of_traced(traced: Any, names: list[str], *, cost: bool = True) -> Graph:
     """The graph of a function that was traced.
 
     Args:
         traced: what `jax.jit(function).trace(...)` gives.
         names: a path for each of its inputs.
+        cost: see `graph_of`.
     """
     draft = _Draft(names)
     closed = traced.jaxpr
@@ -74,12 +82,12 @@ def graph_of_traced(traced: Any, names: list[str]) -> Graph:
             draft.add(f"outputs/{i}", "output", [reference], [out.aval])
     notes: list[str] = []
     try:
-        cost = cost_of(traced.lower())
+        counted = cost_of(traced.lower()) if cost else {}
     except Exception:  # of a program for devices that are not here
-        cost = {}
-    if cost:
+        counted = {}
+    if counted:
         said = {"flops": "floating-point operations", "bytes accessed": "bytes read and written"}
-        counts = ", ".join(f"{cost[key]:,.0f} {text}" for key, text in said.items() if key in cost)
+        counts = ", ".join(f"{counted[key]:,.0f} {text}" for key, text in said.items() if key in counted)
         notes.append(f"XLA counts {counts} in a call, before it optimises.")
     if draft.loops:
         notes.append("The body of a loop is drawn once.")

@@ -1,0 +1,416 @@
+"""What `auto_log` does around a step function: before a call, after it, and when values have come."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from tallyboard.core.data import current
+from tallyboard.core.environment import environment
+from tallyboard.core.errors import UnsupportedModel, warn_once
+from tallyboard.core.summary import as_number, kind_of
+from tallyboard.core.writer import SummaryWriter as EventWriter
+
+from .framework import jax, jnp
+from .jaxpr_graph import graph_of
+from .outputs import Place, batch_place, follow, metric_places, rate_places, tag_of, weights_in
+from .profiling import profile
+from .statistics import Stats, stats
+from .trees import is_module, named_leaves
+
+__all__ = ["Settings", "Watch"]
+
+_SAMPLED = 65_536  # weights from which on their move is computed from a sample
+_WAITING = 1000  # steps whose values may be on their way, before the oldest is waited for
+_ROWS = 2000
+
+_clock = time.perf_counter
+_now = time.time
+
+
+class Settings(NamedTuple):
+    """What `attach` was told."""
+
+    every: int
+    start_step: int
+    metrics: Callable[[Any], Mapping[str, Any]] | None
+    params: Callable[[Any], Any] | None
+    graph: bool
+    hparams: Mapping[str, Any] | None
+    profile: tuple[int, int] | None
+
+
+class Watch:
+    """The handle of `attach`: calls the step, or wraps one where a state was given; calling it detaches."""
+
+    def __init__(self, model: Any, writer: EventWriter, settings: Settings) -> None:
+        self._writer = writer
+        self._settings = settings
+        self._steps: list[Step] = []
+        self._function: Any = None
+        if is_step(model):
+            self._function = Step(model, writer, settings)
+            self._steps.append(self._function)
+        else:
+            write_state(writer, model, settings)
+
+    def call(self, *arguments: Any, **keywords: Any) -> Any:
+        """Calls the step; where a state was given, takes the step and gives the one to call."""
+        if self._function is not None:
+            return self._function(*arguments, **keywords)
+        if len(arguments) != 1 or keywords or not is_step(arguments[0]):
+            raise UnsupportedModel(
+                "auto_log was given a state: call the handle with the step function, train_step = handle(train_step), "
+                f"and then that; got {', '.join(map(kind_of, arguments)) or 'nothing'}"
+            )
+        step = Step(arguments[0], self._writer, self._settings, parameters=False)
+        self._steps.append(step)
+        return step
+
+    def log(self, values: Mapping[str, object]) -> None:
+        """Logs numbers at the latest step, read when they have come."""
+        checked = {
+            name: value if hasattr(value, "is_ready") else as_number(name, value, "log")
+            for name, value in values.items()
+        }
+        step = self._steps[-1] if self._steps else None
+        if step is None:
+            for name, value in checked.items():
+                self._writer.add_scalar(tag_of(name), value, self._settings.start_step)
+        else:
+            step.keep([(tag_of(name), value) for name, value in checked.items()])
+
+    def __call__(self) -> None:
+        for step in self._steps:
+            step.end()
+
+
+def is_step(thing: Any) -> bool:
+    """Whether it is a function, compiled or not, and no module."""
+    return (
+        hasattr(thing, "lower")
+        or hasattr(thing, "__code__")
+        or isinstance(thing, functools.partial)
+        or hasattr(thing, "__func__")
+    )
+
+
+def write_state(writer: EventWriter, state: Any, settings: Settings) -> None:
+    """What a state tells before any step: its parameters, and where the program runs.
+
+    Raises:
+        UnsupportedModel: it holds no arrays.
+    """
+    params = settings.params(state) if settings.params is not None else getattr(state, "params", state)
+    try:
+        leaves = named_leaves(params)
+    except Exception:
+        raise UnsupportedModel(
+            f"auto_log does not take a {kind_of(state)}: pass the step function, handle = tb.auto_log(train_step), and "
+            "call the handle in its place; or what holds the weights, a TrainState or an nnx.Module, and then "
+            "train_step = handle(train_step). What happens inside jit is logged with "
+            "tallyboard.integrations.jax.log"
+        ) from None
+    write_once(writer, leaves, settings)
+
+
+def write_once(writer: EventWriter, leaves: list[tuple[str, Any]], settings: Settings) -> None:
+    """Tables of the parameters and of where the program runs, and hyperparameters that were given."""
+    step = settings.start_step
+    if leaves:
+        kept = sorted(range(len(leaves)), key=lambda i: -leaves[i][1].size)[:_ROWS]
+        chosen = [leaves[i] for i in sorted(kept)]
+        table = {
+            "parameter": [f"`{name}`" for name, _ in chosen],
+            "shape": [" x ".join(map(str, leaf.shape)) or "one number" for _, leaf in chosen],
+            "numbers": [int(leaf.size) for _, leaf in chosen],
+            "dtype": [str(leaf.dtype) for _, leaf in chosen],
+            "sharding": [_sharding(leaf) for _, leaf in chosen],
+        }
+        writer.add_table("auto_log/parameters", table, step)
+    found = {**environment(), "jax": jax.__version__, "devices": ", ".join(map(str, jax.devices()[:16]))}
+    if jax.process_count() > 1:
+        found["process"] = f"{jax.process_index()} of {jax.process_count()}; the others write nothing"
+    said = {"what": list(found), "value": [f"`{value}`".replace("\n", " ") for value in found.values()]}
+    writer.add_table("auto_log/environment", said, step)
+    if settings.hparams:
+        writer.add_hparams(settings.hparams, global_step=step)
+
+
+def _sharding(leaf: Any) -> str:
+    sharding = getattr(leaf, "sharding", None)
+    spec = getattr(sharding, "spec", None)
+    return str(spec) if spec is not None else "" if sharding is None else type(sharding).__name__
+
+
+class Step:
+    """A step function that logs itself. What fails in the logging ends that, with a warning, and not the training."""
+
+    def __init__(self, function: Any, writer: EventWriter, settings: Settings, *, parameters: bool = True) -> None:
+        self.__wrapped__ = function
+        self._writer = writer
+        self._settings = settings
+        self._parameters = parameters
+        self._number = settings.start_step
+        self._ended = self._planned = False
+        self._places: list[Place] = []
+        self._rates: list[Place] = []
+        self._weights: Any = None
+        self._batch: Any = None
+        self._pending: deque[tuple[int, float, list[tuple[str, Any]]]] = deque()
+        self._sample: Any = None
+        self._donated: bool | None = None
+        self._rate: Any = None
+        self._returned = 0.0  # when the latest call came back
+        self._batches = 0
+        self._size: Callable[[], int] | None = getattr(function, "_cache_size", None)
+        self._compiled = 0
+        self._recording: profile | None = None
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        """Calls the function, and returns what it does."""
+        if self._ended:
+            return self.__wrapped__(*arguments, **keywords)
+        began = _clock()
+        try:
+            self._before(arguments, keywords)
+        except Exception as error:
+            self._give_up(error)
+        out = self.__wrapped__(*arguments, **keywords)
+        if not self._ended:
+            try:
+                self._after(arguments, out, began)
+            except Exception as error:
+                self._give_up(error)
+        return out
+
+    def __getattr__(self, name: str) -> Any:
+        """What the function has: `lower`, `trace` and so on."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.__wrapped__, name)
+
+    # Around a call --------------------------------------------------------------------------------------------------
+
+    def _before(self, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> None:
+        if not self._planned:
+            if self._settings.profile is not None and self._recording is None and self._writer.log_dir:
+                first = self._settings.start_step + 1
+                self._recording = profile(self._writer.log_dir, steps=self._settings.profile, first_step=first)
+                self._recording.__enter__()
+            if self._settings.graph:
+                self._draw(arguments, keywords)
+        elif self._weights is not None and (self._number + 1) % self._settings.every == 0:
+            self._sample = _sampled(dict(named_leaves(self._weights[0](arguments))))
+
+    def _after(self, arguments: tuple[Any, ...], out: Any, began: float) -> None:
+        now, wall_time = _clock(), _now()
+        self._number += 1
+        number = self._number
+        if not self._planned and not self._plan(arguments, out):
+            return
+        self._times(number, wall_time, began, now, arguments)
+        values: list[tuple[str, Any]] = []
+        for tag, path in self._places:
+            values.append((tag, follow(out, path)))
+        if self._settings.metrics is not None:
+            values += [(tag_of(name), value) for name, value in self._settings.metrics(out).items()]
+        if self._rates:
+            values += self._rates_now(arguments, out)
+        if self._sample is not None:
+            values.append(("", _moved(self._sample, dict(named_leaves(self._weights[1](arguments, out))))))
+            self._sample = None
+        if self._size is not None and (count := self._size()) != self._compiled:
+            self._compiled = count
+            self._writer.write_scalar("jit/compilations", float(count), number, wall_time)
+        pending = self._pending
+        pending.append((number, wall_time, values))
+        while len(pending) > 1 and (_ready(pending[0][2]) or len(pending) > _WAITING):
+            self._write(*pending.popleft())
+        if self._recording is not None:
+            self._recording.step()
+            if self._recording.done:
+                self._recording = None
+        self._returned = _clock()
+
+    def _times(self, number: int, wall_time: float, began: float, now: float, arguments: Any) -> None:
+        """How long the step took, from the end of the one before, and how much of it went by before the call."""
+        write = self._writer.write_scalar
+        loop: Any = current()
+        batches = 0 if loop is None else loop.batches
+        if self._returned:
+            whole = now - self._returned
+            measured = batches != self._batches and loop is not None
+            waited = min(loop.last_wait if measured else began - self._returned, whole)
+            write("time/step_ms", 1000 * whole, number, wall_time)
+            write("time/data_wait_ms", 1000 * waited, number, wall_time)
+            write("time/data_wait_share", waited / whole if whole else 0.0, number, wall_time)
+            if self._batch is not None and whole:
+                samples = follow(arguments, self._batch).shape[0]
+                write("time/samples_per_second", samples / whole, number, wall_time)
+        self._batches = batches
+
+    def _rates_now(self, arguments: Any, out: Any) -> list[tuple[str, Any]]:
+        """Learning rates; copies of them as long as the state may be given to the next step to be overwritten."""
+        found = [(place.tag, _held(follow((arguments, out), place.path))) for place in self._rates]
+        if self._donated is None and self._rate is not None:
+            self._donated = bool(self._rate.is_deleted())
+        self._rate = found[0][1] if hasattr(found[0][1], "is_deleted") else None
+        if self._donated is False:
+            return found
+        copied: list[tuple[str, Any]] = []
+        for tag, value in found:
+            ready = not hasattr(value, "is_ready") or value.is_ready()
+            copied.append((tag, float(value) if ready else _copy(value)))
+        return copied
+
+    # Once -----------------------------------------------------------------------------------------------------------
+
+    def _draw(self, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> None:
+        try:
+            self._writer.add_graph(
+                graph_of(self.__wrapped__, arguments, keywords, "auto_log", cost=False),
+                step=self._settings.start_step,
+            )
+        except Exception as error:
+            warn_once(("auto_log", "graph", str(error)), f"auto_log: no graph is drawn of the step: {error}")
+
+    def _plan(self, arguments: tuple[Any, ...], out: Any) -> bool:
+        """Looks for metrics and the rest in what the first call took and gave."""
+        self._planned = True
+        if any(
+            isinstance(leaf, jax.core.Tracer) for leaf in jax.tree_util.tree_leaves((_leaves(arguments), _leaves(out)))
+        ):
+            self._ended = True
+            warn_once(
+                ("auto_log", "jit"),
+                "auto_log: the step was called inside jit, scan or another transformation, where there is nothing to "
+                "time and no number yet; nothing is logged of it. Give the outermost function to auto_log, and log "
+                "from inside with tallyboard.integrations.jax.log",
+            )
+            return False
+        settings = self._settings
+        notes: list[str] = []
+        if settings.metrics is None:
+            self._places, notes = metric_places(out, arguments)
+            if not self._places:
+                warn_once(
+                    ("auto_log", "metrics"),
+                    "auto_log: the step returned no scalar metrics; return them, as (state, {'loss': loss}), or say "
+                    "where they are: auto_log(step, metrics=lambda out: {...})",
+                )
+        self._rates = rate_places(arguments, out)
+        self._batch = batch_place(arguments, out)
+        self._weights = self._weights_of(arguments, out)
+        if self._parameters:
+            leaves = named_leaves(self._weights[1](arguments, out)) if self._weights is not None else []
+            write_once(self._writer, leaves, settings)
+        if notes:
+            self._writer.add_text("auto_log/notes", "\n".join(f"- {note}" for note in notes), settings.start_step)
+        return True
+
+    def _weights_of(self, arguments: tuple[Any, ...], out: Any) -> Any:
+        params = self._settings.params
+        found = weights_in(arguments, out)
+        if params is not None:
+            first = out[0] if type(out) is tuple else out
+            alike = jax.tree_util.tree_structure(first) == jax.tree_util.tree_structure(arguments[0])
+            found = (
+                lambda given: params(given[0]),
+                lambda given, out: params((out[0] if type(out) is tuple else out) if alike else given[0]),
+            )
+        if found is not None:
+            try:
+                named_leaves(found[1](arguments, out))
+            except Exception:
+                return None
+        return found
+
+    # Values that come later -----------------------------------------------------------------------------------------
+
+    def keep(self, values: list[tuple[str, Any]]) -> None:
+        """Takes numbers of the latest step, to be written when they have come."""
+        self._pending.append((self._number, _now(), values))
+
+    def _write(self, number: int, wall_time: float, values: list[tuple[str, Any]]) -> None:
+        write = self._writer.write_scalar
+        for tag, value in values:
+            if isinstance(value, Stats):
+                for name, number_of in value.items():
+                    write(name, number_of, number, wall_time)
+            else:
+                write(tag, float(value) if getattr(value, "ndim", 0) == 0 else as_number(tag, value), number, wall_time)
+
+    def end(self) -> None:
+        """Writes what is on its way; from then on the function alone is called."""
+        if self._recording is not None:
+            self._recording.__exit__()
+            self._recording = None
+        try:
+            while self._pending:
+                self._write(*self._pending.popleft())
+        except Exception as error:
+            self._give_up(error)
+        self._ended = True
+        self._rate = self._sample = None
+
+    def _give_up(self, error: Exception) -> None:
+        self._ended = True
+        self._pending.clear()
+        warn_once(
+            ("auto_log", "jax", type(error), str(error)),
+            f"auto_log: logging stopped at step {self._number}, training goes on: {type(error).__name__}: {error}",
+        )
+
+
+def _leaves(tree: Any) -> list[Any]:
+    """The leaves of arguments; modules of nnx are no tree of every version of JAX, and hold no tracers outside."""
+    parts = tree if isinstance(tree, tuple) else (tree,)
+    return [leaf for part in parts if not is_module(part) for leaf in jax.tree_util.tree_leaves(part)]
+
+
+def _held(value: Any) -> Any:
+    """The array; of a variable of nnx the one it holds."""
+    get = getattr(value, "get_value", None)
+    return value if get is None else get()
+
+
+def _ready(values: list[tuple[str, Any]]) -> bool:
+    for _, value in values:
+        array = value.vector if isinstance(value, Stats) else value
+        if hasattr(array, "is_ready") and not array.is_ready():
+            return False
+    return True
+
+
+@jax.jit
+def _copy(value: Any) -> Any:
+    return value + 0
+
+
+@jax.jit
+def _sampled(leaves: dict[str, Any]) -> dict[str, Any]:
+    """Weights before a step: all of them, or evenly spaced ones of many."""
+    many = sum(leaf.size for leaf in leaves.values()) > _SAMPLED
+    return {name: _some(leaf, many) + 0 for name, leaf in leaves.items() if jnp.issubdtype(leaf.dtype, jnp.inexact)}
+
+
+def _some(leaf: Any, many: bool) -> Any:
+    if not many:
+        return leaf
+    return leaf.reshape(-1)[:: max(1, leaf.size // max(256, leaf.size // 100))]
+
+
+@jax.jit
+def _moved(before: dict[str, Any], leaves: dict[str, Any]) -> Stats:
+    """Norms of the weights after a step, and how far it moved them."""
+    many = sum(leaf.size for leaf in leaves.values()) > _SAMPLED
+    whole = stats(params={name: leaves[name] for name in before})
+    moves = {name: _some(leaves[name], many).astype(jnp.float32) - before[name] for name in before}
+    ratios = stats(params=before, updates=moves)
+    kept = [i for i, name in enumerate(ratios.names) if name.startswith("weights/update_ratio")]
+    names = (*whole.names, *(ratios.names[i] for i in kept))
+    return Stats(names, jnp.concatenate([whole.vector, ratios.vector[jnp.array(kept, int)]]))
