@@ -229,6 +229,10 @@ def _facts(file: Path, profile: Profile, arguments: argparse.Namespace) -> dict[
             "advice": list(verdict.advice),
             "times_us": verdict.times,
         },
+        "recommendations": [
+            {"about": one.about, "evidence": one.evidence, "advice": one.advice, "share": one.share}
+            for one in profile.recommendations()
+        ],
         "breakdown_us": profile.breakdown(arguments.compat).mean(),
         "devices": [
             {"device": use.device, "utilisation": use.utilisation, "sm_efficiency": use.sm_efficiency,
@@ -252,7 +256,7 @@ def _lines(file: Path, profile: Profile, arguments: argparse.Namespace) -> list[
     verdict = profile.verdict()
     who = "" if profile.rank is None else f", rank {profile.rank} of {profile.world or '?'}"
     lines = [f"{file}: {profile.source or 'trace'}, {len(profile.events):,} events{who}", "", verdict.says]
-    lines += [*verdict.advice, ""]
+    lines += [*verdict.advice, *(str(one) for one in profile.recommendations() if str(one) not in verdict.advice), ""]
     mean = profile.breakdown(arguments.compat).mean()
     total = mean["total"] or 1.0
     lines += _table(

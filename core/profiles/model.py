@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from .memory import Lifetimes, MemoryCurve, MemoryTable
     from .modules import ModuleTable
     from .operators import KernelTable, OperatorTable
+    from .pipeline import PipelineTable
+    from .recommendations import Recommendation
     from .steps import Breakdown, Steps
+    from .tensor_cores import TensorCoreUse
     from .verdict import Verdict
 
 __all__ = ["DEVICE", "HOST", "Events", "Extras", "Kind", "Memory", "Profile", "Track"]
@@ -266,6 +269,24 @@ class Profile:
         from .memory import lifetimes
 
         return lifetimes(self, self._told(device))
+
+    def input_pipeline(self) -> PipelineTable:
+        """A row for each stage through which batches came, the slowest first, and what to do about it."""
+        from .pipeline import input_pipeline
+
+        return input_pipeline(self)
+
+    def tensor_core_use(self) -> TensorCoreUse:
+        """How much of the kernels' time could be on tensor cores, and how much was."""
+        from .tensor_cores import tensor_core_use
+
+        return tensor_core_use(self)
+
+    def recommendations(self) -> list[Recommendation]:
+        """What to change, each with what in the profile says so; what costs most first."""
+        from .recommendations import recommendations
+
+        return recommendations(self)
 
     def device_use(self) -> list[DeviceUse]:
         """How busy each device was during the steps, and how well its kernels filled it."""

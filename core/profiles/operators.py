@@ -13,7 +13,15 @@ from .device import uses_tensor_cores
 from .model import DEVICE, HOST, Kind, Profile
 from .nesting import caller, parents
 
-__all__ = ["KernelTable", "OperatorTable", "OperatorTimes", "kernels", "operator_times", "operators"]
+__all__ = [
+    "KernelTable",
+    "OperatorTable",
+    "OperatorTimes",
+    "can_use_tensor_cores",
+    "kernels",
+    "operator_times",
+    "operators",
+]
 
 GroupBy = Literal["name", "shapes"]
 
@@ -30,6 +38,11 @@ _TENSOR_CORE_OPERATORS: Final = frozenset(
     )
 )
 """Operators that can compute on tensor cores; those of automatic mixed precision, and what they call."""
+
+
+def can_use_tensor_cores(operator: str) -> bool:
+    """Whether an operator can compute on tensor cores, by its name."""
+    return operator in _TENSOR_CORE_OPERATORS
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +229,7 @@ def _grouped(profile: Profile, rows: NDArray[np.int64], by: GroupBy, columns: Op
         device_self=device[order],
         device_total=device_total[order],
         tensor_cores=share[order],
-        eligible=np.array([names[i] in _TENSOR_CORE_OPERATORS for i in order], bool),
+        eligible=np.array([can_use_tensor_cores(names[i]) for i in order], bool),
     )
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .memory import memory_curve
 from .model import DEVICE, Kind, Profile
+from .recommendations import recommendations
 from .spans import Spans, common, length_within, union, without
 from .steps import Steps, steps
 
@@ -58,7 +59,7 @@ class Verdict:
         counted: how many steps were counted.
         left_out: how many were not, being a first one that compiles or warms up.
         says: what was found, in a sentence.
-        advice: what to change, in sentences; none of "busy" on a device.
+        advice: what to change, in sentences: in general, none of "busy" on a device, and what the profile says of it.
         times: microseconds a step by `TIMES`, the mean over the steps counted.
     """
 
@@ -128,6 +129,7 @@ def verdict(profile: Profile) -> Verdict:
     if kind == "busy" and full is not None and full[0] > _FULL * full[1]:
         kind, (part, of) = "memory-pressed", full
     says, advice = _words(kind, degree, part, of, counted, left_out, found)
+    advice += tuple(map(str, recommendations(profile, _ABOUT.get(kind, ()))))
     return Verdict(kind, degree, part, of, counted, left_out, says, advice, mean)
 
 
@@ -179,6 +181,15 @@ def _words(
         return text, () if found.device else ("This is a run on CPU: threads computed, not a GPU.",)
     return text, (_ADVICE[kind],)
 
+
+_ABOUT: Final = {
+    "input-bound": ("data", "pinned memory"),
+    "launch-bound": ("optimizer", "waits"),
+    "communication-bound": ("backend", "data parallel"),
+    "memory-pressed": ("mixed precision",),
+    "busy": ("mixed precision", "memory layout", "optimizer"),
+}
+"""What of the recommendations belongs to which answer."""
 
 _SAYS: Final = {
     "input-bound": "{who} waits for data {percent} of the time ({over}): {degree} input-bound.",

@@ -39,6 +39,7 @@ def test_json(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
     found = json.loads(line)
     assert (found["verdict"]["kind"], found["verdict"]["share"]) == ("input-bound", 0.3)
     assert found["breakdown_us"]["total"] == 1000
+    assert [(one["about"], one["share"]) for one in found["recommendations"]] == [("data", 0.3)]
     assert found["devices"][0]["utilisation"] == 0.6
     assert [one["name"] for one in found["kernels"]] == ["gemm"]
 

@@ -21,6 +21,7 @@ from tallyboard.core.profiles.model import Profile
 from tallyboard.core.profiles.operators import operators
 from tallyboard.core.profiles.ranks import ranks
 from tallyboard.core.profiles.steps import CATEGORIES, breakdown, steps
+from tallyboard.core.profiles.tensor_cores import tensor_core_use
 
 RESNET = "kineto_tb_plugin/resnet50_num_workers_0"
 TRACES = {
@@ -108,6 +109,37 @@ def test_device_figures_are_those_of_tb_plugin(traced: tuple[Profile, dict[str, 
         golden.get("occ_exact", []), rel=1e-9
     )
     assert [one.tensor_cores for one in used] == pytest.approx([golden["tc_used_ratio"]] if used else [], rel=1e-9)
+
+
+def test_tensor_cores_are_those_of_tb_plugin(traced: tuple[Profile, dict[str, Any]]) -> None:
+    """The share of the kernels' time that operators launched which could use tensor cores, to a hundred-thousandth."""
+    profile, golden = traced
+    assert tensor_core_use(profile, "tb_plugin").eligible_share == pytest.approx(
+        golden["tc_eligible_ops_kernel_ratio"], rel=1e-5
+    )
+
+
+KNOWN = {
+    "high time cost on input data loading": "data",
+    "Automatic Mixed Precision": "mixed precision",
+    "has low utilization": "utilisation",
+    "high time cost on communication": "communication",
+}
+
+
+def test_recommendations_are_those_of_tb_plugin(traced: tuple[Profile, dict[str, Any]]) -> None:
+    """What it recommends, we do; what we recommend beside it of the same matter, is of work that its ids do not find,
+    and of communication that it does not know by its kernels."""
+    profile, golden = traced
+    theirs = {about for text in golden["recommend"] for words, about in KNOWN.items() if words in text}
+    ours = {one.about for one in profile.recommendations()} & set(KNOWN.values())
+    assert len(theirs) == len(golden["recommend"])
+    assert theirs <= ours
+    if ours != theirs:
+        assert (profile.worker, ours - theirs) in (
+            ("benchmark_result_2869224_1695835535_trace", {"mixed precision"}),
+            ("sampled_rank-0", {"communication"}),
+        )
 
 
 def test_operators_are_those_of_tb_plugin(traced: tuple[Profile, dict[str, Any]]) -> None:
