@@ -11,14 +11,13 @@ export type Time = (typeof TIMES)[number];
 
 interface Told {
   title: string;
-  /** Into the palette, whose hues are far apart for all eyes, in both themes; -1 for grey. */
+  /** Into the palette, whose hues are far apart for all eyes, in both themes; see `colourOf`. */
   hue: number;
   says: string;
 }
 
-const [BLUE, ORANGE, GREEN, PURPLE, YELLOW, PINK, CYAN, BROWN, RED] = Array.from({ length: 9 }, (_, i) => i);
-/** What nobody knows is to be seen, and to shout less than all else. */
-const NOTHING = -1;
+const [BLUE, ORANGE, GREEN, PURPLE, YELLOW, PINK, CYAN, BROWN, RED, SLATE] = Array.from({ length: 10 }, (_, i) => i);
+/** In the place of slate: what nobody knows is to be seen, and to shout less than all else. */
 const GREY = { dark: "#666d7d", light: "#878d9c" };
 
 export const PART: Readonly<Record<Part, Told>> = {
@@ -29,7 +28,7 @@ export const PART: Readonly<Record<Part, Told>> = {
   runtime: { title: "Runtime", hue: CYAN, says: "the host calls the device's runtime: launches, waits" },
   dataloader: { title: "DataLoader", hue: RED, says: "the host waits for the next batch" },
   cpu: { title: "CPU", hue: GREEN, says: "operators run on the host" },
-  other: { title: "Other", hue: NOTHING, says: "nothing that was recorded" },
+  other: { title: "Other", hue: SLATE, says: "nothing that was recorded" },
 };
 
 export const TIME: Readonly<Record<Time, Told>> = {
@@ -40,9 +39,10 @@ export const TIME: Readonly<Record<Time, Told>> = {
   compile: { title: "Compiles", hue: YELLOW, says: "idle while the host compiles" },
   sync: { title: "Host waits", hue: PINK, says: "idle while the host waits for it: .item(), synchronize" },
   launch: { title: "Waits for launches", hue: CYAN, says: "idle while the host works and launches" },
-  unknown: { title: "Unexplained", hue: NOTHING, says: "idle, and nothing that was recorded says why" },
+  unknown: { title: "Unexplained", hue: SLATE, says: "idle, and nothing that was recorded says why" },
 };
 
-const colour = (hue: number, dark: boolean): string => (hue === NOTHING ? GREY[dark ? "dark" : "light"] : hueColour(hue, dark));
-export const partColour = (part: Part, dark: boolean): string => colour(PART[part].hue, dark);
-export const timeColour = (time: Time, dark: boolean): string => colour(TIME[time].hue, dark);
+/** The colour of a hue of parts and times. */
+export const colourOf = (hue: number, dark: boolean): string => (hue === SLATE ? GREY[dark ? "dark" : "light"] : hueColour(hue, dark));
+export const partColour = (part: Part, dark: boolean): string => colourOf(PART[part].hue, dark);
+export const timeColour = (time: Time, dark: boolean): string => colourOf(TIME[time].hue, dark);

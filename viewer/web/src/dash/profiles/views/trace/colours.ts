@@ -1,9 +1,8 @@
 /** What spans are drawn with. */
-import { hueColour } from "../../../../chart/palette";
-import { type Part, partColour } from "../../parts";
+import { colourOf, PART, type Part } from "../../parts";
 
 /** Hues of the palette that no part has. */
-const [YELLOW, PINK] = [4, 5];
+const [YELLOW, PINK, SLATE] = [4, 5, PART.other.hue];
 
 /** What kinds of events are a part of: these have its colour. */
 const PARTS: Readonly<Record<string, Part>> = {
@@ -43,7 +42,7 @@ export const KIND_TITLES: Readonly<Record<string, string>> = {
 
 export const kindColour = (kind: string, dark: boolean): string => {
   const part = Object.hasOwn(PARTS, kind) ? PARTS[kind] : null;
-  return !part && Object.hasOwn(HUE, kind) ? hueColour(HUE[kind], dark) : partColour(part ?? "other", dark);
+  return colourOf(part ? PART[part].hue : Object.hasOwn(HUE, kind) ? HUE[kind] : SLATE, dark);
 };
 
 function channels(hex: string): number[] {
