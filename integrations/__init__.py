@@ -165,6 +165,9 @@ def auto_log(
     - once the graph, the tables `auto_log/parameters` and `auto_log/environment`, and hyperparameters;
     - when a loss is NaN or infinite the texts `nonfinite/loss` and `nonfinite/module`.
 
+    Of a `LightningModule` are logged what it logs itself, its hyperparameters and graph, and what `TallyboardMonitor`
+    measures, by whatever trainer it meets (`tallyboard.integrations.lightning.attach` has the options).
+
     Args:
         model: the model.
         logdir: the run's directory; by default a new one below `runs`, as `SummaryWriter` names it.

@@ -317,29 +317,45 @@ def test_failing_hook_of_the_users(tmp_path: Path) -> None:
 
 
 class Reads(TorchDispatchMode):
-    """Counts the reads of tensors by the host."""
+    """Counts reads of tensors by the host, and copies of tensors that are not there yet to it."""
 
     def __init__(self) -> None:
         super().__init__()
         self.count = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is torch.ops.aten._local_scalar_dense.default:
+        copies = torch.ops.aten._to_copy.default
+        to_host = func is copies and str((kwargs or {}).get("device")) == "cpu" and not kwargs.get("non_blocking")
+        if func is torch.ops.aten._local_scalar_dense.default or to_host:
             self.count += 1
         return func(*args, **(kwargs or {}))
 
 
-def reads_of(folder: Path, *callbacks: Any, **options: Any) -> int:
+def reads_of(folder: Path, logger: Any, *callbacks: Any) -> int:
     with Reads() as reads:
-        fit(folder, Model, *callbacks, max_epochs=1, log_every_n_steps=1, **options)
+        fit(folder, Plain, *callbacks, max_epochs=1, log_every_n_steps=1, logger=logger)
     return reads.count
 
 
-def test_logger_reads_no_tensor(tmp_path: Path) -> None:
-    """With our logger as many tensors are read as with none: those that Lightning reads for its loggers."""
-    peer = reads_of(tmp_path, logger=pl.loggers.TensorBoardLogger(tmp_path, name="theirs"))
-    csv = reads_of(tmp_path, logger=pl.loggers.CSVLogger(tmp_path, name="csv"))
-    assert reads_of(tmp_path, logger=TallyboardLogger(tmp_path)) == csv == peer
+class Plain(Model):
+    """Reads nothing itself."""
+
+    def on_before_optimizer_step(self, optimizer: Any) -> None:
+        pass
+
+    def optimizer_step(self, *args: Any, **named: Any) -> None:
+        pl.LightningModule.optimizer_step(self, *args, **named)
+
+
+def test_no_device_is_waited_for(tmp_path: Path) -> None:
+    """With our logger, and with the monitor, the host reads as many tensors as with Lightning's plainest logger: those
+    that Lightning itself reads."""
+    nothing = reads_of(tmp_path, pl.loggers.CSVLogger(tmp_path, name="csv"))
+    assert nothing > 0
+    assert reads_of(tmp_path, pl.loggers.TensorBoardLogger(tmp_path, name="theirs")) == nothing
+    assert reads_of(tmp_path, TallyboardLogger(tmp_path, name="ours")) == nothing
+    watched = reads_of(tmp_path, TallyboardLogger(tmp_path, name="watched"), TallyboardMonitor(every=3, system=None))
+    assert watched == nothing
 
 
 # ---- the profiler

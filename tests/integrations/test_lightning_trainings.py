@@ -25,7 +25,7 @@ from tensorboard.util import tensor_util  # noqa: E402
 
 import tallyboard as tb  # noqa: E402
 from tallyboard.integrations import lightning as adapter  # noqa: E402
-from tallyboard.integrations.lightning import TallyboardLogger  # noqa: E402
+from tallyboard.integrations.lightning import TallyboardLogger, TallyboardMonitor  # noqa: E402
 
 Scalars = dict[str, list[tuple[int, float]]]
 
@@ -258,3 +258,106 @@ def test_two_processes_of_lightning_pytorch(tmp_path: Path) -> None:
     assert len(list(ours.glob("events.*"))) == 1
     assert set(tb.read(ours).texts()[".", "who/text_summary"].value) == {"rank 0"}
     assert [path.name for path in (tmp_path / "runs/ours").iterdir()] == ["version_0"]
+
+
+# ---- wrong uses
+
+
+def test_steps_that_go_back(tmp_path: Path) -> None:
+    """Steps in any order are written in the order in which they came, as the peer does."""
+    read = []
+    for logger in (TallyboardLogger(tmp_path / "ours"), pl.loggers.TensorBoardLogger(tmp_path / "theirs")):
+        for step in (5, 3, None, 4):
+            logger.log_metrics({"loss": 1.0}, step)
+        logger.finalize("success")
+        read.append(by_tensorboard(logger.log_dir))
+    assert read[0] == read[1] == {"loss": [(5, 1.0), (3, 1.0), (0, 1.0), (4, 1.0)]}
+
+
+def test_writer_that_was_closed(tmp_path: Path) -> None:
+    """Metrics that come when the user has closed the writer are in a further file of the run."""
+    logger = TallyboardLogger(tmp_path)
+    logger.log_metrics({"loss": 1.0}, 1)
+    logger.experiment.close()
+    logger.log_metrics({"loss": 2.0, "both": {"a": 1.0}}, 2)
+    logger.finalize("success")
+    assert by_tensorboard(logger.log_dir)["loss"] == [(1, 1.0), (2, 2.0)]
+
+
+def test_no_directory_or_two(tmp_path: Path) -> None:
+    """A logger without a directory, or with two, is an error that says what is missing."""
+    with pytest.raises(TypeError, match="expected save_dir"):
+        TallyboardLogger()
+    with pytest.raises(TypeError, match="expected save_dir"):
+        TallyboardLogger(tmp_path, root_dir=tmp_path)
+
+
+def test_training_into_a_directory_that_cannot_be_written() -> None:
+    """A training whose directory cannot be made comes to its end; warnings say what was lost."""
+    logger = TallyboardLogger("/proc/no/runs")
+    settings = {"max_epochs": 1, "log_every_n_steps": 2, "enable_checkpointing": False, **QUIET}
+    trainer = pl.Trainer(logger=logger, callbacks=[TallyboardMonitor()], **settings)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        trainer.fit(Digits(), digits(64), digits(16))
+    ours = [str(one.message) for one in caught if issubclass(one.category, tb.TallyboardWarning)]
+    assert "the event file cannot be made" in ours[0]
+    assert "events lost" in ours[-1]
+    assert trainer.global_step == 4
+
+
+EVERYTHING = """
+import sys
+import torch
+import pytorch_lightning as pl
+from lightning_fabric import Fabric
+import tallyboard as tb
+from tallyboard.integrations.lightning import TallyboardLogger, TallyboardMonitor, TallyboardProfiler
+
+class Model(pl.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.save_hyperparameters({"lr": 0.1})
+        self.net = torch.nn.Linear(4, 1)
+    def training_step(self, batch):
+        loss = self.net(batch).square().mean()
+        self.log("loss", loss)
+        return loss
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+def loader():
+    return torch.utils.data.DataLoader(torch.randn(16, 4), batch_size=2)
+
+if __name__ == "__main__":
+    quiet = dict(accelerator="cpu", enable_progress_bar=False, enable_model_summary=False, log_every_n_steps=1)
+    logger = TallyboardLogger("runs", log_graph=True)
+    pl.Trainer(max_epochs=1, logger=logger, callbacks=[TallyboardMonitor(profile=1)], profiler=TallyboardProfiler(),
+               **quiet).fit(Model(), loader())
+    fabric = Fabric(accelerator="cpu", devices=1, loggers=logger)
+    fabric.log("fabric", 1.0, 0)
+    model = Model()
+    spawned = TallyboardLogger("spawned")
+    with tb.auto_log(model, "auto", system=False):
+        pl.Trainer(max_epochs=1, logger=spawned, strategy="ddp_spawn", devices=2, **quiet).fit(model, loader())
+    assert "configure_callbacks" not in vars(model)
+    assert spawned.version == 0
+    print(sorted({"tensorflow", "tensorboard", "tensorboardX"} & set(sys.modules)))
+"""
+
+
+def test_everything_without_tensorflow_and_spawned(tmp_path: Path) -> None:
+    """Logger, monitor, profiler, Fabric and auto_log load neither TensorFlow nor TensorBoard; processes that a
+    training spawns write into the directories that the program names, one of them each."""
+    (tmp_path / "program.py").write_text(EVERYTHING)
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    command = [sys.executable, "-W", "ignore", "program.py"]
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=800)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"
+    spawned = by_tensorboard(tmp_path / "spawned/lightning_logs/version_0")
+    auto = by_tensorboard(tmp_path / "auto")
+    assert [step for step, _ in spawned["loss"]] == [0, 1, 2, 3]
+    assert auto["loss"] == spawned["loss"] == auto["train/loss"]
+    assert "gradients/norm" in auto
+    assert [path.name for path in (tmp_path / "spawned/lightning_logs").iterdir()] == ["version_0"]
