@@ -121,6 +121,11 @@ _CALLS: Final = (Kind.RUNTIME, Kind.DRIVER)
 _DEVICE: Final = frozenset(map(int, (*DEVICE, Kind.DEVICE_ANNOTATION, Kind.DEVICE_SYNC)))
 
 
+_name_of: Final = operator.attrgetter("name")
+_kind_of: Final = operator.attrgetter("cat", "name")
+_track_of: Final = operator.attrgetter("pid", "tid")
+
+
 def _fields(of: type[_Call], text: bool) -> tuple[str, ...]:
     """The names of its columns of texts, or of numbers."""
     skip = (*_Call.__struct_fields__, "device")
@@ -233,13 +238,13 @@ class Builder:
         end = start + np.maximum(np.nan_to_num(dur), 0)
         self.first = min(self.first, float(start.min()))
         names, tracks = self._names, self._tracks
-        kind = np.array([kinds[span.cat, span.name] for span in spans], np.int8)
+        kind = np.array(list(map(kinds.__getitem__, map(_kind_of, spans))), np.int8)
         columns: dict[str, NDArray[Any]] = {
             "start": start,
             "end": end,
-            "name": np.array([names[span.name] for span in spans], np.int32),
+            "name": np.array(list(map(names.__getitem__, map(_name_of, spans))), np.int32),
             "kind": kind,
-            "track": np.array([tracks[span.pid, span.tid] for span in spans], np.int32),
+            "track": np.array(list(map(tracks.__getitem__, map(_track_of, spans))), np.int32),
             **{name: np.full(len(spans), -1, _TYPES[name]) for name in ("device", "correlation", "external")},
         }
         group = _GROUP[kind]
@@ -274,25 +279,31 @@ class Builder:
         self, of: type[_Call], found: list[Any], rows: NDArray[np.int64], columns: dict[str, NDArray[Any]]
     ) -> None:
         columns["correlation"][rows] = _wholes([one.correlation for one in found])
-        external = [one.external if one.external is not None else one.external_old for one in found]
+        external = [one.external for one in found]
+        if None in external:
+            external = [one.external if one.external is not None else one.external_old for one in found]
         columns["external"][rows] = _wholes(external)
         if issubclass(of, _Work):
             device = _wholes([one.device for one in found])
             columns["device"][rows] = np.where(device < 1 << 15, device, -1)
         for name in _fields(of, text=False):
             get = operator.attrgetter(name)
-            values = [get(one) for one in found]
+            values = list(map(get, found))
             if values.count(None) < len(values):
                 numbers = _times(values)
                 told = ~np.isnan(numbers)
                 self._numbers[name].add(rows[told] + self._many, numbers[told])
         for name in _fields(of, text=True):
             get = operator.attrgetter(name)
-            raws = [bytes(get(one)) for one in found]
-            told = np.array([bool(raw) for raw in raws])
-            if told.any():
+            raws = list(map(bytes, map(get, found)))
+            absent = raws.count(b"")
+            if absent < len(raws):
+                at = rows
+                if absent:
+                    at = rows[np.fromiter(map(bool, raws), bool, len(raws))]
+                    raws = list(filter(None, raws))
                 column, codes = self._texts[name]
-                column.add(rows[told] + self._many, np.array([codes[raw] for raw in raws if raw], np.int64))
+                column.add(at + self._many, np.array(list(map(codes.__getitem__, raws)), np.int64))
 
     def events(self, origin: float, tracks: Sequence[Track]) -> Events:
         """The columns.
@@ -387,6 +398,16 @@ def _number(value: _Number) -> float:
 
 def _wholes(values: list[_Number]) -> NDArray[np.int64]:
     """Numbers of 64 bits, -1 for what is none, or below zero."""
+    absent = values.count(None)
+    if absent == len(values):
+        return np.full(len(values), -1, np.int64)
+    if not absent:
+        try:
+            found = np.array(values)
+        except (ValueError, OverflowError):
+            found = np.empty(0)
+        if found.dtype == np.int64:
+            return np.maximum(found, -1)
     return np.array(
         [value if type(value) is int and 0 <= value < _TOP else _whole(value) for value in values], np.int64
     )

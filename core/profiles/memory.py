@@ -134,11 +134,10 @@ def _innermost(profile: Profile, memory: Memory) -> tuple[NDArray[np.int64], NDA
         mine = np.flatnonzero(memory.track == track)
         here = rows[events.track[rows] == track]
         at = np.searchsorted(events.start[here], memory.time[mine], "right") - 1
-        for record, place in zip(mine.tolist(), at.tolist(), strict=True):
-            row = int(here[place]) if place >= 0 else -1
-            while row >= 0 and events.end[row] < memory.time[record]:
-                row = int(parent[row])
-            found[record] = row
+        inside = np.where(at >= 0, here[np.maximum(at, 0)], -1) if len(here) else np.full(len(mine), -1)
+        while (over := (inside >= 0) & (events.end[inside] < memory.time[mine])).any():
+            inside[over] = parent[inside[over]]
+        found[mine] = inside
     return found, parent
 
 
@@ -160,12 +159,13 @@ def memory_by_operator(profile: Profile, device: int) -> MemoryTable:
     touched = np.unique(where[mine])
     calls = np.zeros(len(events), bool)
     calls[touched] = True
-    for row in touched.tolist():
-        above = int(parent[row])
-        while above >= 0:
-            total[:, above] += own[:, row]
-            calls[above] = True
-            above = int(parent[above])
+    above = parent[touched]
+    while (held := above >= 0).any():
+        touched, above = touched[held], above[held]
+        for column, values in zip(total, own, strict=True):
+            np.add.at(column, above, values[touched])
+        calls[above] = True
+        above = parent[above]
     rows = np.flatnonzero(calls & ~events.of(Kind.STEP))
     groups, which = np.unique(events.name[rows], return_inverse=True)
     many = len(groups)

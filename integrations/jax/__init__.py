@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from .arrivals import log_to
     from .graphs import graph, programs, write_graph
     from .in_jit import LogBuffer, log, log_buffer
+    from .params import add_embedding, write_params
     from .profiling import profile, write_memory
     from .statistics import Stats, stats
 
@@ -59,6 +60,7 @@ __all__ = [
     "MultiWriter",
     "Stats",
     "SummaryWriter",
+    "add_embedding",
     "attach",
     "create_default_writer",
     "ensure_flushes",
@@ -72,12 +74,14 @@ __all__ = [
     "stats",
     "write_graph",
     "write_memory",
+    "write_params",
     "write_values",
 ]
 
 _FROM = {"LogBuffer": "in_jit", "Stats": "statistics", "log": "in_jit", "log_buffer": "in_jit"}
 _FROM |= {"graph": "graphs", "programs": "graphs", "write_graph": "graphs"}
 _FROM |= {"profile": "profiling", "write_memory": "profiling"}
+_FROM |= {"add_embedding": "params", "write_params": "params"}
 _FROM |= {"log_to": "arrivals", "stats": "statistics"}
 
 

@@ -1,8 +1,9 @@
 /** What spans are drawn with. */
-import { colourOf, PART, type Part } from "../../parts";
+import { hueColour } from "../../../../chart/palette";
+import { type Part, partColour } from "../../parts";
 
 /** Hues of the palette that no part has. */
-const [YELLOW, PINK, SLATE] = [4, 5, PART.other.hue];
+const [YELLOW, PINK] = [4, 5];
 
 /** What kinds of events are a part of: these have its colour. */
 const PARTS: Readonly<Record<string, Part>> = {
@@ -42,7 +43,7 @@ export const KIND_TITLES: Readonly<Record<string, string>> = {
 
 export const kindColour = (kind: string, dark: boolean): string => {
   const part = Object.hasOwn(PARTS, kind) ? PARTS[kind] : null;
-  return colourOf(part ? PART[part].hue : Object.hasOwn(HUE, kind) ? HUE[kind] : SLATE, dark);
+  return !part && Object.hasOwn(HUE, kind) ? hueColour(HUE[kind], dark) : partColour(part ?? "other", dark);
 };
 
 function channels(hex: string): number[] {

@@ -39,5 +39,5 @@ export function rulerOf(low: number, high: number, zero: number, count: number):
   const far = Math.max(Math.abs(low - zero), Math.abs(high - zero)) > step * 1e5;
   if (!far || times.length === 0) return { base: "", ticks: times.map((time) => ({ time: time + zero, label: time === 0 ? "0" : text(time, step) })) };
   const from = Math.floor(times[0] / (step * 10)) * step * 10;
-  return { base: timeText(from / 1e3, 9), ticks: times.map((time) => ({ time: time + zero, label: time === from ? "+0" : `+${text(time - from, step)}` })) };
+  return { base: timeText(from / 1e3, 9).replace(/(\.\d*?)0+(?= )/, "$1").replace(/\.(?= )/, ""), ticks: times.map((time) => ({ time: time + zero, label: time === from ? "+0" : `+${text(time - from, step)}` })) };
 }
