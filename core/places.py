@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import sys
 from collections.abc import Iterable, Sequence
@@ -25,6 +26,8 @@ Kind = Literal["events", "trace", "profile", "projector"]
 TRASH = ".tallyboard-trash"
 """The directory in a logdir that runs are moved to when they are deleted; nothing in it is a run."""
 
+# What torch's handler writes, and the names that its documents give to `export_chrome_trace`: trace.json, trace_7.json.
+_TRACE = re.compile(r"(?:^|[._-])trace(?:[._-]?\d+)?\.json(?:\.gz)?$")
 _ODD = frozenset({"profile", TRASH})  # names of directories that are no plain ones
 _TICK = 2.1  # seconds: the coarsest clock that file systems tell times of change by
 
@@ -120,7 +123,7 @@ def kind_of(name: str) -> Kind | None:
     """What a file is by its name, or None where it makes no run; files below `plugins/profile/` are told by place."""
     if "tfevents" in name:
         return None if name.endswith(".profile-empty") else "events"
-    if name.endswith((".pt.trace.json", ".pt.trace.json.gz")):
+    if name.endswith((".json", ".json.gz")) and _TRACE.search(name) and not name.startswith("perfetto_trace"):
         return "trace"
     return "projector" if name == "projector_config.pbtxt" else None
 

@@ -33,6 +33,15 @@ def test_what_makes_a_run(tmp_path: Path) -> None:
     event_file(tmp_path / "events", b"")
     touch(tmp_path / "traced" / "host_1.123.pt.trace.json")
     touch(tmp_path / "packed" / "deep" / "host_1.123.pt.trace.json.gz")
+    for name in (
+        "trace.json",
+        "trace_7.json",
+        "rank0-trace.json.gz",
+        "traces.json",
+        "trace_of.json",
+        "perfetto_trace.json",
+    ):
+        touch(tmp_path / "by_hand" / name)
     touch(tmp_path / "xla" / "plugins" / "profile" / "2026_01_01" / "host.xplane.pb")
     (tmp_path / "bare" / "plugins" / "profile").mkdir(parents=True)
     touch(tmp_path / "words" / "projector_config.pbtxt")
@@ -45,6 +54,9 @@ def test_what_makes_a_run(tmp_path: Path) -> None:
         ("events", "events", NAME),
         ("traced", "trace", "host_1.123.pt.trace.json"),
         ("packed/deep", "trace", "host_1.123.pt.trace.json.gz"),
+        ("by_hand", "trace", "trace.json"),
+        ("by_hand", "trace", "trace_7.json"),
+        ("by_hand", "trace", "rank0-trace.json.gz"),
         ("xla", "profile", "profile"),
         ("xla", "profile", "host.xplane.pb"),
         ("bare", "profile", "profile"),
@@ -52,7 +64,7 @@ def test_what_makes_a_run(tmp_path: Path) -> None:
         (".", "profile", "profile"),
         (".", "profile", "x.json"),
     }
-    assert tb.read(tmp_path).runs == [".", "bare", "events", "packed/deep", "traced", "words", "xla"]
+    assert tb.read(tmp_path).runs == [".", "bare", "by_hand", "events", "packed/deep", "traced", "words", "xla"]
 
 
 def test_looking_at_one_path_finds_what_the_walk_finds(tmp_path: Path) -> None:
