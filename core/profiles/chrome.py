@@ -13,6 +13,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -30,8 +31,11 @@ from .naming import category_kind
 __all__ = ["Trace", "read_chrome"]
 
 _LARGE: Final = 600 << 20
-"""Bytes of JSON above which events are read one after another, so that only columns are kept."""
+"""Bytes of JSON above which events are read in pieces, so that only columns are kept."""
 
+_AT_ONCE: Final = 16 << 20  # bytes of a large file's events that are decoded together
+_TRIES: Final = 20  # places at which such a piece might end
+_BEGIN: Final = re.compile(rb'"traceEvents"\s*:\s*\[|^\s*\[')
 _WIDE: Final = 1 << 62
 _PIECE: Final = 1 << 16  # events that are taken into columns at a time
 _NO_MARKS: Final = frozenset(("X", "s", "t", "f", "C", ""))
@@ -80,7 +84,8 @@ class _Head:
     facts: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def of(self, trace: Trace) -> _Head:
-        self.facts = {name: getattr(trace, name) for name in Trace.__struct_fields__ if name != "events"}
+        told = {name: getattr(trace, name) for name in Trace.__struct_fields__ if name != "events"}
+        self.facts |= {name: value for name, value in told.items() if value is not None}
         return self
 
 
@@ -109,7 +114,7 @@ def read_chrome(path: Path | str) -> Profile:
             reader.take(_whole(data, head, skipped))
             return _profile(file, reader, head, skipped)
         del data
-    reader.take(_streamed(_chunks(file, packed, skipped), head, skipped))
+    reader.take(_in_pieces(_chunks(file, packed, skipped), head, skipped))
     return _profile(file, reader, head, skipped)
 
 
@@ -121,6 +126,7 @@ def _is_packed(file: Path) -> bool:
 def _chunks(file: Path, packed: bool, skipped: Counter[str]) -> Iterator[bytes]:
     """The bytes of a file, unpacked, as many members as there are, as far as they go."""
     fast = _isal()
+    damaged: tuple[type[Exception], ...] = (zlib.error, fast.error) if fast else (zlib.error,)
     with file.open("rb") as stream:
         engine: Any = None
         while piece := stream.read(1 << 20):
@@ -131,7 +137,7 @@ def _chunks(file: Path, packed: bool, skipped: Counter[str]) -> Iterator[bytes]:
                 engine = engine or (fast or zlib).decompressobj(31)
                 try:
                     yield engine.decompress(piece)
-                except (zlib.error, *((fast.error,) if fast else ())):
+                except damaged:
                     skipped["parts of the file whose compression is damaged"] += 1
                     return
                 piece, ended = engine.unused_data, engine.eof
@@ -169,6 +175,58 @@ def _whole(data: bytes, head: _Head, skipped: Counter[str]) -> Iterable[Event]:
         head.of(trace)
         return trace.events
     return _streamed(iter([data]), head, skipped)
+
+
+def _in_pieces(chunks: Iterator[bytes], head: _Head, skipped: Counter[str]) -> Iterator[Event]:
+    """Events, some megabytes of them at a time; from where that fails on, one after another.
+
+    Args:
+        chunks: the bytes of the file.
+        head: what stands beside the events goes there.
+        skipped: what cannot be read is counted here.
+    """
+    data, opened = b"", b""
+    for chunk in chunks:
+        data += chunk
+        if len(data) < _AT_ONCE:
+            continue
+        if not opened:
+            begun = _BEGIN.search(data)
+            if begun is None:
+                break
+            opened = b"[" if begun[0].lstrip()[:1] == b"[" else b'{"traceEvents":['
+            with suppress(*UNREADABLE):
+                head.of(msgspec.json.decode(data[: begun.start()].rstrip().rstrip(b",") + b"}", type=Trace))
+            data = data[begun.end() :]
+        events, data = _cut(data)
+        if not events:
+            break
+        yield from events
+    else:
+        yield from _whole(opened + data, head, skipped)
+        return
+    yield from _streamed(itertools.chain((opened + data,), chunks), head, skipped)
+
+
+def _cut(data: bytes) -> tuple[list[Event], bytes]:
+    """The whole events that some bytes begin with, and the bytes behind them; none where they are no events.
+
+    They are cut where one object follows another. That what is before is whole events is known by its being JSON: of a
+    cut inside of one, brackets would be left open.
+    """
+    for mended in (False, True):
+        if mended:
+            data = _NOT_JSON.sub(b"null", data.decode("utf-8", "replace").encode())
+        at, tries = len(data), 0
+        while tries < _TRIES and (at := data.rfind(b"{", 0, at)) > 0:
+            before = data[max(at - 64, 0) : at].rstrip()
+            if before[-1:] != b"," or before[:-1].rstrip()[-1:] != b"}":
+                continue
+            tries += 1
+            with suppress(*UNREADABLE):
+                end = data.rindex(b",", 0, at)
+                return msgspec.json.decode(b"[" + data[:end] + b"]", type=list[Event]), data[at:]
+    return [], data
 
 
 class _Stream:
