@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+import numpy as np
+
 __all__ = ["hyperparameters"]
 
 _OF_LAYERS: Final = ("units", "filters", "kernel_size", "strides", "rate", "activation", "num_heads", "output_dim")
@@ -70,6 +72,8 @@ def _plain(name: str, value: Any) -> dict[str, Any]:
         value = "x".join(map(str, value))
     number = getattr(value, "item", None)
     value = value.item() if number is not None and getattr(value, "size", 0) == 1 else value
+    if isinstance(value, float) and value == float(np.float32(value)):  # in Keras's variables 0.001 is 0.0010000000475
+        value = float(str(np.float32(value)))
     return {name: value} if isinstance(value, bool | int | float | str) else {}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +15,10 @@ import pytest
 
 import tallyboard as tb
 from tallyboard.core.errors import UnsupportedModel
+from tallyboard.core.proto.event_pb2 import Summary
 from tallyboard.integrations.keras import TallyboardCallback
 from tallyboard.integrations.keras.graph import graph
+from tallyboard.integrations.keras.op_graph import conceptual
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -171,6 +175,23 @@ def test_what_a_training_writes(tmp_path: Path) -> None:
     if BACKEND == "jax":
         scoped = {node.name.rpartition("/")[0] for node in found["jaxpr"].nodes if node.op == "dot_general"}
         assert {scope.rpartition("/")[2] for scope in scoped} == {"a", "b"}
+
+
+def test_the_conceptual_graph_is_one_that_tensorboard_reads() -> None:
+    """The JSON is written where TensorBoard's own code reads it, and not where that fails: at numbers among the
+    arguments of operations, and at models in a sequential one."""
+    x = keras.Input((4,), name="x")
+    inner = keras.Model(x, layers.Dense(2, name="d")(x), name="inner")
+    assert conceptual(keras.Model(x, inner(x) * 2.0)) is None
+    assert conceptual(keras.Sequential([keras.Input((4,)), inner])) is None
+    summary = conceptual(keras.Model(x, layers.Add()([inner(x), layers.Dense(2, name="e")(x)])))
+    assert summary is not None
+    if importlib.util.find_spec("tensorboard"):
+        from tensorboard.plugins.graph.keras_util import keras_model_to_graph_def
+
+        written = json.loads(Summary.FromString(summary.value.data).value[0].tensor.string_val[0])
+        names = {node.name.rpartition("/")[2] for node in keras_model_to_graph_def(written).node}
+        assert {"x", "d", "e"} <= names
 
 
 def test_a_class_of_its_own_in_a_training(tmp_path: Path) -> None:

@@ -105,8 +105,7 @@ def test_hyperparameters(tmp_path: Path) -> None:
     values = dict(found.values)
     expected = {"optimizer": "Adam", "loss": "sparse_categorical_crossentropy", "batch_size": 4, "epochs": 2}
     expected |= {"parameters": 43, "a/units": 5, "a/activation": "relu", "b/units": 3, "dropout": 0.1, "model": "net"}
-    assert expected.items() <= values.items()
-    assert values["learning_rate"] == pytest.approx(0.01)
+    assert (expected | {"learning_rate": 0.01, "beta_2": 0.999}).items() <= values.items()
     assert found.status == "success"
 
 
