@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TYPES", "BadQuestion", "Field", "Question", "Sheet", "Tree", "answer", "file", "select"]
 
-Kind = Literal["text", "count", "time", "moment", "bytes", "share", "percent", "number", "flag"]
-"""What a column holds. Times and moments are nanoseconds, shares of 1."""
+Kind = Literal["text", "count", "time", "moment", "bytes", "share", "percent", "number", "rank", "rate", "flag"]
+"""What a column holds. Times and moments are nanoseconds, shares of 1, rates bytes a second."""
 
 MOST_ROWS: Final = 200
 MOST_BYTES: Final = 190_000

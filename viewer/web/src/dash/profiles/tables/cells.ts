@@ -12,6 +12,8 @@ export function numberText(value: number, { kind, signed }: Pick<Column, "kind" 
   const text =
     kind === "time" ? timeText(value / 1_000)
     : kind === "moment" ? timeText(value / 1_000, 6)
+    : kind === "rank" ? (value < 0 ? "?" : String(value))
+    : kind === "rate" ? `${bytesText(value)}/s`
     : kind === "bytes" ? bytesText(value)
     : kind === "share" ? shareText(value, signed)
     : kind === "percent" ? `${value.toLocaleString("en", { maximumFractionDigits: 1 })} %`
@@ -28,7 +30,7 @@ export function cellText(value: Cell, column: Pick<Column, "kind" | "signed">): 
 
 /** How much of a bar a cell has, of 0 to 1; null where none stands in it. */
 export function barOf(value: Cell, { kind, most, signed }: Pick<Column, "kind" | "most" | "signed">): number | null {
-  if (typeof value !== "number" || !["time", "bytes", "share", "percent"].includes(kind) || (kind === "share" && signed)) return null;
+  if (typeof value !== "number" || !["time", "bytes", "rate", "share", "percent"].includes(kind) || (kind === "share" && signed)) return null;
   const whole = kind === "share" ? Math.max(1, most ?? 0) : kind === "percent" ? Math.max(100, most ?? 0) : most;
   return whole ? Math.min(1, Math.abs(value) / whole) : null;
 }
@@ -41,7 +43,7 @@ export function titleOf(value: Cell, column: Column): string {
   return column.total && !column.signed ? `${full}, ${percentText(value / column.total)} of all` : full;
 }
 
-const WIDTHS: Readonly<Record<Column["kind"], number>> = { text: 220, count: 84, time: 104, moment: 112, bytes: 108, share: 100, percent: 100, number: 92, flag: 92 };
+const WIDTHS: Readonly<Record<Column["kind"], number>> = { text: 220, count: 84, time: 104, moment: 112, bytes: 108, share: 100, percent: 100, number: 92, rank: 72, rate: 124, flag: 92 };
 
 /** Pixels; heads that say more need more. */
 export function widthOf({ kind, title }: Pick<Column, "kind" | "title">): number {

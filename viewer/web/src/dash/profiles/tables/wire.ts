@@ -2,7 +2,7 @@
 import { checked } from "../../../data/api";
 import { address, type Chosen } from "../wire";
 
-export type Kind = "text" | "count" | "time" | "moment" | "bytes" | "share" | "percent" | "number" | "flag";
+export type Kind = "text" | "count" | "time" | "moment" | "bytes" | "share" | "percent" | "number" | "rank" | "rate" | "flag";
 export type Cell = string | number | boolean | null;
 
 export interface Column {

@@ -1,0 +1,177 @@
+"""Processes that trained together: which traces those are, and what the page shows of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+
+from tallyboard.core.profiles.ranks import ranks, together
+
+from .profile_sheets import BadQuestion, Field, Sheet
+from .profiles import Which, profiles
+
+if TYPE_CHECKING:
+    from tallyboard.core.profiles.model import Profile
+    from tallyboard.core.profiles.ranks import Ranks
+
+    from .context import Context
+
+__all__ = ["MOST_RANKS", "TABLES", "ranks_of", "ranks_told", "sheet"]
+
+MOST_RANKS: Final = 256
+"""Traces that are read at most to find out which belong together."""
+
+_MOST_STEPS: Final = 1_000
+
+Compat = Literal["tb_plugin"] | None
+
+
+def siblings(context: Context, which: Which) -> list[Which]:
+    """The traces among which those are that were recorded with one: all of its directory, and where a process has a run
+    of its own, those that lie likewise in the runs beside it."""
+    every = [Which(one["run"], one["trace"]) for one in profiles.listed(context)]
+    below = _folder(which.trace)
+    near = [one for one in every if one.run == which.run and _folder(one.trace) == below]
+    if len(near) == 1:
+        beside = _folder(which.run)
+        near = [one for one in every if _folder(one.run) == beside and _folder(one.trace) == below]
+    near.sort(key=lambda one: (one.run, one.trace))
+    return near[:MOST_RANKS] if which in near[:MOST_RANKS] else [which, *near[: MOST_RANKS - 1]]
+
+
+def _folder(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
+def ranks_of(context: Context, which: Which, compat: Compat) -> Ranks:
+    """What the processes that trained with one computed and said; worked out once for the files as they are."""
+    near = siblings(context, which)
+    stamps = tuple((one, profiles.file(context, one).stamp) for one in near)
+
+    def make(mine: Profile) -> Ranks:
+        # kept here while they are compared, though the store of profiles may let go of some
+        read = [(one, mine if one == which else profiles.read(context, one)) for one in near]
+        own_runs = len({one.run for one in near}) > 1
+        groups = together([("" if own_runs else _folder(one.trace), profile) for one, profile in read])
+        found = next((group for group in groups if any(one is mine for one in group)), [mine])
+        return ranks(found, compat)
+
+    return profiles.derived(context, which, ("ranks", stamps, compat), make)
+
+
+def ranks_told(found: Ranks, step: str) -> dict[str, Any]:
+    """What one step, or the mean step, was of each rank; times are nanoseconds.
+
+    Args:
+        found: of `ranks_of`.
+        step: its name, "" for the mean of all.
+
+    Raises:
+        BadQuestion: there is no such step.
+    """
+    time = found.time
+    names = list(dict.fromkeys(time.step))
+    if step and step not in names:
+        raise BadQuestion(f"step={step!r} is none of the steps that were recorded")
+    wanted = np.array([not step or name == step for name in time.step], bool)
+    workers = list(dict.fromkeys(found.workers))
+    place = {worker: at for at, worker in enumerate(workers)}
+    which = np.array([place[worker] for worker in time.worker], np.int64)[wanted]
+    counted = np.bincount(which, minlength=len(workers))
+    columns = ("computing", "overlap", "communicating", "other", "duration", "transfer", "waiting")
+    rank = {worker: int(number) for worker, number in zip(time.worker, time.rank.tolist(), strict=True)}
+    sums = {name: np.bincount(which, getattr(time, name)[wanted], len(workers)) for name in columns}
+    late = found.stragglers
+    return {
+        "says": found.says,
+        "unmatched": found.unmatched,
+        "met": len(found.collectives),
+        "steps": names[:_MOST_STEPS],
+        "step": step,
+        "worker": workers,
+        "rank": [rank.get(worker, -1) for worker in workers],
+        "counted": counted.tolist(),
+        "time": {name: (values / np.maximum(counted, 1)).tolist() for name, values in sums.items()},
+        "late": [
+            {
+                "worker": late.worker[i],
+                "rank": int(late.rank[i]),
+                "collectives": int(late.collectives[i]),
+                "last": int(late.last[i]),
+                "caused": float(late.caused[i]),
+                "waited": float(late.waited[i]),
+            }
+            for i in range(min(3, len(late)))
+        ],
+    }
+
+
+TABLES: Final = ("operations", "collectives", "stragglers")
+
+
+def sheet(found: Ranks, table: str) -> Sheet:
+    """A table of what ranks said.
+
+    Args:
+        found: of `ranks_of`.
+        table: one of `TABLES`.
+
+    Raises:
+        BadQuestion: it is none.
+    """
+    if table not in TABLES:
+        raise BadQuestion(f"table={table!r} is none of {', '.join(TABLES)}")
+    return {"operations": _operations, "collectives": _collectives, "stragglers": _stragglers}[table](found)
+
+
+_NOTHING: Final = "No communication was recorded."
+
+
+def _operations(found: Ranks) -> Sheet:
+    table = found.operations
+    fields = [
+        Field("operation", "Operation", "text", table.operation),
+        Field("rank", "Rank", "rank", table.rank),
+        Field("calls", "Calls", "count", table.calls, True),
+        Field("time", "Time", "time", table.time, True, "In which any of them ran"),
+        Field("transfer", "Transfer", "time", table.transfer, True, "Of it, data was moved"),
+        Field("waiting", "Waiting", "time", table.waiting, True, "Of it, it waited for other ranks"),
+    ]
+    if not np.isnan(table.bytes).all():
+        fields += [
+            Field("bytes", "Bytes", "bytes", table.bytes, True),
+            Field("bandwidth", "Bandwidth", "rate", table.bandwidth, False, "Bytes by the transfer of the same calls"),
+            Field("bus_bandwidth", "Bus bandwidth", "rate", table.bus_bandwidth, False, "As NCCL's tests count it"),
+        ]
+    fields += [Field("group", "Group", "text", table.group), Field("worker", "Worker", "text", table.worker)]
+    return Sheet(tuple(fields), None, "-time", _NOTHING)
+
+
+def _collectives(found: Ranks) -> Sheet:
+    table = found.collectives
+    last = [found.workers[i] for i in table.last.tolist()]
+    fields = (
+        Field("operation", "Operation", "text", table.operation),
+        Field("step", "Step", "text", table.step),
+        Field("last", "Came last", "text", last),
+        Field("late", "Later by", "time", table.late, True, "Than the one before it"),
+        Field("waiting", "Waits caused", "time", table.waiting, True, "Of all others together"),
+        Field("transfer", "Transfer", "time", table.transfer, True),
+        Field("ranks", "Ranks", "count", table.ranks),
+        Field("group", "Group", "text", table.group),
+    )
+    return Sheet(fields, None, "", "No operation of communication was recorded by two ranks.")
+
+
+def _stragglers(found: Ranks) -> Sheet:
+    table = found.stragglers
+    fields = (
+        Field("worker", "Worker", "text", table.worker),
+        Field("rank", "Rank", "rank", table.rank),
+        Field("caused", "Waits caused", "time", table.caused, True, "Of all others together"),
+        Field("waited", "Waited itself", "time", table.waited, True),
+        Field("last", "Came last", "count", table.last, True, "How often"),
+        Field("collectives", "Met others", "count", table.collectives, False, "Operations with others"),
+    )
+    return Sheet(fields, None, "-caused", _NOTHING)
