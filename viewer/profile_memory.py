@@ -31,7 +31,8 @@ def curve_told(profile: Profile, keep: Keep, query: Mapping[str, str]) -> dict[s
     """The memory of a device over some time.
 
     `devices` has of each device that the trace tells of its number (-1 is the host), name, `peak` in bytes and when
-    that was, `exact` (whether the trace says how much was in use; else the curve begins at nought), `records`, and
+    that was, `exact` (whether the trace says how much was in use; else the curve begins at nought), `records`,
+    `pieces` (whether it says where each lies, so that its lifetime is known), and
     `whole`, the bytes there are, null where unknown. `time, low, high, last, reserved` are columns: of each piece of
     time in which anything changed when it first did, the least and most bytes in use, those at its end, and the most
     that the allocator kept (-1 for unknown). `before` is what was in use before the first of them. `steps` are name,
@@ -77,6 +78,7 @@ def _device(profile: Profile, device: int, curve: MemoryCurve) -> dict[str, Any]
         "reserved": int(curve.reserved.max(initial=-1)),
         "exact": curve.exact,
         "records": len(curve.time),
+        "pieces": bool(profile.allocations.address[profile.allocations.device == device].any()),
         "whole": whole if isinstance(whole, int) and whole > 0 else None,
     }
 

@@ -24,18 +24,33 @@ MOST_RANKS: Final = 256
 
 _MOST_STEPS: Final = 1_000
 
+_APART: Final = 600.0
+"""Seconds that processes which train together are recorded apart at most, where each has a run of its own."""
+
 Compat = Literal["tb_plugin"] | None
 
 
 def siblings(context: Context, which: Which) -> list[Which]:
-    """The traces among which those are that were recorded with one: all of its directory, and where a process has a run
-    of its own, those that lie likewise in the runs beside it."""
-    every = [Which(one["run"], one["trace"]) for one in profiles.listed(context)]
+    """The traces among which those are that were recorded with one: all of its directory; and where a process has a run
+    of its own, of the runs beside it those that have one process, too, and were recorded at about the same time."""
+    listed = {Which(one["run"], one["trace"]): one for one in profiles.listed(context)}
     below = _folder(which.trace)
-    near = [one for one in every if one.run == which.run and _folder(one.trace) == below]
-    if len(near) == 1:
-        beside = _folder(which.run)
-        near = [one for one in every if _folder(one.run) == beside and _folder(one.trace) == below]
+    workers: dict[str, set[str]] = {}
+    for one, told in listed.items():
+        if _folder(one.trace) == below:
+            workers.setdefault(one.run, set()).add(told["worker"])
+    near = [one for one in listed if one.run == which.run and _folder(one.trace) == below]
+    if len(workers.get(which.run, ())) == 1:
+        beside, mine = _folder(which.run), listed.get(which, {}).get("recorded")
+        near = [
+            one
+            for one, told in listed.items()
+            if one.run in workers
+            and len(workers[one.run]) == 1
+            and _folder(one.run) == beside
+            and _folder(one.trace) == below
+            and (mine is None or told["recorded"] is None or abs(told["recorded"] - mine) <= _APART)
+        ]
     near.sort(key=lambda one: (one.run, one.trace))
     return near[:MOST_RANKS] if which in near[:MOST_RANKS] else [which, *near[: MOST_RANKS - 1]]
 
@@ -51,9 +66,8 @@ def ranks_of(context: Context, which: Which, compat: Compat) -> Ranks:
 
     def make(mine: Profile) -> Ranks:
         # kept here while they are compared, though the store of profiles may let go of some
-        read = [(one, mine if one == which else profiles.read(context, one)) for one in near]
-        own_runs = len({one.run for one in near}) > 1
-        groups = together([("" if own_runs else _folder(one.trace), profile) for one, profile in read])
+        read = [mine if one == which else profiles.read(context, one) for one in near]
+        groups = together([("", profile) for profile in read if profile.world == mine.world])
         found = next((group for group in groups if any(one is mine for one in group)), [mine])
         return ranks(found, compat)
 
@@ -75,12 +89,12 @@ def ranks_told(found: Ranks, step: str) -> dict[str, Any]:
     if step and step not in names:
         raise BadQuestion(f"step={step!r} is none of the steps that were recorded")
     wanted = np.array([not step or name == step for name in time.step], bool)
-    workers = list(dict.fromkeys(found.workers))
-    place = {worker: at for at, worker in enumerate(workers)}
-    which = np.array([place[worker] for worker in time.worker], np.int64)[wanted]
+    who = list(zip(time.worker, time.rank.tolist(), strict=True))
+    workers = list(dict.fromkeys(who))
+    place = {one: at for at, one in enumerate(workers)}
+    which = np.array([place[one] for one in who], np.int64)[wanted]
     counted = np.bincount(which, minlength=len(workers))
     columns = ("computing", "overlap", "communicating", "other", "duration", "transfer", "waiting")
-    rank = {worker: int(number) for worker, number in zip(time.worker, time.rank.tolist(), strict=True)}
     sums = {name: np.bincount(which, getattr(time, name)[wanted], len(workers)) for name in columns}
     late = found.stragglers
     return {
@@ -89,8 +103,8 @@ def ranks_told(found: Ranks, step: str) -> dict[str, Any]:
         "met": len(found.collectives),
         "steps": names[:_MOST_STEPS],
         "step": step,
-        "worker": workers,
-        "rank": [rank.get(worker, -1) for worker in workers],
+        "worker": [worker for worker, _ in workers],
+        "rank": [int(rank) for _, rank in workers],
         "counted": counted.tolist(),
         "time": {name: (values / np.maximum(counted, 1)).tolist() for name, values in sums.items()},
         "late": [
@@ -150,7 +164,10 @@ def _operations(found: Ranks) -> Sheet:
 
 def _collectives(found: Ranks) -> Sheet:
     table = found.collectives
-    last = [found.workers[i] for i in table.last.tolist()]
+    who = list(dict.fromkeys(zip(found.time.worker, found.time.rank.tolist(), strict=True)))
+    names = [f"Rank {rank}" if rank >= 0 else worker for worker, rank in who]
+    names = names if len(names) == len(found.workers) else found.workers  # one without a step is in no row
+    last = [names[i] for i in table.last.tolist()]
     fields = (
         Field("operation", "Operation", "text", table.operation),
         Field("step", "Step", "text", table.step),

@@ -185,6 +185,7 @@ def _hlo(profile: Profile, _keep: Keep, _options: Options) -> Sheet:
     return Sheet(tuple(fields), None, "-self_time", "The trace has no operations of XLA.")
 
 
+_NO_ADDRESSES: Final = "The trace has no addresses of memory, so how long a piece was kept is not known."
 _NO_MEMORY: Final = "The trace has no memory: record with profile_memory=True."
 
 
@@ -221,7 +222,8 @@ def _lifetimes(profile: Profile, keep: Keep, options: Options) -> Sheet:
         Field("freed", "Given back at", "moment", freed, False, "Empty: after the recording ended"),
         Field("kept", "Kept for", "time", freed - taken),
     )
-    empty = _NO_MEMORY if not len(profile.allocations) else "No piece of memory that was told of was alive then."
+    told = profile.allocations.address.any()
+    empty = "No piece of memory that the trace tells of was there then." if told else _NO_ADDRESSES
     return Sheet(fields, None, "-size", empty)
 
 

@@ -225,7 +225,7 @@ def test_memory_over_time(logdir: Logdir) -> None:
     told = logdir.get("profile_memory").json()
     assert told["devices"] == [
         {"device": 0, "name": "Card", "peak": 900, "peak_at": 20_000, "reserved": 900, "exact": True, "records": 4,
-         "whole": 1000}
+         "pieces": True, "whole": 1000}
     ]  # fmt: skip
     assert told["time"] == [15_000, 20_000, 60_000, 70_000]
     assert told["last"] == [600, 900, 800, 500]

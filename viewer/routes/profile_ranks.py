@@ -1,8 +1,8 @@
 """`/api/profile_ranks`: processes that trained together, from the traces of all of them.
 
-- `GET /api/profile_ranks?run=&trace=&step=&compat=` -> JSON, see `profile_ranks.ranks_told`. The traces of the directory
-  are read, or of the runs beside this one where each process has a run of its own. Without `step` the mean step is
-  meant; `compat=tb_plugin` counts as that plugin did.
+- `GET /api/profile_ranks?run=&trace=&step=&compat=` -> JSON, see `profile_ranks.ranks_told`. The traces of the
+  directory are read, or of the runs beside this one where each process has a run of its own. Without `step` the mean
+  step is meant; `compat=tb_plugin` counts as that plugin did.
 - `GET /api/profile_ranks/table?...&table=operations|collectives|stragglers&q=&regex=&sort=&offset=&limit=` -> JSON, as
   `/api/profile_tables`.
 - `GET /api/profile_ranks/file?...&format=csv|json|parquet` -> the same as a file.

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { Listed } from "../src/dash/profiles/wire";
 import { baselineOf } from "../src/dash/profiles/views/diff/wire";
-import { byteTicks, moved, timeOf, valueAt, xOf, zoomed, type Curve } from "../src/dash/profiles/views/memory/curve";
+import { lateText } from "../src/dash/profiles/views/ranks/wire";
+import { byteTicks, moved, tickText, timeOf, valueAt, xOf, zoomed, type Curve } from "../src/dash/profiles/views/memory/curve";
 import { barOf, cellText, titleOf, widthOf } from "../src/dash/profiles/tables/cells";
 import { traceHref } from "../src/dash/profiles/tables/links";
 import { lookOf, looks, setLook } from "../src/dash/profiles/tables/settings";
@@ -123,6 +124,10 @@ describe("the curve of memory", () => {
     expect(byteTicks(900, 3)).toEqual([0, 500]);
   });
 
+  it("says times of its axis in few digits", () => {
+    expect([500_000, 122_500, 1_250, 100, 0, 3_000_000].map(tickText)).toEqual(["500 ms", "122.5 ms", "1.25 ms", "100 µs", "0", "3 s"]);
+  });
+
   it("has its times where they are drawn", () => {
     const window = { lo: 100, hi: 300 };
     expect(timeOf(window, 500, xOf(window, 500, 250))).toBeCloseTo(250);
@@ -146,4 +151,10 @@ describe("the baseline", () => {
     expect(baselineOf(profiles.slice(0, 2), { run: "a", trace: "1" }, "", "")).toBe(profiles[1]);
     expect(baselineOf(profiles.slice(0, 1), { run: "a", trace: "1" }, "", "")).toBeNull();
   });
+});
+
+it("says in words how late a rank is", () => {
+  const late = { worker: "w2", rank: 2, collectives: 5, last: 4, caused: 37_100_000, waited: 0 };
+  expect(lateText(late)).toBe("Rank 2 came last in 4 of 5; the others waited 37.1 ms for it, and it waited 0 itself.");
+  expect(lateText({ ...late, rank: -1 })).toMatch(/^w2 came last/);
 });

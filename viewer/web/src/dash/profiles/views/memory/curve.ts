@@ -12,6 +12,8 @@ export interface MemoryDevice {
   /** Whether the trace says how much was in use; else the curve begins at nought. */
   exact: boolean;
   records: number;
+  /** Whether the trace says where pieces lie, so that their lifetimes are known. */
+  pieces: boolean;
   whole: number | null;
 }
 
@@ -61,6 +63,9 @@ export function valueAt(curve: Curve, time: number): { allocated: number; reserv
   const at = low - 1;
   return at < 0 ? { allocated: curve.before, reserved: -1, high: curve.before } : { allocated: curve.last[at], reserved: curve.reserved[at], high: curve.high[at] };
 }
+
+/** A time of the axis, in as few digits as tell it. */
+export const tickText = (microseconds: number): string => timeText(microseconds, 6).replace(/\.?0+ /, (zeros) => (zeros.startsWith(".") ? " " : zeros)).replace(/(\.\d*?)0+ /, "$1 ");
 
 /** Bytes at 1-2-5 times a power of 1,024. */
 export function byteTicks(most: number, count: number): number[] {
@@ -138,7 +143,7 @@ export function draw(pen: CanvasRenderingContext2D, picture: Picture): void {
   }
   const ticks = numberTicks({ lo: window.lo / 1e3, hi: window.hi / 1e3 }, Math.max(2, Math.floor((width - LEFT) / 110)));
   pen.textAlign = "center";
-  for (const value of ticks.values) pen.fillText(timeText(value, 6), Math.max(LEFT + 20, Math.min(width - RIGHT - 24, xOf(window, width, value * 1e3))), bottom + 12);
+  for (const value of ticks.values) pen.fillText(tickText(value), Math.max(LEFT + 20, Math.min(width - RIGHT - 24, xOf(window, width, value * 1e3))), bottom + 12);
   pen.save();
   pen.beginPath();
   pen.rect(LEFT, 0, width - LEFT - RIGHT, bottom + 1);
