@@ -11,7 +11,7 @@ export type Time = (typeof TIMES)[number];
 
 interface Told {
   title: string;
-  /** Into the palette, whose hues are far apart for all eyes, in both themes; see `colourOf`. */
+  /** Into the palette, whose hues are far apart for all eyes, in both themes. */
   hue: number;
   says: string;
 }
@@ -42,7 +42,6 @@ export const TIME: Readonly<Record<Time, Told>> = {
   unknown: { title: "Unexplained", hue: SLATE, says: "idle, and nothing that was recorded says why" },
 };
 
-/** The colour of a hue of parts and times. */
-export const colourOf = (hue: number, dark: boolean): string => (hue === SLATE ? GREY[dark ? "dark" : "light"] : hueColour(hue, dark));
+const colourOf = (hue: number, dark: boolean): string => (hue === SLATE ? GREY[dark ? "dark" : "light"] : hueColour(hue, dark));
 export const partColour = (part: Part, dark: boolean): string => colourOf(PART[part].hue, dark);
 export const timeColour = (time: Time, dark: boolean): string => colourOf(TIME[time].hue, dark);
