@@ -168,8 +168,11 @@ def auto_log(
     Of a `LightningModule` are logged what it logs itself, its hyperparameters and graph, and what `TallyboardMonitor`
     measures, by whatever trainer it meets (`tallyboard.integrations.lightning.attach` has the options).
 
+    Of a step function of JAX, `step = tb.auto_log(train_step)`, which is then called in its place, are logged the
+    metrics that it returns, the learning rate, times, and the weights by module (`tallyboard.integrations.jax.attach`).
+
     Args:
-        model: the model.
+        model: the model; with JAX the function that makes a step, or what holds the weights.
         logdir: the run's directory; by default a new one below `runs`, as `SummaryWriter` names it.
         writer: a writer to use instead; it is not closed.
         optimizer: the optimizer, or several, where the adapter cannot find them.

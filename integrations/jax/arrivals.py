@@ -46,7 +46,7 @@ class Arrivals:
         self._writer = weakref.ref(writer)
         self._lock = threading.Lock()
         self._entries: list[_Entry] = []
-        self._bound = False
+        self._bound = self.scheduled = False
         self._first: bool | None = None
 
     def add(self, step: int, tags: tuple[str, ...], values: Sequence[float]) -> None:
@@ -55,16 +55,17 @@ class Arrivals:
             self._first = is_first_process()
         if self._first:
             self._entries.append((time.time(), step, tags, values))
+            if not self.scheduled:
+                _later(self)
             if not self._bound:
                 self._bind()
 
     def _bind(self) -> None:
-        """Has what comes written: after a while, and when the writer is closed."""
+        """Has what comes written when the writer is closed."""
         self._bound = True
         writer = self._writer()
         if isinstance(writer, EventWriter):
             writer.before_close(self._closing)
-        _later(self)
 
     def _closing(self) -> None:
         self.settle()
@@ -130,6 +131,7 @@ _thread: list[threading.Thread] = []
 
 
 def _later(arrivals: Arrivals) -> None:
+    arrivals.scheduled = True
     _open.add(arrivals)
     if not _thread:
         _thread.append(threading.Thread(target=_run, name="tallyboard-jax-log", daemon=True))
@@ -143,11 +145,10 @@ def _run() -> None:
         _wake.clear()
         time.sleep(PATIENCE)
         for arrivals in list(_open):
-            arrivals.write(time.time() - PATIENCE)
-            if arrivals._writer() is None:  # pyright: ignore[reportPrivateUsage]
-                _open.discard(arrivals)
-        if _open:
-            _wake.set()
+            _open.discard(arrivals)
+            arrivals.scheduled = False  # first, so that what comes from now on asks for another turn
+            if arrivals.write(time.time() - PATIENCE):
+                _later(arrivals)
 
 
 # Which writer ----------------------------------------------------------------------------------------------------

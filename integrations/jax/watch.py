@@ -13,6 +13,7 @@ import numpy as np
 from tallyboard.core.data import current
 from tallyboard.core.environment import environment
 from tallyboard.core.errors import UnsupportedModel, warn_once
+from tallyboard.core.remote import is_remote
 from tallyboard.core.summary import as_number, kind_of
 from tallyboard.core.writer import SummaryWriter as EventWriter
 
@@ -199,10 +200,10 @@ class Step:
 
     def _before(self, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> None:
         if not self._planned:
-            if self._settings.profile is not None and self._recording is None and self._writer.log_dir:
-                first = self._settings.start_step + 1
-                self._recording = profile(self._writer.log_dir, steps=self._settings.profile, first_step=first)
-                self._recording.__enter__()
+            if self._inside((arguments, tuple(keywords.values()))):
+                return
+            if self._settings.profile is not None and self._recording is None:
+                self._record(self._settings.profile)
             if self._settings.graph:
                 self._draw(arguments, keywords)
         elif self._weights is not None and (self._number + 1) % self._settings.every == 0:
@@ -271,6 +272,30 @@ class Step:
 
     # Once -----------------------------------------------------------------------------------------------------------
 
+    def _record(self, steps: tuple[int, int]) -> None:
+        folder = self._writer.log_dir
+        if not folder or is_remote(folder):
+            warn_once(
+                ("auto_log", "profile", folder),
+                f"auto_log: a profile needs a directory of this machine, and the run has {folder or 'none'!r}",
+            )
+            return
+        self._recording = profile(folder, steps=steps, first_step=self._settings.start_step + 1)
+        self._recording.__enter__()
+
+    def _inside(self, parts: tuple[Any, ...]) -> bool:
+        """Whether this is a call that JAX traces; then nothing is logged, and a warning says why."""
+        if not any(isinstance(leaf, jax.core.Tracer) for part in parts for leaf in _leaves(part)):
+            return False
+        self._ended = True
+        warn_once(
+            ("auto_log", "jit"),
+            "auto_log: the step was called inside jit, scan or another transformation, where there is nothing to "
+            "time and no number yet; nothing is logged of it. Give the outermost function to auto_log, and log "
+            "from inside with tallyboard.integrations.jax.log",
+        )
+        return True
+
     def _draw(self, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> None:
         try:
             self._writer.add_graph(
@@ -283,16 +308,7 @@ class Step:
     def _plan(self, arguments: tuple[Any, ...], out: Any) -> bool:
         """Looks for metrics and the rest in what the first call took and gave."""
         self._planned = True
-        if any(
-            isinstance(leaf, jax.core.Tracer) for leaf in jax.tree_util.tree_leaves((_leaves(arguments), _leaves(out)))
-        ):
-            self._ended = True
-            warn_once(
-                ("auto_log", "jit"),
-                "auto_log: the step was called inside jit, scan or another transformation, where there is nothing to "
-                "time and no number yet; nothing is logged of it. Give the outermost function to auto_log, and log "
-                "from inside with tallyboard.integrations.jax.log",
-            )
+        if self._inside((out,)):
             return False
         settings = self._settings
         notes: list[str] = []

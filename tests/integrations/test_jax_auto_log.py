@@ -249,9 +249,11 @@ def test_what_it_cannot_do_is_told(log: Any) -> None:
         tb.auto_log(jax.jit(lambda x: x), writer=log.writer, profile="twice")
     with pytest.warns(TallyboardWarning, match="the step returned no scalar metrics"):
         tb.auto_log(jax.jit(lambda x: x), writer=log.writer, graph=False)(X)
-    handle = tb.auto_log(lambda x: x.sum(), writer=log.writer, graph=False)
+    handle = tb.auto_log(lambda x: x.sum(), writer=log.writer)
     with pytest.warns(TallyboardWarning, match="the step was called inside jit, scan or another transformation"):
         assert float(jax.jit(lambda x: handle(x))(jnp.ones(3))) == 3.0
+    with pytest.warns(TallyboardWarning, match="a profile needs a directory of this machine, and the run has 'none'"):
+        tb.auto_log(lambda x: x.sum(), writer=log.writer, profile=1, graph=False)(X)
     module = pytest.importorskip("torch").nn.Linear(1, 1)
     with (
         tb.auto_log(module, writer=log.writer, graph=False, hparams=False) as other,

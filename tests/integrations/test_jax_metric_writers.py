@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import json
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -90,6 +92,37 @@ if importlib.util.find_spec("clu") is not None and importlib.util.find_spec("ten
         for one in theirs:
             assert one in ours
         assert len(ours) == len(theirs)
+
+    def test_a_training_on_two_devices_is_clus(tmp_path: Path) -> None:
+        """A data-parallel training of linen and optax on two devices: what CLU writes of its numbers is the same."""
+        from clu import metric_writers as clu
+        from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
+        from tensorboard.util.tensor_util import make_ndarray
+
+        env = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=2", "JAX_PLATFORMS": "cpu"}
+        program = [sys.executable, "-c", TRAINING, str(tmp_path)]
+        done = subprocess.run(program, capture_output=True, text=True, timeout=600, check=False, env=env)
+        assert done.returncode == 0, done.stderr
+        trained = json.loads(done.stdout)
+        peer = clu.SummaryWriter(str(tmp_path / "clu"))
+        for number, metrics in enumerate(trained["metrics"]):
+            peer.write_scalars(number, metrics)
+        peer.write_histograms(10, {"kernel": np.array(trained["kernel"], np.float32)})
+        peer.close()
+        seen = []
+        for folder in ("clu", "ours"):
+            reader = EventAccumulator(str(tmp_path / folder), size_guidance={"tensors": 0})
+            reader.Reload()
+            seen.append(
+                {
+                    tag: [(event.step, make_ndarray(event.tensor_proto).tolist()) for event in reader.Tensors(tag)]
+                    for tag in reader.Tags()["tensors"]
+                }
+            )
+        assert seen[0] == seen[1]
+        losses = [value for _, value in seen[1]["train/loss"]]
+        assert len(losses) == 10
+        assert losses[-1] < losses[0] / 2
 
     def test_tables_of_parameters_are_clus() -> None:
         """The overviews of nested dicts are CLU's, character by character, for every choice of columns."""
@@ -368,6 +401,37 @@ def test_progress_tells_where_the_time_went() -> None:
     with pytest.raises(metric_writers.AsyncError, match="division by zero"):
         action(2)
 
+
+TRAINING = """
+import json, sys
+import jax, jax.numpy as jnp, numpy as np, optax
+from flax import linen
+from jax.sharding import NamedSharding, PartitionSpec as P
+from tallyboard.integrations import jax as ours
+
+assert jax.device_count() == 2
+mesh = jax.make_mesh((2,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+net, tx = linen.Dense(1), optax.adam(0.1)
+x = jax.device_put(jax.random.normal(jax.random.key(0), (16, 4)), NamedSharding(mesh, P("data")))
+params = net.init(jax.random.key(1), x)
+state = tx.init(params)
+
+@jax.jit
+def step(params, state):
+    loss, gradient = jax.value_and_grad(lambda p: ((net.apply(p, x) - x.sum(1, keepdims=True)) ** 2).mean())(params)
+    updates, state = tx.update(gradient, state)
+    return optax.apply_updates(params, updates), state, {"train/loss": loss, "norm": optax.global_norm(gradient)}
+
+found = []
+with ours.create_default_writer(sys.argv[1] + "/ours") as writer:
+    for number in range(10):
+        params, state, metrics = step(params, state)
+        writer.write_scalars(number, metrics)
+        found.append(metrics)
+    writer.write_histograms(10, {"kernel": params["params"]["kernel"]})
+found = [{name: float(value) for name, value in metrics.items()} for metrics in found]
+print(json.dumps({"metrics": found, "kernel": np.asarray(params["params"]["kernel"]).tolist()}))
+"""
 
 EVERYTHING = """
 import sys
