@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from .readable import check
+from .waiting import becomes
 
 pytest.importorskip("msgspec")
 pytest.importorskip("ijson")
@@ -76,6 +77,12 @@ def tab(page: Page, name: str) -> None:
 
 def cells(row: Locator) -> list[str]:
     return [text.strip() for text in row.get_by_role("cell").all_inner_texts()]
+
+
+def fits(page: Page) -> None:
+    """On a narrow screen nothing makes the page wider than it is."""
+    page.set_viewport_size({"width": 390, "height": 844})
+    becomes(lambda: page.locator(".profiles").evaluate("one => one.getBoundingClientRect().right <= 390"), True)
 
 
 def test_tables(runs: Any, open_page: Callable[..., Page], axe: str) -> None:
@@ -145,6 +152,7 @@ def test_memory(runs: Any, open_page: Callable[..., Page], axe: str) -> None:
         "aten::mm"
     )
     check(page, axe, "memory")
+    fits(page)
 
 
 def test_two_profiles_are_compared(runs: Any, open_page: Callable[..., Page], axe: str) -> None:
@@ -159,6 +167,7 @@ def test_two_profiles_are_compared(runs: Any, open_page: Callable[..., Page], ax
     changed = page.get_by_role("table", name="changed kernels").locator(".body > .row")
     expect(changed.filter(has_text="gemm_<b>x</b>")).to_contain_text("−150 µs")
     check(page, axe, "comparison")
+    fits(page)
     page.get_by_role("button", name="Swap sides").click()
     expect(kernel).to_contain_text("+0.150")
     expect(page).to_have_url(re.compile("pfrun=before.*pfbase=now"))
@@ -178,3 +187,4 @@ def test_ranks(runs: Any, open_page: Callable[..., Page], axe: str) -> None:
     expect(said).to_have_count(2)
     expect(said.first).to_contain_text("all_reduce")
     check(page, axe, "ranks")
+    fits(page)
