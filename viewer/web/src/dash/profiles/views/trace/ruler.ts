@@ -1,5 +1,5 @@
 /** Where the marks of a ruler of time stand, and what they say. */
-import { timeText } from "../../numbers";
+import { timeText } from "./time";
 
 export interface Ruler {
   /** What each mark is counted from, where that is not the beginning; else "". */
