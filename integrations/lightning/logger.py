@@ -26,6 +26,7 @@ __all__ = ["FabricRecorder", "Nothing", "Recorder"]
 
 GOOD_ENDS = ("success", "finished")
 HP_METRIC = "hp_metric"
+SAFE = 1 << 53  # integers below are floats, too
 
 
 class Recorder:
@@ -192,8 +193,8 @@ class Recorder:
                     directory = joined(self.log_dir, f"{tag.replace('/', '_')}_{entry}")
                     self._entry_writer(directory).add_scalar(tag, number, step)
                 continue
-            elif type(value) is int:
-                latest[tag] = value
+            elif type(value) is int and -SAFE < value < SAFE:
+                value = latest[tag] = float(value)  # numbers of this type take the writer's short way
             add(tag, value, step)
 
     @rank_zero_only
