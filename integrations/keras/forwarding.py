@@ -33,6 +33,7 @@ class Forwarding:
         self._steps = {run: tf.Variable(0, dtype=tf.int64, trainable=False) for run in self._folders}
         self._recording = {run: tf.Variable(False, trainable=False) for run in self._folders}
         self._stacks: list[tuple[str, ExitStack]] = []
+        self._on: dict[str, bool] = {}
         self._thread = 0
 
     @classmethod
@@ -63,13 +64,18 @@ class Forwarding:
     def batch(self, run: str, step: int, every: int) -> None:
         """A batch begins."""
         self._steps[run].assign(step)
-        self._recording[run].assign(step % every == 0)
+        self._record(run, step % every == 0)
+
+    def _record(self, run: str, wanted: bool) -> None:
+        if self._on.get(run, False) != wanted:  # to set it takes as long as to write a number
+            self._recording[run].assign(wanted)
+            self._on[run] = wanted
 
     def leave(self) -> None:
         """Ends what `enter` began last, and writes what was said."""
         if self._stacks and threading.get_ident() == self._thread:  # the default is one of a thread
             run, stack = self._stacks.pop()
-            self._recording[run].assign(False)
+            self._record(run, False)
             stack.close()
             self._writers[run].flush()
 
