@@ -47,7 +47,7 @@ def tests(session: nox.Session) -> None:
     asked = [argument for argument in session.posargs if argument.startswith("tests/e2e")]
     if asked or not session.posargs:
         chromium(session)
-    pytest(session, *session.posargs)
+    pytest(session, *(session.posargs or ["--numprocesses=2"]))
     if not session.posargs:  # Keras reads its backend once a process; here, all of them beside TensorFlow's callback
         pytest_side_by_side(session, keras_tests(), [{"KERAS_BACKEND": backend} for backend in ("tensorflow", "torch")])
 

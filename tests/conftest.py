@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Generator, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import hypothesis
 import pytest
@@ -35,6 +35,8 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("any machine")
 
 LIST = Path(__file__).with_name("skips.txt")
+DEMO_FILES = ("tests/examples/*", "tests/e2e/*demo*", "tests/e2e/*real_training*")
+"""Those whose tests share one run of the demo."""
 
 
 class AllowedSkip(NamedTuple):
@@ -68,16 +70,29 @@ class SkipRule:
         self.used: dict[AllowedSkip, int] = {}
 
     def judge(self, report: pytest.TestReport | pytest.CollectReport) -> None:
-        """Count the skip if it is listed, else make it a failure that quotes the skip's own reason."""
+        """Leave the skip if it is listed, else make it a failure that quotes the skip's own reason."""
         if not report.skipped or hasattr(report, "wasxfail"):
             return
-        for entry in self.allowed:
-            if fnmatchcase(report.nodeid, entry.pattern):
-                self.used[entry] = self.used.get(entry, 0) + 1
-                return
+        if self.listed(report.nodeid):
+            return
         why = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
         report.outcome = "failed"
         report.longrepr = f"{report.nodeid} was skipped in CI, and tests/skips.txt does not list it.\n{why}"
+
+    def listed(self, nodeid: str) -> AllowedSkip | None:
+        """The line that allows a test or module to be skipped."""
+        return next((entry for entry in self.allowed if fnmatchcase(nodeid, entry.pattern)), None)
+
+    def count(self, report: pytest.TestReport | pytest.CollectReport) -> None:
+        """Count a skip that is allowed, in the process that prints the end."""
+        if report.skipped and not hasattr(report, "wasxfail") and (entry := self.listed(report.nodeid)):
+            self.used[entry] = self.used.get(entry, 0) + 1
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.count(report)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        self.count(report)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
@@ -139,6 +154,19 @@ def pytest_configure(config: pytest.Config) -> None:
         session = os.environ.get("TALLYBOARD_SESSION", "tests")
         rule = SkipRule(read_allowed(LIST.read_text(encoding="utf-8")), session)
         config.pluginmanager.register(rule, "skip-rule")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Where two processes share the tests, a file goes to one of them whole, and those that wait for the demo to one."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::", 1)[0]
+            return "the demo" if any(fnmatchcase(file, those) for those in DEMO_FILES) else file
+
+    return ByFile(config, log)
 
 
 class Demo:
