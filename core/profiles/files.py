@@ -49,7 +49,7 @@ def recorded(path: str) -> float | None:
         return int(count[1]) / 10.0 ** (len(count[1]) - 10)
     if (day := _DAY.search(path)) is not None:
         try:
-            return datetime(*(int(part) for part in day.groups())).timestamp()
+            return datetime.strptime("_".join(day.groups()), "%Y_%m_%d_%H_%M_%S").timestamp()
         except (ValueError, OverflowError):
             return None
     return None

@@ -248,7 +248,7 @@ def test_directory_that_may_not_be_written(ending: str, tmp_path: Path) -> None:
     """A directory that this user may not write warns once; opened later it has everything, else the loss is told."""
     os.chmod(tmp_path, 0o755)
     for folder in tmp_path.parents:  # which pytest makes for its own user alone
-        if folder.name.startswith("pytest-") and folder.stat().st_uid == os.getuid():
+        if folder.name.startswith(("pytest-", "popen-")) and folder.stat().st_uid == os.getuid():
             os.chmod(folder, 0o755)
     (tmp_path / "closed").mkdir(mode=0o555)
     process = subprocess.Popen(

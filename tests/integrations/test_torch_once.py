@@ -6,6 +6,7 @@ import contextlib
 import copy
 import pickle
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -314,7 +315,7 @@ def test_environment_of_the_run(log: Any) -> None:
         train(model)
     found = dict(table_in(log, "auto_log/environment"))  # type: ignore[arg-type]  # two columns
     assert found["torch"] == f"`{torch.__version__}`"
-    assert "pytest" in found["command"]
+    assert Path(sys.argv[0]).name in found["command"]
 
 
 @pytest.mark.parametrize(
