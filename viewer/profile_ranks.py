@@ -166,8 +166,8 @@ def _collectives(found: Ranks) -> Sheet:
     table = found.collectives
     who = list(dict.fromkeys(zip(found.time.worker, found.time.rank.tolist(), strict=True)))
     names = [f"Rank {rank}" if rank >= 0 else worker for worker, rank in who]
-    names = names if len(names) == len(found.workers) else found.workers  # one without a step is in no row
-    last = [names[i] for i in table.last.tolist()]
+    names = names if len(names) == len(found.workers) else list(found.workers)  # one without a step is in no row
+    last = [str(names[int(i)]) for i in table.last.tolist()]
     fields = (
         Field("operation", "Operation", "text", table.operation),
         Field("step", "Step", "text", table.step),

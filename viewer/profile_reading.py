@@ -62,7 +62,7 @@ def profile_of(file: Path, folder: Path | None) -> Profile:
         told = _told_by_child(file, places)
         if "error" in told:
             raise _ERRORS.get(told["error"], CorruptRecord)(told["says"])
-        found = kept(file, places[told["place"]])
+        found = kept(file, places[int(told["place"])])
     if found is None:
         raise Interrupted(f"{file.name} changed while it was being read; it is read again when it is asked for")
     return found

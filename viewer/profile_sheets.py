@@ -236,7 +236,7 @@ def _tree_rows(tree: Tree, order: NDArray[np.int64], found: NDArray[np.bool_], q
         if held[row] and parent[row] >= 0:
             held[parent[row]] = True
     inside: dict[int, list[int]] = {}
-    for row in order[held[order]].tolist():
+    for row in map(int, order[held[order]]):
         inside.setdefault(parent[row], []).append(row)
     rows: list[int] = []
     waiting = inside.get(-1, [])[::-1]

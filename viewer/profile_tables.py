@@ -319,7 +319,7 @@ def _operator_told(profile: Profile, keep: Keep, name: str, shapes: str | None) 
             for i in range(min(_MOST_TOLD, len(stacks)))
         ],
         "more_stacks": max(0, len(stacks) - _MOST_TOLD),
-        "kernels": _counted(profile, work, [events.names[code] for code in events.name[work].tolist()]),
+        "kernels": _counted(profile, work, [events.names[int(code)] for code in events.name[work]]),
         "shapes": _counted(profile, np.flatnonzero(which), [texts[at] for at in code[which].tolist()])
         if shapes is None and len(texts) > 1
         else [],

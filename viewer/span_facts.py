@@ -76,7 +76,8 @@ class Counters:
         """How much of each part of a time devices are at work, of all of them the mean; without any, the host."""
         edges = np.linspace(low, high, _STRIP + 1)
         each = [_share(one, edges) for one in self.busy.values()] or [_share(self.host, edges)]
-        return np.round(np.mean(each, axis=0), 3).tolist()
+        mean: Floats = np.mean(each, axis=0)
+        return list(map(float, np.round(mean, 3)))
 
 
 def _share(spans: Spans, edges: Floats) -> Floats:
@@ -118,8 +119,8 @@ def tracks_told(line: Timeline, counters: Counters, begin: int) -> dict[str, Any
         "lanes": many[begin:end].tolist(),
         "events": line.events[begin:end].tolist(),
         "groups": [
-            {"name": short(line.groups[one].name, 80), "kind": line.groups[one].kind, "device": line.groups[one].device}
-            for one in used.tolist()
+            {"name": short(one.name, 80), "kind": one.kind, "device": one.device}
+            for one in (line.groups[int(at)] for at in used)
         ],
     }
     if begin:
@@ -272,7 +273,7 @@ def found_in(profile: Profile, text: str, regex: bool) -> Found:
     total = np.bincount(events.name[rows], lasting, len(events.names))
     there = np.flatnonzero(many)
     order = there[np.argsort(-total[there], kind="stable")][:_MOST_NAMES]
-    names = [(events.names[one], int(many[one]), float(total[one])) for one in order.tolist()]
+    names = [(events.names[int(one)], int(many[one]), float(total[one])) for one in order]
     return Found(mask, rows, float(lasting.sum()), names)
 
 
@@ -290,7 +291,7 @@ def found_told(line: Timeline, found: Found, row: int | None, near: float, way: 
     told["names"] = [[short(name), many, total] for name, many, total in found.names]
     if len(found.rows):
         events = line.profile.events
-        held = np.flatnonzero(found.rows == row) if row is not None else []
+        held: Wholes = np.flatnonzero(found.rows == row) if row is not None else np.empty(0, np.int64)
         later = int((events.end[found.rows] > near).argmax())
         at = (int(held[0]) + way) % len(found.rows) if len(held) else later
         told["at"], told["event"] = at, brief(line, int(found.rows[at]))
@@ -334,7 +335,7 @@ def summed(line: Timeline, holder: Wholes, counters: Counters, within: tuple[flo
         "to": high,
         "events": int(many.sum()),
         "tracks": int(chosen.sum()),
-        "names": [short(events.names[one]) for one in order.tolist()],
+        "names": [short(events.names[int(one)]) for one in order],
         "kind": kind[order].tolist(),
         "count": many[order].tolist(),
         "total": total[order].tolist(),

@@ -39,7 +39,7 @@ def holders(line: Timeline) -> Wholes:
     for track in np.flatnonzero(np.diff(line.first) > 1).tolist():
         low, high = int(line.first[track]), int(line.first[track + 1])
         for lane in range(low + 1, high):
-            left = np.arange(offset[lane], offset[lane + 1])
+            left: Wholes = np.arange(int(offset[lane]), int(offset[lane + 1]), dtype=np.int64)
             for below in range(lane - 1, low - 1, -1):
                 if not len(left):
                     break
@@ -135,8 +135,8 @@ def tree(line: Timeline, holder: Wholes, stacks: bool = False) -> Tree:
         if len(spans):
             node[spans] = nodes.all_of(above, name[spans], kind[spans])
     _launch(line, nodes, node, np.flatnonzero(device), name, kind, keep=not stacks)
-    made = (nodes.name, nodes.parent, nodes.kind)
-    return Tree(nodes.names, *(np.array(column, np.int64) for column in made), node, device, frames)
+    made = [np.array(column, np.int64) for column in (nodes.name, nodes.parent, nodes.kind)]
+    return Tree(nodes.names, made[0], made[1], made[2], node, device, frames)
 
 
 def _launch(line: Timeline, nodes: _Nodes, node: Wholes, work: Wholes, name: Wholes, kind: Wholes, keep: bool) -> None:
@@ -230,7 +230,7 @@ def _pruned(of: Tree, total: Floats, own: Floats, calls: Wholes) -> dict[str, An
     texts, name = np.unique(of.name[order[1:]], return_inverse=True)
     longest = max(16, min(200, _MOST_TEXT // max(1, len(texts))))
     return {
-        "names": ["all", *(short(of.names[one], longest) for one in texts.tolist())],
+        "names": ["all", *(short(str(of.names[int(one)]), longest) for one in texts)],
         "name": [0, *(name + 1).tolist()],
         "parent": np.where(parent[order] >= 0, place[parent[order]], -1).tolist(),
         "total": np.round(total[order]).astype(np.int64).tolist(),

@@ -75,6 +75,11 @@ class _Level(NamedTuple):
     kind: NDArray[np.uint8]
     share: NDArray[np.uint8]
 
+    def of(self, rows: Wholes) -> _Level:
+        """Some of them."""
+        sides = self.start[rows], self.end[rows]
+        return _Level(self.first[rows], self.many[rows], *sides, self.kind[rows], self.share[rows])
+
 
 @dataclass(frozen=True, slots=True)
 class Cut:
@@ -163,13 +168,14 @@ class Windows:
             end = np.maximum(begin, np.minimum(sides[1], offset[lanes + 1]))
             picked = _ranges(begin, end)
             bounds = np.concatenate(([0], np.cumsum(end - begin)))
-            level = _Level(*(column[picked] for column in level))
+            level = level.of(picked)
         else:
             picked = _ranges(parts[:, 0], parts[:, 1])
             level = self._merged(picked, grid)
             before = np.concatenate(([0], np.cumsum(parts[:, 1] - parts[:, 0])))
             bounds = np.searchsorted(np.concatenate(([0], np.cumsum(level.many))), before)
-        return Cut(low, high, grid, lanes, bounds.astype(np.int64), *level)
+        held = (level.first, level.many, level.start, level.end, level.kind, level.share)
+        return Cut(low, high, grid, lanes, bounds.astype(np.int64), *held)
 
     def _whole(self, grid: float) -> tuple[_Level, Wholes]:
         """A level of all spans, and of each lane its first item."""
@@ -329,7 +335,7 @@ def _named(windows: Windows, cut: Cut, row: Wholes, alone: NDArray[np.bool_]) ->
     lookup = np.full(len(events.names), 0xFFFF, np.uint16)
     left = _MOST_NAMES
     for one in name[wide][np.sort(at)].tolist():
-        text = short(events.names[one])
+        text = short(events.names[int(one)])
         left -= len(text.encode("utf-8", "replace")) + 8
         if left < 0 or len(names) == 0xFFFF:
             break

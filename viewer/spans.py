@@ -172,7 +172,9 @@ def lanes(track: Wholes, start: Floats, end: Floats) -> Wholes:
     for low, high in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
         part = slice(low, high)
         # of spans that nest, as many are open where one begins as it lies deep
-        depth = np.arange(high - low) - np.searchsorted(np.sort(end[part]), start[part], "right")
+        depth: Wholes = np.arange(int(high - low), dtype=np.int64) - np.searchsorted(
+            np.sort(end[part]), start[part], "right"
+        )
         if _clear(depth, start[part], end[part]):
             found[part] = np.minimum(depth, MOST_LANES - 1)
         else:

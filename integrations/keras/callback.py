@@ -376,7 +376,8 @@ class Hooks:
             ending.end(failed)
 
 
-class TallyboardCallback(Hooks, keras.callbacks.Callback):
+# `model` is a property of Keras 3's callbacks and an attribute of Keras 2's: Hooks says only that it is there.
+class TallyboardCallback(Hooks, keras.callbacks.Callback):  # pyright: ignore[reportIncompatibleMethodOverride]
     """Logs a `fit` or an `evaluate` of Keras.
 
     Written to `<log_dir>/train` and `<log_dir>/validation`, as `keras.callbacks.TensorBoard` does
