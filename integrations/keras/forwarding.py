@@ -34,6 +34,8 @@ class Forwarding:
         self._recording = {run: tf.Variable(False, trainable=False) for run in self._folders}
         self._stacks: list[tuple[str, ExitStack]] = []
         self._on: dict[str, bool] = {}
+        self._now: dict[str, tuple[int, bool]] = {}
+        self._asked: set[str] = set()
         self._thread = 0
 
     @classmethod
@@ -54,20 +56,30 @@ class Forwarding:
         """Makes the writer of a run the default, until `leave`."""
         if run not in self._writers:
             self._writers[run] = self._tf.summary.create_file_writer(self._folders[run])
-        recording = self._recording[run]
         stack = ExitStack()
         stack.enter_context(self._writers[run].as_default(self._steps[run]))
-        stack.enter_context(self._tf.summary.record_if(lambda: recording.read_value()))
+        stack.enter_context(self._tf.summary.record_if(lambda: self._wanted(run)))
         self._stacks.append((run, stack))
         self._thread = threading.get_ident()
 
     def batch(self, run: str, step: int, every: int) -> None:
         """A batch begins."""
-        self._steps[run].assign(step)
-        self._record(run, step % every == 0)
+        self._now[run] = step, step % every == 0
+        if run in self._asked:  # to set a variable takes as long as to write a number: only where something reads it
+            self._tell(run)
 
-    def _record(self, run: str, wanted: bool) -> None:
-        if self._on.get(run, False) != wanted:  # to set it takes as long as to write a number
+    def _wanted(self, run: str) -> Any:
+        """Whether to record, asked by each `tf.summary` of the model: while its function is traced, or as it runs."""
+        if run not in self._asked:
+            self._asked.add(run)
+            with self._tf.init_scope():  # now, and not whenever the function that is being traced will run
+                self._tell(run)
+        return self._recording[run].read_value()
+
+    def _tell(self, run: str) -> None:
+        step, wanted = self._now.get(run, (0, False))
+        self._steps[run].assign(step)
+        if self._on.get(run, False) != wanted:
             self._recording[run].assign(wanted)
             self._on[run] = wanted
 
@@ -75,9 +87,11 @@ class Forwarding:
         """Ends what `enter` began last, and writes what was said."""
         if self._stacks and threading.get_ident() == self._thread:  # the default is one of a thread
             run, stack = self._stacks.pop()
-            self._record(run, False)
+            self._now[run] = self._now.get(run, (0, False))[0], False
+            if run in self._asked:
+                self._tell(run)
+                self._writers[run].flush()
             stack.close()
-            self._writers[run].flush()
 
     def leave_all(self) -> None:
         """Ends all."""
