@@ -82,7 +82,7 @@ def train_all(logdir: Path, name: str, pause: float) -> Series:
             epochs=EPOCHS,
             batch_size=BATCH_SIZE,
             verbose=0,
-            callbacks=[TallyboardCallback(logdir / run), media, slow_down],
+            callbacks=[TallyboardCallback(logdir / run, hparams=False), media, slow_down],  # the media tell them
         )
         print(f"{run}: {history.history['val_accuracy'][-1]:.1%} of unseen digits recognised", flush=True)
         expected |= as_series(run, rate, history.history, batches=-(-len(x) // BATCH_SIZE))

@@ -11,7 +11,7 @@ from .arguments import Settings
 from .batches import Batches
 from .ending import Ending
 from .models import backend_of, is_keras_2
-from .runs import TRAIN, WHOLE, Runs
+from .runs import TRAIN, Runs
 
 if TYPE_CHECKING:
     from .forwarding import Forwarding
@@ -70,7 +70,7 @@ class Beginning:
         return made
 
     def tell(self, model: Any, fit: Mapping[str, Any]) -> None:
-        """Writes the hyperparameters of the training, above its runs; their session ends when the files are closed."""
+        """Writes the hyperparameters of the training; their session ends when the files are closed."""
         wanted = self._settings.hparams
         if wanted is False:
             return
@@ -78,7 +78,9 @@ class Beginning:
 
         try:
             found = hyperparameters(model, fit)
-            self._runs.writer(WHOLE).add_hparams({**found, **(wanted if isinstance(wanted, Mapping) else {})}, {})
+            self._runs.writer(self._runs.of_training).add_hparams(
+                {**found, **(wanted if isinstance(wanted, Mapping) else {})}, {}
+            )
         except Exception as error:  # configurations are the user's classes'
             self._says("hyperparameters", error)
 

@@ -1,4 +1,4 @@
-"""The runs that a callback writes: `train`, `validation`, and the directory above, which has the hyperparameters."""
+"""The runs that a callback writes: `train`, which also has the hyperparameters, and `validation`."""
 
 from __future__ import annotations
 
@@ -44,6 +44,11 @@ class Runs:
     def take(self, writer: SummaryWriter) -> None:
         """Has a writer of somebody else's write the directory above the runs; it is not closed here."""
         self._taken = writer
+
+    @property
+    def of_training(self) -> str:
+        """The run that has the hyperparameters: `train`, as the peer has no other; or what was taken."""
+        return WHOLE if self._taken is not None else TRAIN
 
     def folder(self, run: str) -> str:
         """The directory of a run."""

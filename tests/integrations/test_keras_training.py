@@ -97,10 +97,11 @@ def test_bad_profile_batch(tmp_path: Path, given: Any) -> None:
 
 
 def test_hyperparameters(tmp_path: Path) -> None:
-    """What model, optimizer and `fit` say, and what is given beside it, are hyperparameters above the runs, with the
-    status that they succeeded."""
+    """What model, optimizer and `fit` say, and what is given beside it, are hyperparameters of the run `train`,
+    with the status that it succeeded; there is no other run than the peer's."""
     train(TallyboardCallback(tmp_path, hparams={"dropout": 0.1}))
-    found = tb.read(tmp_path)["."].hparams
+    assert tb.read(tmp_path).runs == ["train", "validation"]
+    found = tb.read(tmp_path)["train"].hparams
     assert found is not None
     values = dict(found.values)
     expected = {"optimizer": "Adam", "loss": "sparse_categorical_crossentropy", "batch_size": 4, "epochs": 2}
@@ -110,13 +111,13 @@ def test_hyperparameters(tmp_path: Path) -> None:
 
 
 def test_no_hyperparameters(tmp_path: Path) -> None:
-    """`hparams=False` leaves the runs those of the peer, `train` and `validation`."""
+    """`hparams=False` writes none."""
     train(TallyboardCallback(tmp_path, hparams=False))
-    assert tb.read(tmp_path).runs == ["train", "validation"]
+    assert tb.read(tmp_path)["train"].hparams is None
 
 
 def status(folder: Path) -> str:
-    found = tb.read(folder)["."].hparams
+    found = tb.read(folder)["train"].hparams
     return "" if found is None else found.status
 
 
@@ -298,14 +299,14 @@ def test_auto_log(tmp_path: Path) -> None:
     assert "fit" not in vars(model)
     train()
     read = tb.read(tmp_path)
-    assert read.runs == [f"{name}{run}" for name in ("auto", "callback") for run in ("", "/train", "/validation")]
+    assert read.runs == [f"{name}/{run}" for name in ("auto", "callback") for run in ("train", "validation")]
     for run in ("train", "validation"):
         mine, theirs = read[f"auto/{run}"].scalars(), read[f"callback/{run}"].scalars()
         assert {tag: (one.step.tolist(), one.value.tolist()) for tag, one in mine.items()} == {
             tag: (one.step.tolist(), one.value.tolist()) for tag, one in theirs.items()
         }
     assert read["auto/train"].tags["histograms"] == read["callback/train"].tags["histograms"]
-    found = read["auto"].hparams
+    found = read["auto/train"].hparams
     assert found is not None
     assert found.status == "success"
 
