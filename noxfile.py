@@ -62,7 +62,7 @@ def e2e(session: nox.Session) -> None:
 @nox.parametrize("backend", list(KERAS_BACKENDS))
 def keras(session: nox.Session, backend: str) -> None:
     """Run the Keras adapter's tests where this backend is the only framework."""
-    install(session, "-e", ".[keras,profile]", "--group", "pytest", KERAS_BACKENDS[backend])
+    install(session, "-e", ".[keras,media,profile]", "--group", "pytest", KERAS_BACKENDS[backend])
     if backend == "tensorflow":
         install(session, "--no-deps", "tf_keras")  # Keras 2, which would bring TensorFlow under another name
     pytest(session, *keras_tests(), *session.posargs, KERAS_BACKEND=backend)

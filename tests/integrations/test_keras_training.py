@@ -299,14 +299,14 @@ def test_auto_log(tmp_path: Path) -> None:
     assert "fit" not in vars(model)
     train()
     read = tb.read(tmp_path)
-    assert read.runs == [f"{name}/{run}" for name in ("auto", "callback") for run in ("train", "validation")]
+    assert read.runs == ["auto", *(f"{name}/{run}" for name in ("auto", "callback") for run in ("train", "validation"))]
     for run in ("train", "validation"):
         mine, theirs = read[f"auto/{run}"].scalars(), read[f"callback/{run}"].scalars()
         assert {tag: (one.step.tolist(), one.value.tolist()) for tag, one in mine.items()} == {
             tag: (one.step.tolist(), one.value.tolist()) for tag, one in theirs.items()
         }
     assert read["auto/train"].tags["histograms"] == read["callback/train"].tags["histograms"]
-    found = read["auto/train"].hparams
+    found = read["auto"].hparams
     assert found is not None
     assert found.status == "success"
 
