@@ -253,6 +253,7 @@ class Profile(PeriodicAction):
     def _apply(self, step: int, t: float, **more: Any) -> None:
         del more
         try:
+            os.makedirs(self._logdir, exist_ok=True)  # JAX goes on for ever with a profile that it cannot write
             jax.profiler.start_trace(self._logdir)
         except Exception as error:
             warn_once(("Profile", self._logdir), f"a profile of step {step} cannot be recorded ({error})")
@@ -312,6 +313,7 @@ class ProfileAllHosts(PeriodicAction):
     def _apply(self, step: int, t: float, **more: Any) -> None:
         del t, more
         try:
+            os.makedirs(self._logdir, exist_ok=True)  # JAX goes on for ever with a profile that it cannot write
             jax.profiler.start_trace(self._logdir)
         except Exception as error:
             warn_once(("Profile", self._logdir), f"a profile of step {step} cannot be recorded ({error})")

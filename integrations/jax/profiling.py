@@ -94,6 +94,7 @@ class profile:  # noqa: N801 - a context manager, called as torch's is
         if not self._recording:
             try:
                 more = {} if self._options is None else {"profiler_options": self._options}
+                os.makedirs(self._logdir, exist_ok=True)  # JAX goes on for ever with a profile that it cannot write
                 jax.profiler.start_trace(self._logdir, **more)
             except Exception as error:
                 self._trouble("cannot be recorded", error)

@@ -35,6 +35,7 @@ class _TensorFlow:
 class _Jax:
     def start(self, folder: str) -> None:
         self._jax: Any = sys.modules["jax"]
+        os.makedirs(folder, exist_ok=True)  # JAX goes on for ever with a profile that it cannot write
         self._jax.profiler.start_trace(folder)
 
     def begin(self, step: int) -> Any:

@@ -154,6 +154,7 @@ def test_profiles_are_chosen_and_kept_by_the_address(runs: Any, logdir: Path, op
     page.get_by_label("Run", exact=True).select_option("cpu")
     expect(verdict(page)).to_contain_text("input-bound")
     expect(page.get_by_role("region", name="Devices")).to_contain_text("No device was recorded")
+    expect(page).to_have_url(re.compile("pfrun=cpu"))
     page.reload()
     expect(page.get_by_label("Run", exact=True)).to_have_value("cpu")
     page.get_by_role("button", name="Save or open the profile").click()

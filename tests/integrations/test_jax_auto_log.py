@@ -317,6 +317,9 @@ def test_profiles_that_go_wrong(tmp_path: Path) -> None:
         profile(tmp_path / "file", steps=(0, 1)) as p,
     ):
         p.step()
+    with profile(tmp_path / "c", steps=(0, 1)) as p:
+        p.step()
+    assert tb.read_profile(tmp_path / "c").steps.name == ["1"]  # what went wrong is in nobody's way
 
 
 def test_memory(tmp_path: Path) -> None:

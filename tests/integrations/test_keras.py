@@ -487,7 +487,10 @@ if BACKEND != "tensorflow":
 def test_what_is_missing_is_named(missing: str, error: str) -> None:
     """Without Keras the import says how to install it; without the backend it says what Keras says."""
     program = f"import sys; sys.modules[{missing!r}] = None; import tallyboard.integrations.keras"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=False)
+    environment = {**os.environ, "KERAS_BACKEND": BACKEND}  # whatever a file that was collected later set there
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=False, env=environment
+    )
     assert done.returncode == 1
     assert error in done.stderr.splitlines()[-1]
     assert ("tallyboard[keras]" in done.stderr) == (missing == "keras")
