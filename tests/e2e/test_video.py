@@ -20,11 +20,16 @@ LEVELS = range(0, 250, 25)
 """Of grey: frame k of each video is 25 k bright."""
 HARM = "<img src=x onerror=window.harm=1>"
 
-GREY = """(element) => {
-    const pen = new OffscreenCanvas(64, 48).getContext("2d");
-    pen.drawImage(element, 0, 0, 64, 48);
-    return pen.getImageData(32, 24, 1, 1).data[0];
+GREY = """async ([element, level]) => {
+    const pen = new OffscreenCanvas(64, 48).getContext("2d", { willReadFrequently: true });
+    for (let left = 300; left > 0; left--) {
+        pen.drawImage(element, 0, 0, 64, 48);
+        const grey = pen.getImageData(32, 24, 1, 1).data[0];
+        if (Math.abs(grey - level) <= 6 || left === 1) return grey;
+        await new Promise(requestAnimationFrame);
+    }
 }"""
+"""The grey that is seen, once it is the wanted one: a video presents its frame after it says where it stands."""
 
 
 def picture(tag: str, data: bytes, of: str) -> pb.Summary.Value:
@@ -90,7 +95,8 @@ def clip(page: Page, tag: str, run: str) -> Locator:
 def shows(found: Locator, frame: int, level: int) -> None:
     """The video says that it shows a frame, and the frame's grey is what is seen."""
     expect(found).to_have_attribute("data-frame", str(frame))
-    assert found.locator("video, canvas").evaluate(GREY) == pytest.approx(level, abs=6)
+    handle = found.locator("video, canvas").element_handle()
+    assert found.page.evaluate(GREY, [handle, level]) == pytest.approx(level, abs=6)
 
 
 def test_videos_are_stepped_frame_by_frame(board: Any, open_page: Callable[..., Page]) -> None:

@@ -351,12 +351,12 @@ class WebHandler(http.server.SimpleHTTPRequestHandler):
             return
         data = path.read_bytes()
         part = data[int(asked[1]) : int(asked[2]) + 1]
+        self.server.sent += len(part)  # type: ignore[attr-defined]  # before the reader has it and goes on
         self.send_response(206)
         self.send_header("Content-Range", f"bytes {asked[1]}-{asked[2]}/{len(data)}")
         self.send_header("Content-Length", str(len(part)))
         self.end_headers()
         self.wfile.write(part)
-        self.server.sent += len(part)  # type: ignore[attr-defined]
 
     def log_message(self, *_: object) -> None:
         pass
