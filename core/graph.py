@@ -3,17 +3,20 @@
 A graph source is a function `graph(thing, ...) -> Graph`. It lives in the module
 `tallyboard.integrations.<package>.graph`, or is the attribute `graph` of `tallyboard.integrations.<package>`, where
 `<package>` is the top package of one of the thing's classes; or it is an entry point of that name in the group
-`tallyboard.graphs`. Core imports none of them before one is asked for.
+`tallyboard.graphs`. One that is called `graph_source` goes before it, and is asked for the graphs of plain functions,
+too, when they are called with values of its package. Core imports none of them before one is asked for.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
-from typing import Any
+from types import FunctionType, MethodType
+from typing import Any, cast
 
 from .errors import UnsupportedModel
 from .summary import DataClass, Summary, kind_of
@@ -27,6 +30,7 @@ TEXT_MAX = 1000  # characters of an attribute: TensorBoard leaves out those abov
 DEVICE = "/device:CPU:0"
 PRODUCER = 22  # the GraphDef version that torch.utils.tensorboard declares
 GROUP = "tallyboard.graphs"
+_FUNCTIONS = (FunctionType, MethodType, functools.partial)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,16 +161,25 @@ def _set(message: Any, value: Attribute) -> None:
         message.s = value if isinstance(value, bytes) else value.encode("utf-8", "replace")
 
 
-def source_for(thing: object) -> Callable[..., Graph]:
+def source_for(thing: object, inputs: object = None) -> Callable[..., Graph]:
     """The graph source of the most specific class of `thing` that has one.
+
+    A function belongs to no framework. It has the source of what it is given, where that takes functions.
+
+    Args:
+        thing: a model, or a function.
+        inputs: what it is called with.
 
     Raises:
         UnsupportedModel: there is none.
     """
-    packages = dict.fromkeys(cls.__module__.partition(".")[0] for cls in type(thing).__mro__)
-    packages.pop("builtins", None)
+    names = ("graph_source", "graph")
+    packages = _packages(type(thing))
+    if isinstance(thing, _FUNCTIONS):
+        names = ("graph_source",)
+        packages = dict.fromkeys(package for leaf in _leaves(inputs, 4) for package in _packages(type(leaf)))
     for package in packages:
-        source = source_named(package)
+        source = source_named(package, names)
         if source is not None:
             return source
     cure = "pass an instance of it, not the class" if isinstance(thing, type) else "pass the model itself"
@@ -176,16 +189,39 @@ def source_for(thing: object) -> Callable[..., Graph]:
     )
 
 
-def source_named(package: str) -> Callable[..., Graph] | None:
-    """The graph source of a package or a file format, None where there is none."""
-    for name in (f"tallyboard.integrations.{package}.graph", f"tallyboard.integrations.{package}"):
+def _packages(kind: type) -> dict[str, None]:
+    found = dict.fromkeys(cls.__module__.partition(".")[0] for cls in kind.__mro__)
+    found.pop("builtins", None)
+    return found
+
+
+def _leaves(thing: object, depth: int) -> Iterator[object]:
+    """What lies in mappings and sequences, these with it."""
+    yield thing
+    if depth and isinstance(thing, Mapping | list | tuple):
+        values = cast("Mapping[object, object]", thing).values() if isinstance(thing, Mapping) else thing
+        for value in cast("Iterable[object]", values):
+            yield from _leaves(value, depth - 1)
+
+
+def source_named(package: str, names: tuple[str, ...] = ("graph_source", "graph")) -> Callable[..., Graph] | None:
+    """The graph source of a package or a file format, None where there is none.
+
+    Args:
+        package: its name, or one that an adapter of another name stands for.
+        names: the attributes that it may be.
+    """
+    package = importlib.import_module("tallyboard.integrations").ALIASES.get(package, package)
+    for place in (f"tallyboard.integrations.{package}.graph", f"tallyboard.integrations.{package}"):
         try:
-            found = importlib.util.find_spec(name) is not None
+            found = importlib.util.find_spec(place) is not None
         except ModuleNotFoundError:  # its parent is no package, or is not there
             found = False
-        source: object = getattr(importlib.import_module(name), "graph", None) if found else None
-        if callable(source):
-            return source  # pyright: ignore[reportReturnType]  # that is the protocol
+        module = importlib.import_module(place) if found else None
+        for name in names:
+            source: object = getattr(module, name, None)
+            if callable(source):
+                return source  # pyright: ignore[reportReturnType]  # that is the protocol
     for entry_point in entry_points(group=GROUP, name=package):
         return entry_point.load()
     return None

@@ -35,10 +35,12 @@ class GraphAdds(Adds):
 
         The model's framework decides how the graph is found. A `torch.nn.Module` is called once with the inputs, in
         evaluation mode and without gradients, and left as it was; the graph is what the call did. A model that
-        fails, or that is given no inputs it needs, warns once, and its modules alone are the graph.
+        fails, or that is given no inputs it needs, warns once, and its modules alone are the graph. A function of JAX,
+        compiled or not, is traced with the inputs, and so is a module of flax, haiku or equinox; nothing is computed.
 
         Args:
-            model: the model; or a `Graph` of your own (`tallyboard.core.graph`).
+            model: the model, or a function that is given arrays of JAX; or a `Graph` of your own
+                (`tallyboard.core.graph`).
             input_to_model: an input to run it with, a tuple of several, or a dict by argument's name.
             verbose: prints the graph, as far as its source can.
             use_strict_trace: of `mode="jit"`: False lets the model return lists and dicts, which is also tried when
@@ -61,7 +63,7 @@ class GraphAdds(Adds):
         if isinstance(model, Graph):
             self._put_graph(lambda: model, "add_graph", "a graph", (global_step, step, walltime))
             return
-        source = source_for(model)
+        source = source_for(model, input_to_model)
 
         def make() -> Graph:
             more = {} if mode == "auto" else {"mode": mode}  # sources of others may know of none

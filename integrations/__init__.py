@@ -35,10 +35,11 @@ if TYPE_CHECKING:
     from .system import SystemMonitor
     from .torch.distributions import Distributions
 
-__all__ = ["Handle", "auto_log", "system_monitor", "unwatch", "watch"]
+__all__ = ["ALIASES", "Handle", "auto_log", "system_monitor", "unwatch", "watch"]
 
-_ALIASES = {"lightning_fabric": "lightning", "pytorch_lightning": "lightning", "tf_keras": "keras"}
-_ALIASES |= dict.fromkeys(("equinox", "flax", "haiku", "jaxlib", "optax"), "jax")
+ALIASES = {"lightning_fabric": "lightning", "pytorch_lightning": "lightning", "tf_keras": "keras"}
+ALIASES |= dict.fromkeys(("equinox", "flax", "haiku", "jaxlib", "optax"), "jax")
+"""The adapter of a package that has none of its own name."""
 _FUNCTIONS = (FunctionType, MethodType, functools.partial)
 _GROUP = "tallyboard.adapters"
 
@@ -295,7 +296,7 @@ def unwatch(models: nn.Module | Sequence[nn.Module] | None = None) -> None:
 def _adapter_for(model: object) -> ModuleType:
     """The adapter of the most specific class of `model` that has one; imports nothing before a match."""
     packages = [cls.__module__.partition(".")[0] for cls in type(model).__mro__]
-    names = [_ALIASES.get(name, name) for name in dict.fromkeys(packages) if name != "builtins"]
+    names = [ALIASES.get(name, name) for name in dict.fromkeys(packages) if name != "builtins"]
     if isinstance(model, _FUNCTIONS) and "jax" in sys.modules:  # a step that calls compiled functions
         names = ["jax"]
     for name in names:

@@ -15,7 +15,7 @@ of a loop together, and `stats(grads, params, updates)` is a small tree to retur
         ...
         log("train/loss", loss, state.step)
 
-`graph(function, *args)` is a function's graph for `writer.add_graph`.
+`writer.add_graph(train_step, (state, batch))` draws a function; `graph(train_step, state, batch)` is what it draws.
 
 `periodic_actions` and `parameter_overview`, modules of this package, are CLU's helpers of these names.
 
@@ -42,6 +42,7 @@ from .writers import SummaryWriter
 if TYPE_CHECKING:
     from tallyboard.core.writer import SummaryWriter as EventWriter
 
+    from .added_graph import graph_source
     from .arrivals import log_to
     from .graphs import graph, programs, write_graph
     from .in_jit import LogBuffer, log, log_buffer
@@ -65,6 +66,7 @@ __all__ = [
     "create_default_writer",
     "ensure_flushes",
     "graph",
+    "graph_source",
     "log",
     "log_buffer",
     "log_to",
@@ -79,7 +81,7 @@ __all__ = [
 ]
 
 _FROM = {"LogBuffer": "in_jit", "Stats": "statistics", "log": "in_jit", "log_buffer": "in_jit"}
-_FROM |= {"graph": "graphs", "programs": "graphs", "write_graph": "graphs"}
+_FROM |= {"graph": "graphs", "graph_source": "added_graph", "programs": "graphs", "write_graph": "graphs"}
 _FROM |= {"profile": "profiling", "write_memory": "profiling"}
 _FROM |= {"add_embedding": "params", "write_params": "params"}
 _FROM |= {"log_to": "arrivals", "stats": "statistics"}

@@ -48,6 +48,7 @@ _ONE_EACH = frozenset(
     }
 )
 _HOLDERS = ("params", "model", "variables", "batch_stats")
+_EQUINOX = "eqx.nn."  # scopes that equinox' own layers make, named by their class
 _TEXTS = 200  # characters of a parameter's text
 
 
@@ -318,7 +319,10 @@ def _scope(stack: str) -> str:
         inner = piece
         while (opened := inner.find("(")) > 0 and inner.endswith(")") and inner[:opened] in _TRANSFORMS:
             inner = inner[opened + 1 : -1]
-        parts += [part for part in inner.split("/") if part and part not in _TRANSFORMS]
+        for part in inner.split("/"):
+            named = part.startswith(_EQUINOX) and parts and not parts[-1].startswith(_EQUINOX)  # by ours before it
+            if part and part not in _TRANSFORMS and not named:
+                parts.append(part)
     return "/".join((["backward"] if backward else []) + parts)
 
 

@@ -15,7 +15,7 @@ from .framework import jax
 from .module_scopes import module_scopes
 from .trees import path_text
 
-__all__ = ["cost_of", "input_names", "trace"]
+__all__ = ["cost_of", "input_names", "is_array", "split_arrays", "trace"]
 
 
 def trace(function: Any, arguments: tuple[Any, ...], keywords: Mapping[str, Any], call: str) -> tuple[Any, list[str]]:
@@ -56,13 +56,13 @@ def _trace_leaves(function: Any, arguments: Any, keywords: Any) -> tuple[Any, li
     if hasattr(function, "lower"):  # compiled: it may have been traced before, without scopes
         function = getattr(function, "__wrapped__", function)
     given = (function if _is_module(function) else None, arguments, dict(keywords))
-    split = _split_nnx if _nnx() is not None else _split
+    split = _split_nnx if _nnx() is not None else split_arrays
     leaves, together, names = split(given)
 
     def call(leaves: Any) -> Any:
         module, arguments, keywords = together(leaves)
         found = (function if module is None else module)(*arguments, **keywords)
-        return [leaf for leaf in jax.tree_util.tree_leaves(_plain(found)) if _is_array(leaf)]
+        return [leaf for leaf in jax.tree_util.tree_leaves(_plain(found)) if is_array(leaf)]
 
     return jax.jit(call).trace(leaves), _with_arguments(names, function)
 
@@ -123,10 +123,10 @@ def _plain(tree: Any) -> Any:
     return nnx.state(tree) if nnx is not None and isinstance(tree, nnx.Module) else tree
 
 
-def _split(tree: Any) -> tuple[list[Any], Callable[[Any], Any], list[str]]:
+def split_arrays(tree: Any) -> tuple[list[Any], Callable[[Any], Any], list[str]]:
     """The arrays of a tree, what puts them back, and their paths; everything else stays where it is."""
     pairs, treedef = jax.tree_util.tree_flatten_with_path(tree)
-    places = [i for i, (_, leaf) in enumerate(pairs) if _is_array(leaf)]
+    places = [i for i, (_, leaf) in enumerate(pairs) if is_array(leaf)]
     rest = [leaf for _, leaf in pairs]
 
     def together(leaves: Any) -> Any:
@@ -142,16 +142,17 @@ def _split_nnx(tree: Any) -> tuple[list[Any], Callable[[Any], Any], list[str]]:
     """The same where modules of nnx are among it, which may share their parts."""
     nnx = _nnx()
     if not _has_modules(tree):
-        return _split(tree)
+        return split_arrays(tree)
     held = filter(_stateful, jax.tree_util.tree_leaves(tree, is_leaf=_stateful))
     if not all(isinstance(thing, nnx.Pytree) for thing in held):
-        return _split(tree)  # equinox', which are trees like others
+        return split_arrays(tree)  # equinox', which are trees like others
     definition, state = nnx.split(tree)
-    leaves, back, names = _split(state)
+    leaves, back, names = split_arrays(state)
     return leaves, lambda found: nnx.merge(definition, back(found)), names
 
 
-def _is_array(leaf: Any) -> bool:
+def is_array(leaf: Any) -> bool:
+    """Whether it has a shape and a dtype."""
     return hasattr(leaf, "shape") and hasattr(leaf, "dtype")
 
 

@@ -106,6 +106,15 @@ def test_the_two_commands_of_the_readme() -> None:
     assert "nox -s tests" in text
 
 
+@pytest.mark.parametrize("framework", ["pytorch_lightning", "jax"])
+def test_examples_of_ten_lines(framework: str) -> None:
+    """What Lightning and JAX need is shown in the README in ten lines; that these run is tested with all others."""
+    blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    found = [block for block in blocks if re.search(rf"^(import|from) {framework}\b", block, re.MULTILINE)]
+    assert len(found) == 1
+    assert len([line for line in found[0].splitlines() if line.strip()]) <= 10
+
+
 def test_examples_are_listed() -> None:
     """Every example stands in the docs, and every example they name is there."""
     there = {f"examples/{path.name}" for path in (ROOT / "examples").glob("*.py")}

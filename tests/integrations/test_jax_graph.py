@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +175,56 @@ def test_loops_and_branches() -> None:
     assert {"choice/cond/0/mul", "choice/cond/1/neg", "choice/cond/cond"} <= nodes.keys()
     assert nodes["outputs/0"].inputs == ("choice/add",)
     assert found.notes[-1] == "The body of a loop is drawn once."
+
+
+def test_added_as_any_model(tmp_path: Path, net: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """`add_graph` takes functions, compiled or not, and modules of each library, without variables too."""
+    equinox = pytest.importorskip("equinox")
+    haiku = pytest.importorskip("haiku")
+    variables = net.init(jax.random.key(0), X)
+    perceptron = equinox.nn.MLP(4, 3, 8, 1, key=jax.random.key(0))
+    pair = haiku.transform(lambda x: haiku.nets.MLP([8, 3])(x))
+    state = haiku.transform_with_state(lambda x, train: haiku.BatchNorm(True, True, 0.9)(x, train))
+
+    def product(weights: Any, x: Any) -> Any:
+        return x["first"] @ weights
+
+    layers = ["Net/Block_0/Dense_0/dot_general", "Net/head/dot_general"]
+    batch = ({"first": X}, {"weights": jnp.ones((4, 3)), "x": {"first": X}})
+    cases: list[tuple[Any, Any, list[str]]] = [
+        (product, (jnp.ones((4, 3)), batch[0]), ["dot_general"]),
+        (product, batch[1], ["dot_general"]),
+        (functools.partial(product, jnp.ones((4, 3))), batch[0], ["dot_general"]),
+        (jax.jit(lambda batch: batch["first"] @ batch["first"].T), batch[0], ["dot_general"]),
+        (jax.jit(product).trace(*batch[1].values()), None, ["dot_general"]),
+        (net, (variables, X), layers),
+        (net, X, layers),
+        (net, {"x": jax.ShapeDtypeStruct((5, 4), jnp.float32)}, layers),
+        (perceptron, X[0], ["MLP/layers/0/dot_general", "MLP/layers/1/dot_general"]),
+        (pair, X, ["mlp/linear_0/dot_general", "mlp/linear_1/dot_general"]),
+        (haiku.without_apply_rng(pair), X, ["mlp/linear_0/dot_general", "mlp/linear_1/dot_general"]),
+        (state, (X, True), []),
+    ]
+    for i, (model, given, wanted) in enumerate(cases):
+        with tb.SummaryWriter(tmp_path / str(i)) as writer:
+            writer.add_graph(model, given, step=i)
+        found = tb.read(tmp_path)[str(i)].graph
+        assert [node.name for node in found.node if node.op == "dot_general"] == wanted, i
+        assert [node for node in found.node if node.op == "output"], i
+    with tb.SummaryWriter(sink=tb.MemorySink()) as writer:
+        writer.add_graph(jax.jit(jnp.tanh), X, verbose=True)
+        assert capsys.readouterr().out.splitlines()[1] == "tanh = tanh(inputs/x)"
+        for model, given, says in (
+            (jax.jit(product), (X, X), "cannot be traced with these arguments"),
+            (net, "x", "no variables were given, and init fails"),
+            (pair, X[0, 0], r"pass what apply is called with, \(variables, input\)"),
+        ):
+            with pytest.raises(InvalidSummary, match=says):
+                writer.add_graph(model, given)
+        with pytest.raises(InvalidSummary, match="mode='auto', got 'fake'"):
+            writer.add_graph(jax.jit(jnp.tanh), X, mode="fake")
+        with pytest.raises(tb.UnsupportedModel, match="no graph source for"):
+            writer.add_graph(product, (1.0, 2.0))
 
 
 def test_written_and_read(tmp_path: Path, net: Any) -> None:
