@@ -1,7 +1,8 @@
 """`tf.summary` in layers and in `train_step`: what it writes lands in the runs of the callback, on TensorFlow.
 
 TensorFlow's own writer lies beside ours in each directory. What a `tf.function` writes goes to the writer that was the
-default when the function was traced; so a model that goes on under another directory has its functions traced anew.
+default when the function was traced; so a model that wrote something, and goes on under another directory, has its
+functions traced anew. One that writes nothing is spared that, which takes longer than a short training.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Forwarding:
         if before is not None and before._folders == {run: runs.folder(run) for run in (TRAIN, VALIDATION)}:
             return before
         made = _known[model] = cls(runs)
-        if before is not None:
+        if before is not None and before._asked:
             if model.train_function is not None:
                 model.make_train_function(force=True)
             if model.test_function is not None:

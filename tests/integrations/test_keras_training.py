@@ -250,6 +250,20 @@ if BACKEND == "tensorflow" and importlib.util.find_spec("tensorboard"):  # of wh
             assert read[f"{name}/train"].scalars()[tag].step.tolist() == [2, 4, 6]
             assert [tag for tag in read[f"{name}/validation"].tags["scalars"] if "seen" in tag]
 
+    def test_a_model_that_says_nothing_is_not_traced_anew(tmp_path: Path) -> None:
+        """Under another directory the functions of a model that writes no summary of its own stay as they are, and
+        those of one that does are made again."""
+        x = np.ones((4, 4), "float32")
+        silent = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+        silent.compile("sgd", "mse")
+        for model, same in ((silent, True), (told_model(), False)):
+            functions: list[Any] = []
+            for name in ("one", "two"):
+                callback = TallyboardCallback(tmp_path / name, update_freq=1)
+                model.fit(x, x[:, :1], verbose=0, callbacks=[callback])
+                functions.append(model.train_function)
+            assert (functions[0] is functions[1]) == same
+
 
 if BACKEND == "jax":
 
