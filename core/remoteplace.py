@@ -10,8 +10,10 @@ from __future__ import annotations
 import importlib
 import os
 import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import unquote
 
 from .places import TRASH, Entry, Listing, LocalPlace, Place, kind_of
@@ -27,6 +29,8 @@ LONGEST_LOOK = 60.0  # and at most
 SHARE = 20  # a listing is followed by so many times its own length of rest
 TIMEOUT = 60.0  # seconds that an answer may take
 TOGETHER = 16  # requests under way at once
+_PIECE = 8 << 20  # bytes of a whole file that one request asks for
+_PIECES = 4  # and how many of them are held at once
 _PROFILE = "plugins/profile/"
 # What stores call that which differs whenever a file's content does; and times, which nearly do.
 _TAGS = ("ETag", "etag", "generation", "Content-MD5", "content_md5", "md5Hash", "Digest")
@@ -119,7 +123,7 @@ class RemotePlace:
 
     def _entry(self, inside: str, info: dict[str, Any]) -> Entry:
         path = f"{self.root}/{inside}"
-        stamp = next((f"{name} {info[name]}" for name in (*_TAGS, *_TIMES) if info.get(name)), "")
+        stamp = _stamp(info)
         kind = _kind(inside)
         assert kind is not None
         if self.root.startswith(("http://", "https://")):
@@ -164,6 +168,86 @@ class RemotePlace:
         data = self._call("cat_file", self._path(self.root))
         assert isinstance(data, bytes)
         return data
+
+    def about(self, path: str) -> tuple[str, int | None, str]:
+        """What the store says of one path: its type (`file`, `directory`), its bytes if it says, and its stamp or "".
+
+        Of HTTP all is a file, index pages too.
+
+        Raises:
+            FileNotFoundError: there is nothing.
+            OSError: it does not answer, or refuses.
+        """
+        info = self._asked_anew(path)
+        size = info.get("size")
+        return str(info.get("type")), None if size is None else int(size), _stamp(info)
+
+    def all_files(self, wanted: Callable[[str], bool]) -> list[tuple[str, int, str]]:
+        """The files below the URL that are wanted, whatever makes runs: path, bytes and stamp of each.
+
+        Args:
+            wanted: says so of a path below the URL.
+
+        Raises:
+            OSError: the store does not answer, or refuses.
+        """
+        root = self._path(self.root)
+        self._system.invalidate_cache()
+        try:
+            found: dict[str, dict[str, Any]] = self._call("find", root, detail=True)
+        except FileNotFoundError:
+            return []
+        each = [(name, name[len(root) :].lstrip("/"), info) for name, info in found.items()]
+        of_these = [one for one in each if one[2].get("type") == "file" and wanted(one[1])]
+        return [(f"{self.root}/{inside}", int(info["size"]), _stamp(info)) for inside, info in self._sized(of_these)]
+
+    def fetch(self, path: str, to: Path, most: int) -> int:
+        """Copies a file to this machine, some megabytes at a time. Returns its bytes.
+
+        Args:
+            path: of the file.
+            to: a file that is made.
+            most: bytes at most.
+
+        Raises:
+            OSError: the store does not answer or breaks off, there is no room, or it is more than `most`.
+        """
+        size = self._asked_anew(path).get("size")
+        web = self.root.startswith(("http://", "https://"))
+        try:
+            with to.open("wb") as file:
+                if size is not None and not web:
+                    count = _written(self._pieces(path, int(size)), file, most)
+                else:
+                    try:
+                        count = _written(self._read_on(path, _PIECE), file, most)
+                    except ValueError:  # what fsspec says of servers that know no ranges: they send all of it at once
+                        count = _written(self._read_on(path, 0), file, most)
+        except Exception as error:
+            raise _as_os_error(error) from error
+        if size is not None and count < size:
+            raise OSError(f"of {path} only {count:,} of {size:,} bytes came")
+        return count
+
+    def _asked_anew(self, path: str) -> dict[str, Any]:
+        name = self._path(path)
+        self._system.invalidate_cache()
+        return self._call("info", name)
+
+    def _read_on(self, path: str, block: int) -> Iterator[bytes]:
+        with self._system.open(self._path(path), "rb", block_size=block, cache_type="none") as file:
+            while piece := file.read(_PIECE):
+                yield piece
+
+    def _pieces(self, path: str, size: int) -> Iterator[bytes]:
+        name = self._path(path)
+        starts = range(0, size, _PIECE)
+        for at in range(0, len(starts), _PIECES):
+            asked = [((name,), {"start": n, "end": min(n + _PIECE, size)}) for n in starts[at : at + _PIECES]]
+            for piece in self._all("cat_file", asked):
+                if isinstance(piece, BaseException):
+                    raise piece
+                yield piece
 
     def vouches(self, stamp: int | str, when: float) -> bool:  # noqa: ARG002
         """Yes where the store has tags or checksums of contents; times may be coarse."""
@@ -287,6 +371,26 @@ def _kind(inside: str) -> Any:
     if f"/{TRASH}/" in f"/{inside}":
         return None
     return "profile" if f"/{_PROFILE}" in f"/{inside}" else kind_of(inside.rpartition("/")[2])
+
+
+def _written(pieces: Iterator[bytes], file: BinaryIO, most: int) -> int:
+    """Writes pieces over all that is in a file. Returns their bytes."""
+    file.seek(0)
+    file.truncate()
+    for piece in pieces:
+        if file.tell() + len(piece) > most:
+            raise OSError(f"there are more than the {most:,} bytes that are fetched at most")
+        file.write(piece)
+    return file.tell()
+
+
+def _stamp(info: dict[str, Any]) -> str:
+    """What differs whenever a file's content does, as far as the store says."""
+    name = next((name for name in (*_TAGS, *_TIMES) if info.get(name)), None)
+    if name is None:
+        return ""
+    value = info[name]  # of one file, a library may give a listing's time as a number and another's as a datetime
+    return f"{name} {value.timestamp() if isinstance(value, datetime) else value}"
 
 
 def _result(call: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:

@@ -6,15 +6,17 @@ import json
 import os
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import numpy as np
 
-from tallyboard.core.errors import CorruptRecord
+from tallyboard.core.errors import CorruptRecord, InvalidLogdir
+from tallyboard.core.index import cache_folder
 from tallyboard.core.profiles.model import Kind
+from tallyboard.core.profiles.remote_traces import RemoteTrace, fetched
 
-from .profiles import profiles
-from .projector_files import Asset, Unreadable, find
+from .profiles import NoProfile, Which, profiles
+from .projector_files import Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from tallyboard.core.profiles.model import Profile
 
     from .context import Context
-    from .profiles import Which
+    from .projector_files import Asset
 
 __all__ = ["Opened", "chrome_trace", "opened"]
 
@@ -58,8 +60,14 @@ class Opened:
         self.pieces.close()
 
 
-def _whole(asset: Asset) -> Opened:
-    file = asset.open()
+def _whole(context: Context, asset: Asset | RemoteTrace) -> Opened:
+    if isinstance(asset, RemoteTrace):
+        with fetched(asset, cache_folder(context.cache)) as copy:
+            return _sent(copy.open("rb", buffering=0), asset.name)  # open, it outlives its name
+    return _sent(asset.open(), asset.parts[-1])
+
+
+def _sent(file: BinaryIO, name: str) -> Opened:
     size = os.fstat(file.fileno()).st_size
 
     def pieces() -> Generator[bytes]:
@@ -68,11 +76,11 @@ def _whole(asset: Asset) -> Opened:
             while left:
                 piece = file.read(min(_PIECE, left))
                 if not piece:
-                    raise ConnectionResetError(f"{asset.parts[-1]} was cut while it was being sent")
+                    raise ConnectionResetError(f"{name} was cut while it was being sent")
                 left -= len(piece)
                 yield piece
 
-    return Opened(asset.parts[-1], pieces(), size)
+    return Opened(name, pieces(), size)
 
 
 def opened(context: Context, which: Which, chrome: bool = False) -> Opened:
@@ -88,16 +96,21 @@ def opened(context: Context, which: Which, chrome: bool = False) -> Opened:
         CorruptRecord, MissingDependency: it may not or cannot be read.
     """
     asset = profiles.file(context, which)
+    name = which.trace.rpartition("/")[2]
     try:
-        if not chrome or not asset.parts[-1].endswith(".xplane.pb"):
-            return _whole(asset)
-        stem = which.trace.removesuffix(".xplane.pb")
-        with suppress(Unreadable):
-            return _whole(find(context.locate(which.run), f"{stem}.trace.json.gz"))
+        if not chrome or not name.endswith(".xplane.pb"):
+            return _whole(context, asset)
+        twin = Which(which.run, f"{which.trace.removesuffix('.xplane.pb')}.trace.json.gz")
+        with suppress(Unreadable, NoProfile, CorruptRecord):
+            return _whole(context, profiles.file(context, twin, beside=True))
     except Unreadable as why:
         raise CorruptRecord(f"run {which.run!r}: {why}") from None
-    name = f"{asset.parts[-1].removesuffix('.xplane.pb')}.trace.json"
-    return Opened(name, chrome_trace(profiles.read(context, which)))
+    except InvalidLogdir as why:
+        raise CorruptRecord(str(why)) from None
+    except OSError as why:
+        said = why.strerror or str(why) or type(why).__name__
+        raise CorruptRecord(f"run {which.run!r}: {name} cannot be fetched: {said}") from None
+    return Opened(f"{name.removesuffix('.xplane.pb')}.trace.json", chrome_trace(profiles.read(context, which)))
 
 
 def chrome_trace(profile: Profile) -> Generator[bytes]:

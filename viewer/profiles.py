@@ -15,10 +15,12 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from urllib.parse import unquote
 
 from tallyboard.core.errors import CorruptRecord, MissingDependency
 from tallyboard.core.index import cache_folder
 from tallyboard.core.profiles.files import recorded, worker_of
+from tallyboard.core.profiles.remote_traces import RemoteTrace
 from tallyboard.core.remote import is_remote
 
 from .listing import traces_of
@@ -119,8 +121,13 @@ class Profiles:
                 return found[0][0]
         raise NoProfile(f"run {run!r} has no profile")
 
-    def file(self, context: Context, which: Which) -> Asset:
+    def file(self, context: Context, which: Which, beside: bool = False) -> Asset | RemoteTrace:
         """The file of a trace, jailed in its run's directory: links that lead out of it are not followed.
+
+        Args:
+            context: of the application.
+            which: the trace.
+            beside: whether any file of the run may be meant, such as another form of the same trace.
 
         Raises:
             NoProfile: the run has no such trace.
@@ -128,12 +135,14 @@ class Profiles:
         """
         folder = context.locate(which.run)
         listed = next((run for run in context.store.overview().runs if run.name == which.run), None)
-        if listed is None or which.trace not in {_below(folder, path) for path in traces_of(listed)}:
+        taken = () if listed is None else traces_of(listed)
+        assets = () if listed is None else listed.assets
+        there = {_below(folder, one.path): one for one in assets if beside or one.path in taken}
+        if which.trace not in there:
             raise NoProfile(f"run {which.run!r} has no profile {which.trace!r}")
         if is_remote(folder):
-            raise CorruptRecord(
-                f"run {which.run!r} lies on a remote store, whose traces are listed and not read; copy it to a disk"
-            )
+            found = there[which.trace]
+            return RemoteTrace(found.path, found.size, str(found.stamp))
         try:
             return find(folder, os.path.join(folder, *which.trace.split("/")))
         except Unreadable as why:
@@ -199,7 +208,8 @@ class Profiles:
             if (found := entry.profile) is None:
                 entry.began = time.monotonic()
                 try:
-                    found = profile_of(Path(asset.base, *asset.parts), cache_folder(context.cache))
+                    file = asset if isinstance(asset, RemoteTrace) else Path(asset.base, *asset.parts)
+                    found = profile_of(file, cache_folder(context.cache))
                 except CorruptRecord as why:
                     says = _without_path(str(why), asset)
                     entry.failed = None if isinstance(why, Interrupted) else says
@@ -302,19 +312,23 @@ def _run_all() -> None:
         _work.get()()
 
 
-def _key(context: Context, which: Which, asset: Asset) -> tuple[Any, ...]:
+def _key(context: Context, which: Which, asset: Asset | RemoteTrace) -> tuple[Any, ...]:
     return (id(context), *which, asset.stamp)
 
 
 def _below(folder: str, path: str) -> str:
     """The path of a run's file below the run's directory, with `/` between the parts."""
     if is_remote(folder):
+        if folder.startswith(("http://", "https://")):  # whose paths are as servers want them
+            folder, path = unquote(folder), unquote(path)
         return path.removeprefix(folder.rstrip("/") + "/")
     return os.path.relpath(path, folder).replace(os.sep, "/")
 
 
-def _without_path(text: str, asset: Asset) -> str:
+def _without_path(text: str, asset: Asset | RemoteTrace) -> str:
     """An error's text without the directories of this machine."""
+    if isinstance(asset, RemoteTrace):
+        return text  # it says nothing but its name
     return text.replace(os.path.join(asset.base, *asset.parts), asset.parts[-1])
 
 

@@ -1,7 +1,7 @@
 """Say of a profile whether the device is busy or what it waits for, with tables of where the time went.
 
-PATH is a trace (`*.pt.trace.json[.gz]`, `*.xplane.pb`, any Chrome trace), or a directory with traces. Of processes that
-trained together it says, last, who waits for whom.
+PATH is a trace (`*.pt.trace.json[.gz]`, `*.xplane.pb`, any Chrome trace), a directory with traces, or the URL of
+either, such as `s3://bucket/runs/first`. Of processes that trained together it says, last, who waits for whom.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..profiles.difference import Changes, Difference
     from ..profiles.model import Profile
     from ..profiles.ranks import CommunicationTable, Ranks, RankTable, StragglerTable
+    from ..profiles.remote_traces import RemoteTrace
 
 FORMAT = 1  # of the JSON; grows when a key changes its meaning or goes
 _NAME = 60  # characters of a kernel's name that are printed
@@ -25,7 +26,9 @@ _NAME = 60  # characters of a kernel's name that are printed
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `tallyboard profile`."""
-    parser.add_argument("path", metavar="PATH", help="a trace, or a directory with traces, such as a run's")
+    parser.add_argument(
+        "path", metavar="PATH", help="a trace, or a directory with traces, such as a run's; or a URL of either"
+    )
     parser.add_argument("--top", type=int, default=10, metavar="N", help="rows of each table (default: 10)")
     parser.add_argument(
         "--against", metavar="PATH", help="tell what changed per step since this trace, or since those of a directory"
@@ -125,7 +128,7 @@ def _known(value: Any, digits: int = 0) -> str:
     return f"{value:,.{digits}f}" if value == value else "?"
 
 
-def _compare(files: list[Path], arguments: argparse.Namespace) -> int:
+def _compare(files: list[Path] | list[RemoteTrace], arguments: argparse.Namespace) -> int:
     """Prints what changed in each trace since its like among those of `--against`."""
     from ..errors import InvalidLogdir
     from ..profiles.reading import find_profiles, load
@@ -148,7 +151,7 @@ def _compare(files: list[Path], arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _changed(file: Path, other: Path, found: Difference, top: int) -> dict[str, Any]:
+def _changed(file: Path | RemoteTrace, other: Path | RemoteTrace, found: Difference, top: int) -> dict[str, Any]:
     def both(table: Changes, i: int, measure: str, per: float = 1000.0) -> dict[str, float]:
         return {"base": float(table.base[measure][i]) / per, "now": float(table.now[measure][i]) / per}
 
@@ -178,7 +181,7 @@ def _changed(file: Path, other: Path, found: Difference, top: int) -> dict[str, 
     }
 
 
-def _changes(file: Path, other: Path, found: Difference, top: int) -> list[str]:
+def _changes(file: Path | RemoteTrace, other: Path | RemoteTrace, found: Difference, top: int) -> list[str]:
     lines = [f"{file} against {other}", "", found.says, *found.notes, ""]
     parts = found.parts
     base, now = parts.base["time"].tolist(), parts.now["time"].tolist()
@@ -208,7 +211,7 @@ def _ms(nanoseconds: float, sign: str = "") -> str:
     return format(nanoseconds / 1e6, f"{sign},.3f")
 
 
-def _facts(file: Path, profile: Profile, arguments: argparse.Namespace) -> dict[str, Any]:
+def _facts(file: Path | RemoteTrace, profile: Profile, arguments: argparse.Namespace) -> dict[str, Any]:
     verdict = profile.verdict()
     operators, kernels = profile.operators(), profile.kernels()
     return {
@@ -252,7 +255,7 @@ def _facts(file: Path, profile: Profile, arguments: argparse.Namespace) -> dict[
     }  # fmt: skip
 
 
-def _lines(file: Path, profile: Profile, arguments: argparse.Namespace) -> list[str]:
+def _lines(file: Path | RemoteTrace, profile: Profile, arguments: argparse.Namespace) -> list[str]:
     verdict = profile.verdict()
     who = "" if profile.rank is None else f", rank {profile.rank} of {profile.world or '?'}"
     lines = [f"{file}: {profile.source or 'trace'}, {len(profile.events):,} events{who}", "", verdict.says]

@@ -13,7 +13,7 @@ import time
 from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 from ..dataframes import Labels
 from ..index import cache_folder
 from .model import Events, Extras, Memory, Profile, Track
+from .remote_traces import RemoteTrace
 
-__all__ = ["SMALL", "keep", "kept"]
+__all__ = ["SMALL", "Key", "keep", "kept", "key_of"]
 
 SMALL: Final = 1 << 20
 """Bytes of a trace below which reading it is quick enough."""
@@ -35,33 +36,53 @@ _COLUMNS: Final = ("start", "end", "name", "kind", "track", "device", "correlati
 _FACTS: Final = ("source", "base", "worker", "rank", "world")
 
 
-def _place(trace: Path, folder: Path | None = None) -> Path | None:
+class Key(NamedTuple):
+    """What columns are kept by.
+
+    Attributes:
+        name: a hash of the trace's path or URL.
+        stamp: differs whenever the trace does; empty where nobody can tell, and nothing is kept.
+    """
+
+    name: str
+    stamp: tuple[int | str, ...]
+
+
+def key_of(trace: Path | RemoteTrace) -> Key:
+    """The key of a trace as it is now.
+
+    Raises:
+        OSError: a file that cannot be asked.
+    """
+    if isinstance(trace, RemoteTrace):
+        # a size alone proves nothing
+        place, stamp = os.fsencode(trace.url), (trace.size or 0, trace.stamp) if trace.stamp else ()
+    else:
+        seen = trace.stat()
+        place, stamp = os.fsencode(os.path.abspath(trace)), (seen.st_size, seen.st_mtime_ns)
+    return Key(hashlib.sha256(place).hexdigest()[:32], stamp)
+
+
+def _place(key: Key, folder: Path | None) -> Path | None:
     folder = folder or cache_folder()
-    if folder is None:
-        return None
-    name = hashlib.sha256(os.fsencode(os.path.abspath(trace))).hexdigest()[:32]
-    return folder / f"{name}.profile.npz"
+    return None if folder is None or not key.stamp else folder / f"{key.name}.profile.npz"
 
 
-def _stamp(trace: Path) -> list[int]:
-    seen = trace.stat()
-    return [_FORMAT, seen.st_size, seen.st_mtime_ns]
-
-
-def kept(trace: Path, folder: Path | None = None) -> Profile | None:
+def kept(trace: Path | RemoteTrace | Key, folder: Path | None = None) -> Profile | None:
     """The profile of a trace as it was kept; None where it was not, or the trace has changed since.
 
     Args:
-        trace: the path of the file.
+        trace: the path of the file, the trace on a remote store, or its key.
         folder: where it was kept; by default the user's cache directory.
     """
-    place = _place(trace, folder)
-    if place is None:
-        return None
     try:
+        key = trace if isinstance(trace, Key) else key_of(trace)
+        place = _place(key, folder)
+        if place is None:
+            return None
         with place.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             head: dict[str, Any] = json.loads(archive["head"].tobytes())
-            if head["stamp"] != _stamp(trace):
+            if head["stamp"] != [_FORMAT, *key.stamp]:
                 return None
             profile = _made(head, {name: archive[name] for name in archive.files if name != "head"})
         os.utime(place)
@@ -70,21 +91,25 @@ def kept(trace: Path, folder: Path | None = None) -> Profile | None:
     return profile
 
 
-def keep(trace: Path, profile: Profile, folder: Path | None = None) -> bool:
+def keep(trace: Path | RemoteTrace | Key, profile: Profile, folder: Path | None = None) -> bool:
     """Keeps the profile of a trace, and tells whether that could be done.
 
     Args:
-        trace: the path of the file.
+        trace: the path of the file, the trace on a remote store, or its key.
         profile: what was read of it.
         folder: where; by default the user's cache directory.
     """
-    place = _place(trace, folder)
+    try:
+        key = trace if isinstance(trace, Key) else key_of(trace)
+    except OSError:
+        return False
+    place = _place(key, folder)
     if place is None:
         return False
     half = place.with_name(f"{place.stem}.{os.getpid()}.part")
     try:
         head, arrays = _taken(profile)
-        head["stamp"] = _stamp(trace)
+        head["stamp"] = [_FORMAT, *key.stamp]
         place.parent.mkdir(parents=True, exist_ok=True)
         with half.open("wb") as file:
             columns: dict[str, Any] = {"head": np.frombuffer(json.dumps(head).encode(), np.uint8), **arrays}

@@ -8,25 +8,32 @@ from pathlib import Path
 from typing import Final
 
 from ..errors import CorruptRecord, InvalidLogdir, MissingDependency
+from ..index import cache_folder
+from ..remote import is_remote, placed
 from .cache import SMALL, keep, kept
 from .files import is_trace, without_twins
 from .model import Profile
+from .remote_traces import RemoteTrace, fetched, find_remote
 
 __all__ = ["find_profiles", "is_trace", "load", "read_anew", "read_profile"]
 
 _FOLDERS: Final = 4  # how far below a directory its traces lie: plugins/profile/<time>/<host>
 
 
-def find_profiles(path: str | os.PathLike[str]) -> list[Path]:
+def find_profiles(path: str | os.PathLike[str]) -> list[Path] | list[RemoteTrace]:
     """The traces in a directory, or the one that a path is. JAX writes each profile twice: its XSpace is taken.
 
     Args:
-        path: of a directory, looked into four levels deep, or of a file, whatever its name.
+        path: of a directory, looked into four levels deep, or of a file, whatever its name; or the URL of either.
 
     Raises:
-        InvalidLogdir: there is no such path.
+        InvalidLogdir: there is no such path, or fsspec cannot serve the URL.
+        MissingDependency: a library that the URL needs is not installed.
+        OSError: a remote store does not answer, or refuses.
     """
-    root = Path(path)
+    if is_remote(where := placed(path)):
+        return find_remote(where, _FOLDERS)
+    root = Path(where)
     if root.is_file():
         return [root]
     if not root.is_dir():
@@ -51,12 +58,15 @@ def read_profile(path: str | os.PathLike[str]) -> Profile:
     nothing), so that it is there at once the next time.
 
     Args:
-        path: of the file; or of a directory, such as a run's, of whose traces the newest by name is read.
+        path: of the file; or of a directory, such as a run's, of whose traces the newest by name is read; or the URL of
+            either, such as `s3://bucket/runs/first`: what is there is fetched into the cache directory for as long as
+            it is read, and what was read of it is kept, whatever its size, until the store has another.
 
     Raises:
-        InvalidLogdir: there is no such path, or no trace in the directory.
+        InvalidLogdir: there is no such path, no trace in the directory, or on a remote store one of more than 8 GiB.
         CorruptRecord: the file is no trace.
-        MissingDependency: it is JSON, and the extra `profile` is not installed.
+        MissingDependency: it is JSON, and the extra `profile` is not installed; or what the URL needs is not.
+        OSError: a remote store does not answer, or refuses.
     """
     files = find_profiles(path)
     if not files:
@@ -67,8 +77,14 @@ def read_profile(path: str | os.PathLike[str]) -> Profile:
     return load(files[-1])
 
 
-def load(file: Path) -> Profile:
+def load(file: Path | RemoteTrace) -> Profile:
     """The profile in a file, or as it was kept when it was read before; see `read_profile`."""
+    if isinstance(file, RemoteTrace):
+        if (found := kept(file)) is None:
+            with fetched(file, cache_folder()) as copy:
+                found = read_anew(copy)
+            keep(file, found)
+        return found
     large = file.stat().st_size >= SMALL
     if large and (found := kept(file)) is not None:
         return found

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 import tallyboard as tb
+from tallyboard.core.profiles.cache import Key
 from tallyboard.core.profiles.model import Events, Extras, Kind, Memory, Profile, Track
 from tallyboard.core.profiles.steps import CATEGORIES
 from tallyboard.core.reader import LogdirReader
@@ -261,11 +262,11 @@ def test_a_trace_is_read_once_by_a_child_while_all_else_is_answered(
     begun, go_on, read = threading.Event(), threading.Event(), profile_reading._told_by_child
     calls: list[Path] = []
 
-    def told(file: Path, places: list[Path]) -> Any:
+    def told(file: Path, places: list[Path], key: Key) -> Any:
         calls.append(file)
         begun.set()
         assert go_on.wait(60)
-        return read(file, places)
+        return read(file, places, key)
 
     monkeypatch.setattr(profile_reading, "_told_by_child", told)
     answers: list[Answer] = []

@@ -125,8 +125,10 @@ def test_bounds(write: Write, folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
     paths = [write(*EVENTS, name=f"{i}.pt.trace.json") for i in range(3)]
     for i, path in enumerate(paths):
         tb.read_profile(path)
-        os.utime(cache._place(path), (i, i) if i < 2 else None)  # type: ignore[arg-type]
-    size = cache._place(paths[0]).stat().st_size  # type: ignore[union-attr]
+        os.utime(cache._place(cache.key_of(path), None), (i, i) if i < 2 else None)  # type: ignore[arg-type]
+    size = cache._place(cache.key_of(paths[0]), None).stat().st_size  # type: ignore[union-attr]
     monkeypatch.setattr(cache, "_MOST", 2 * size + size // 2)
     cache._tidy(folder)
-    assert {path.name for path in folder.iterdir()} == {cache._place(path).name for path in paths[1:]}  # type: ignore[union-attr]
+    assert {path.name for path in folder.iterdir()} == {
+        cache._place(cache.key_of(path), None).name for path in paths[1:]
+    }  # type: ignore[union-attr]
