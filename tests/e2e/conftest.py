@@ -34,6 +34,7 @@ from playwright.sync_api import TimeoutError as PageTimeoutError
 
 from tallyboard import viewer
 
+from .slow import slowed
 from .streams import counting  # noqa: F401 - a fixture
 from .training import own, training  # noqa: F401 - fixtures
 from .waiting import DEADLINE, KEEP_NOTES
@@ -93,7 +94,7 @@ def browser(request: pytest.FixtureRequest, playwright: Playwright) -> Browser:
     """One Chromium for the tests of this folder; each page gets a context of its own."""
 
     def launch() -> Browser:
-        return playwright.chromium.launch(executable_path=find_chromium(), args=list(FLAGS))
+        return slowed(playwright.chromium.launch(executable_path=find_chromium(), args=list(FLAGS)))
 
     return for_this_folder(request, "browser", launch)
 

@@ -120,6 +120,14 @@ class TestS3:
         later = 0.0
         clock = SimpleNamespace(monotonic=lambda: time.monotonic() + later, sleep=time.sleep)
         monkeypatch.setattr(remote_uploads, "time", clock)
+        uploads = remote_uploads.uploads_to(bucket)
+        waits, waiting = uploads._changed.wait, list[threading.Thread]()
+
+        def wait(seconds: float | None = None) -> bool:
+            waiting.append(threading.current_thread())
+            return waits(seconds)
+
+        monkeypatch.setattr(uploads._changed, "wait", wait)
         writers = [tb.SummaryWriter(f"{bucket}/run{i}") for i in range(5)]
         local = tb.SummaryWriter(tmp_path / "local")
         (file,) = (tmp_path / "local").iterdir()
@@ -133,9 +141,9 @@ class TestS3:
             writers[0].add_scalar("loss", 2.0, 2)
             local.add_scalar("loss", 1.0, 1)
             until(lambda: file.stat().st_size > size)
+            until(lambda: flushing in waiting)  # for an hour from now, not from what is now later
             assert flushing.is_alive()
             later = 3600.0
-            uploads = remote_uploads.uploads_to(bucket)
             with uploads._changed:
                 uploads._changed.notify_all()
             flushing.join()
