@@ -47,6 +47,7 @@ def s3(server: S3, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureReque
         monkeypatch.setenv(name, value)
     bucket = f"s3://b{abs(hash(request.node.nodeid))}"
     system().mkdir(bucket)
+    server.counts = bucket.removeprefix("s3:/")
     server.requests.clear()
     yield server, bucket
     server.go_on()

@@ -60,6 +60,7 @@ class S3:
         pytest.importorskip("s3fs")
         self._application = server.DomainDispatcherApplication(server.create_backend_app)
         self.requests: list[tuple[str, str, int]] = []  # method, path, bytes of the body
+        self.counts = "/"  # paths that begin otherwise are another test's, whose thread may not be at rest
         self._open = threading.Event()
         self._open.set()
         self._asked: list[Asked] = []
@@ -95,11 +96,13 @@ class S3:
 
     def _answer(self, environ: dict[str, Any], start_response: Any) -> Any:
         length = int(environ.get("CONTENT_LENGTH") or 0)
-        self.requests.append((environ["REQUEST_METHOD"], environ["PATH_INFO"], length))
+        counts = environ["PATH_INFO"].startswith(self.counts)
+        if counts:
+            self.requests.append((environ["REQUEST_METHOD"], environ["PATH_INFO"], length))
         self._open.wait(DEADLINE)
         with self._counting:
             self._under_way += 1
-            for asked in self._asked:
+            for asked in self._asked if counts else ():
                 asked.requests.append((environ["REQUEST_METHOD"], environ["QUERY_STRING"]))
                 asked.most = max(asked.most, self._under_way)
             self._counting.notify_all()
@@ -109,7 +112,7 @@ class S3:
         body = b"".join(self._application(environ, start_response))
         with self._counting:
             self._under_way -= 1
-            for asked in self._asked:
+            for asked in self._asked if counts else ():
                 asked.bytes += len(body) if environ["REQUEST_METHOD"] == "GET" and not environ["QUERY_STRING"] else 0
         return [body]
 

@@ -203,6 +203,7 @@ class TestMemory:
             for i in range(10):
                 writer.add_text("text", "x" * 1000, i)
                 writer.flush()
+            until(lambda: any("nobody is there" in str(one.message) for one in said))  # the thread that sends says it
         assert sink.lost == 6
         assert remote_uploads.uploads_to("memory://").nbytes <= 5_000
         texts = [str(one.message) for one in said]
