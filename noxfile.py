@@ -44,6 +44,7 @@ def tests(session: nox.Session) -> None:
         for name in ("web", *map(keras_session, KERAS_BACKENDS), *map(protobuf_session, PROTOBUFS), "no_tensorflow"):
             session.notify(name, posargs=[])
     install(session, "-e", ".[fast,media,viewer]", "--group", "test")
+    install(session, "--no-deps", "gviz-api", "torch-tb-profiler", "xprof")  # TensorBoard's plugins for profiles
     asked = [argument for argument in session.posargs if argument.startswith("tests/e2e")]
     if asked or not session.posargs:
         chromium(session)
@@ -62,7 +63,7 @@ def e2e(session: nox.Session) -> None:
 @nox.parametrize("backend", list(KERAS_BACKENDS))
 def keras(session: nox.Session, backend: str) -> None:
     """Run the Keras adapter's tests where this backend is the only framework."""
-    install(session, "-e", ".[keras,media,profile]", "--group", "pytest", KERAS_BACKENDS[backend])
+    install(session, "-e", ".[keras,media,profile]", "--group", "pytest", "scikit-learn", KERAS_BACKENDS[backend])
     if backend == "tensorflow":
         install(session, "--no-deps", "tf_keras")  # Keras 2, which would bring TensorFlow under another name
     pytest(session, *keras_tests(), *session.posargs, KERAS_BACKEND=backend)

@@ -160,6 +160,9 @@ def session_start(
 ) -> list[Summary]:
     """The summaries that open a session.
 
+    Without metrics and domains there is nothing to say of the experiment, and TensorBoard then finds out itself: every
+    scalar of the run is a metric (`_compute_experiment_from_runs` in backend_context.py of its plugin).
+
     Args:
         hparams: see `hparams_of`.
         metrics: their tags.
@@ -182,7 +185,9 @@ def session_start(
             _set(entry.domain_discrete.values.add(), item)
     for tag in metrics:
         experiment.experiment.metric_infos.add().name.tag = tag
-    contents = {"experiment": experiment, "session_start_info": info}
+    contents = {"session_start_info": info}
+    if metrics or plain_domains:
+        contents = {"experiment": experiment, **contents}
     return [_summary(name, message.SerializeToString()) for name, message in contents.items()]
 
 

@@ -48,8 +48,9 @@ class HParamsAdds(Adds):
             hparam_dict: values by name: bool, numbers, strings; NumPy's numbers and tensors of one element, None
                 (left out), lists (as JSON), mappings within (`outer/inner`), anything else by its text. Also a
                 dataclass, or argparse's namespace.
-            metric_dict: numbers by tag, also written as scalars. Needed at the first call for the dashboard to list
-                them; give the tags of scalars that you log anyway, with a first value.
+            metric_dict: numbers by tag, also written as scalars. The first call's are the columns of TensorBoard's
+                dashboard: give the tags of scalars that you log anyway, with a first value; or none, for all of the
+                run's scalars.
             hparam_domain_discrete: for some names, the list of all values that are tried.
             run_name: the directory below this run's for these hyperparameters.
             global_step: the step of the metrics, an integer; 0 when absent.

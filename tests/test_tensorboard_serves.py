@@ -8,11 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import threading
-import time
-import urllib.error
-import urllib.parse
-import urllib.request
 import wave
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +17,8 @@ import numpy as np
 import pytest
 
 import tallyboard as tb
+
+from .board import Board
 
 pytest.importorskip("tensorboard")
 torch = pytest.importorskip("torch")
@@ -151,68 +148,16 @@ def onnx_model() -> Any:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
 
 
-class Board:
-    """A TensorBoard process and what it answers."""
-
-    def __init__(self, logdir: Path, fast: str) -> None:
-        self.fast = fast == "true"
-        line = [sys.executable, "-m", "tensorboard.main", "--logdir", str(logdir), "--port", "0", "--host", "127.0.0.1"]
-        line += [f"--load_fast={fast}", "--reload_interval", "1"]
-        self.process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        self.url = ""
-        said: list[str] = []
-        assert self.process.stdout is not None
-        for text in self.process.stdout:
-            said.append(text)
-            if found := re.search(r"at (http://[^ ]+?)/? \(Press", text):
-                self.url = found[1]
-                break
-        assert self.url, "".join(said)
-        self._drain = threading.Thread(target=self.process.stdout.read, daemon=True)  # so that its pipe never fills
-        self._drain.start()
-
-    def end(self) -> None:
-        self.process.terminate()
-        self.process.wait(120)
-        self._drain.join(30)
-        if self.process.stdout is not None:
-            self.process.stdout.close()
-
-    def raw(self, path: str, post: Any = None, **query: Any) -> bytes:
-        url = f"{self.url}/data/{path}"
-        if query:
-            url += ("&" if "?" in path else "?") + urllib.parse.urlencode(query, doseq=True)
-        data = None if post is None else post if isinstance(post, bytes) else json.dumps(post).encode()
-        request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=300) as answer:
-            return answer.read()
-
-    def get(self, path: str, post: Any = None, **query: Any) -> Any:
-        return json.loads(self.raw(path, post, **query))
-
-    def plugin(self, path: str, post: Any = None, **query: Any) -> Any:
-        return self.get(f"plugin/{path}", post, **query)
-
-    def wait(self) -> None:
-        """Until the last things of each run are there."""
-        end = time.monotonic() + 300
-        while True:
-            try:
-                complete = (
-                    "trial1" in self.plugin("scalars/tags")
-                    and "confusion" in self.plugin("text/tags").get("all", ())
-                    and {"model", "onnx"} <= set(self.plugin("graphs/info"))
-                    and len(self.plugin("scalars/scalars", run="all", tag="scalar/plain")) == 5
-                    and self.get("plugins_listing")["projector"]["enabled"]  # which it finds out in a thread
-                    and {"running", "all/both_val"} <= set(self.get("runs"))
-                )
-            except (urllib.error.URLError, ConnectionError):
-                complete = False
-            if complete:
-                return
-            assert time.monotonic() < end, "TensorBoard never showed everything"
-            assert self.process.poll() is None, "TensorBoard ended"
-            threading.Event().wait(0.25)
+def complete(board: Board) -> bool:
+    """Whether the last things of each run are there."""
+    return (
+        "trial1" in board.plugin("scalars/tags")
+        and "confusion" in board.plugin("text/tags").get("all", ())
+        and {"model", "onnx"} <= set(board.plugin("graphs/info"))
+        and len(board.plugin("scalars/scalars", run="all", tag="scalar/plain")) == 5
+        and board.get("plugins_listing")["projector"]["enabled"]  # which it finds out in a thread
+        and {"running", "all/both_val"} <= set(board.get("runs"))
+    )
 
 
 @pytest.fixture(scope="module")
@@ -229,7 +174,7 @@ def board(request: pytest.FixtureRequest, logdir: Path) -> Iterator[Board]:
         pytest.importorskip("tensorboard_data_server")
     board = Board(logdir, request.param)
     try:
-        board.wait()
+        board.wait_until(complete)
         yield board
     finally:
         board.end()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from tallyboard.core.remote import is_remote
+from tallyboard.core.errors import warn_once
+from tallyboard.core.remote import is_remote, placed
 
 from .arguments import Settings
 from .batches import Batches
@@ -17,7 +19,31 @@ if TYPE_CHECKING:
     from .forwarding import Forwarding
     from .profiling import Profiling
 
-__all__ = ["Beginning"]
+__all__ = ["Beginning", "warn_of_another"]
+
+
+def warn_of_another(callback: Any, callbacks: Iterable[Any]) -> None:
+    """Warns of a callback before this one that logs the same training to the same directory: ours, or Keras's own.
+
+    Args:
+        callback: the one whose training begins.
+        callbacks: all of the `fit`, in their order.
+    """
+    if not callback.log_dir:
+        return
+    here = os.path.abspath(placed(callback.log_dir))
+    for other in callbacks:
+        if other is callback:
+            return
+        there: Any = getattr(other, "log_dir", None)
+        kinds = {kind.__name__ for kind in type(other).__mro__}
+        if there and kinds & {"Hooks", "TensorBoard"} and os.path.abspath(placed(there)) == here:
+            warn_once(
+                ("keras twice", here),
+                f"TallyboardCallback({callback.log_dir!r}): {type(other).__name__}({there!r}) logs the same fit to the "
+                "same directory, so that every point is there twice; leave one of them out, or give it another log_dir",
+            )
+            return
 
 
 class Beginning:
@@ -71,11 +97,19 @@ class Beginning:
 
     def tell(self, model: Any, fit: Mapping[str, Any]) -> None:
         """Writes the hyperparameters of the training; their session ends when the files are closed."""
+        from .found import hyperparameters, without_settings
+
         wanted = self._settings.hparams
+        if wanted is not False or self._settings.write_graph:
+            unknown = without_settings(model)
+            if unknown:
+                warn_once(
+                    ("keras settings", self._runs.log_dir),
+                    f"TallyboardCallback({self._runs.log_dir!r}): no settings of {', '.join(unknown)} among the "
+                    "hyperparameters and in graphs; give such a layer a get_config() that returns them",
+                )
         if wanted is False:
             return
-        from .found import hyperparameters
-
         try:
             found = hyperparameters(model, fit)
             self._runs.writer(self._runs.of_training).add_hparams(

@@ -8,7 +8,7 @@ import functools
 import os
 import time
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Concatenate, ParamSpec
 
@@ -167,13 +167,15 @@ class Hooks:
         every = 1 if self.update_freq == "epoch" else int(self.update_freq)
         self._batches = Batches(self._runs, every, resumed)
         self._runs.writer(TRAIN)  # opened now, so that a bad directory is known before the first epoch is over
-        self._ending = Ending(self._runs, self._background, list_of_callbacks())
-        self._begin_others()
+        callbacks = list_of_callbacks()
+        self._ending = Ending(self._runs, self._background, callbacks)
+        self._begin_others(getattr(callbacks, "callbacks", ()))
 
-    def _begin_others(self) -> None:
-        """What is done once, when a training begins."""
-        from .beginning import Beginning
+    def _begin_others(self, callbacks: Iterable[Any]) -> None:
+        """What is done once, when a training begins; the callbacks are all of this `fit`."""
+        from .beginning import Beginning, warn_of_another
 
+        warn_of_another(self, callbacks)
         begun = Beginning(self._settings, self._runs, self._cannot)
         self._forwarding = begun.forwarding(self._model, self._ending)
         self._profiling = begun.profiling(self._model, self._ending)

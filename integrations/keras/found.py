@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-__all__ = ["hyperparameters"]
+__all__ = ["hyperparameters", "without_settings"]
 
 _OF_LAYERS: Final = ("units", "filters", "kernel_size", "strides", "rate", "activation", "num_heads", "output_dim")
 _MOST_OF_LAYERS: Final = 40
@@ -65,6 +65,17 @@ def _of_layers(model: Any) -> dict[str, Any]:
             if value != "linear" and len(found) < _MOST_OF_LAYERS:
                 found |= _plain(f"{layer.name}/{key}", value)
     return found
+
+
+def without_settings(model: Any) -> list[str]:
+    """The names and classes of the layers that do not say how they were made."""
+    names: list[str] = []
+    for layer in getattr(model, "layers", ()):
+        try:
+            layer.get_config()
+        except Exception:
+            names.append(f"{layer.name!r} ({type(layer).__name__})")
+    return names
 
 
 def _plain(name: str, value: Any) -> dict[str, Any]:

@@ -200,9 +200,37 @@ def test_system_metrics(tmp_path: Path) -> None:
 
 
 def test_two_callbacks_on_one_logdir(tmp_path: Path) -> None:
-    """Two callbacks that were given one directory lose nothing: each has files of its own."""
-    train(TallyboardCallback(tmp_path), TallyboardCallback(tmp_path))
+    """Two callbacks of one `fit` that were given one directory cost a warning that says what to do, and lose nothing:
+    each has files of its own. Directories of their own cost none."""
+    with pytest.warns(TallyboardWarning, match=r"logs the same fit to the same directory.*give it another") as caught:
+        train(TallyboardCallback(tmp_path), TallyboardCallback(f"{tmp_path}/"), TallyboardCallback(tmp_path / "own"))
+    assert len([one for one in caught if one.category is TallyboardWarning]) == 1
     assert len(events(tmp_path / "train")) == 2
+
+
+class Unsaid(keras.layers.Layer):
+    """A layer that does not say how it was made."""
+
+    def __init__(self, function: Any) -> None:
+        super().__init__(name="unsaid")
+        self.function = function
+
+    def call(self, x: Any) -> Any:
+        return self.function(x)
+
+
+def test_a_layer_without_configuration(tmp_path: Path) -> None:
+    """A layer that has no `get_config` costs one warning that says so; the other layers' settings are there."""
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, name="said"), Unsaid(keras.ops.relu)])
+    model.compile("sgd", "mse")
+    x, _ = data()
+    with pytest.warns(TallyboardWarning, match=r"no settings of 'unsaid' \(Unsaid\).*get_config") as caught:
+        model.fit(x, x[:, :3], epochs=2, verbose=0, callbacks=[TallyboardCallback(tmp_path)])
+    assert len([one for one in caught if one.category is TallyboardWarning]) == 1
+    run = tb.read(tmp_path)["train"]
+    assert run.hparams is not None
+    assert dict(run.hparams.values)["said/units"] == 3
+    assert [node.op for node in run.graphs()[""].nodes] == ["InputLayer", "Dense", "Unsaid"]
 
 
 if BACKEND == "tensorflow":
