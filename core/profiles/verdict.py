@@ -124,7 +124,8 @@ def verdict(profile: Profile) -> Verdict:
         advice = ("Call step() of the profiler after each batch, and record at least two steps.",)
         return Verdict("unknown", "", 0.0, 0.0, counted, left_out, says, advice, mean)
     kind, degree, name = _kind({name: value / whole for name, value in spent.items()}, found.device)
-    part, of = spent[name], whole
+    # a device that waits for a host that waits for it has nothing launched, either
+    part, of = spent[name] + (spent["sync"] if name == "launch" else 0.0), whole
     full = _fullest(profile)
     if kind == "busy" and full is not None and full[0] > _FULL * full[1]:
         kind, (part, of) = "memory-pressed", full
@@ -135,11 +136,12 @@ def verdict(profile: Profile) -> Verdict:
 
 def _kind(share: dict[str, float], device: bool) -> tuple[str, str, str]:
     """Kind, degree, and the time it goes by: of all that are over their bound, the largest."""
+    share = {**share, "launch": share["launch"] + share["sync"]}
     over = {
         "data": share["data"] >= _HIGHLY,
         "compile": share["compile"] >= _COMPILE,
         "communication": share["communication"] > _COMMUNICATION,
-        "launch": share["launch"] + share["sync"] >= _LAUNCH,
+        "launch": share["launch"] >= _LAUNCH,
     }
     kinds = {"data": "input-bound", "compile": "compile-dominated", "communication": "communication-bound"}
     worst = max((name for name, is_over in over.items() if is_over), key=share.__getitem__, default=None)

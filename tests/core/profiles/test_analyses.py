@@ -153,6 +153,38 @@ def test_operators(write: Write) -> None:
     ]
 
 
+def test_kernels(write: Write) -> None:
+    """Calls, times, occupancy and blocks of each kernel by its name, the one with most time first."""
+    path = write(
+        *(launch(number, number) for number in range(1, 5)),
+        kernel(10, 30, 1, "gemm", **{"blocks per SM": 2.0, "est. achieved occupancy %": 50}),
+        kernel(50, 10, 2, "gemm", **{"blocks per SM": 4.0, "est. achieved occupancy %": 10}),
+        kernel(70, 5, 3, "hmma_gemm"),
+        kernel(80, 90, 4, "ncclKernel", 8),
+    )
+    found = tb.read_profile(path).kernels()
+    assert (found.name, found.calls.tolist()) == (["ncclKernel", "gemm", "hmma_gemm"], [1, 2, 1])
+    assert (found.total / 1000).tolist() == [90, 40, 5]
+    assert (found.mean / 1000).tolist() == [90, 20, 5]
+    assert ((found.longest / 1000).tolist(), (found.shortest / 1000).tolist()) == ([90, 30, 5], [90, 10, 5])
+    assert found.blocks_per_sm[1] == pytest.approx((30 * 2 + 10 * 4) / 40)
+    assert found.occupancy[1] == pytest.approx((30 * 50 + 10 * 10) / 40)
+    assert found.tensor_cores.tolist() == [False, False, True]
+
+
+def test_communication_beside_computation(write: Write) -> None:
+    """20 of 40 us of communication are hidden behind 60 of computation; 5 of a copy are neither."""
+    path = write(
+        *(launch(number, number) for number in range(1, 4)),
+        kernel(10, 60, 1),
+        kernel(50, 40, 2, "ncclKernel", 8),
+        ("Memcpy HtoD", "gpu_memcpy", 95, 5, 9, {"device": 0, "correlation": 3}),
+    )
+    used = occupation(tb.read_profile(path))
+    assert (used.computing, used.communicating, used.overlap) == (60_000, 40_000, 20_000)
+    assert used.overlap_share == pytest.approx(0.5)
+
+
 def test_work_is_found_by_the_call_and_not_by_ids_that_lie(write: Write) -> None:
     """Newer traces give a call's work an id that is no operator's: the work is the operator's that holds the call."""
     call = ("cudaLaunchKernel", "cuda_runtime", 120, 5, 1, {"correlation": 77, "External id": 77})
@@ -199,25 +231,49 @@ def test_memory(tmp_path: Path) -> None:
 
 
 BUSY = [launch(1, 1), kernel(2, 95, 1)]
-VERDICTS: dict[str, tuple[list[tuple[Any, ...]], float]] = {
-    "busy": (BUSY, 0.95),
-    "input-bound": ([(LOADING, "user_annotation", 0, 30, 1, {}), launch(31, 1), kernel(32, 60, 1)], 0.30),
-    "launch-bound": ([("aten::mm", "cpu_op", 0, 50, 1, {}), launch(49, 1), kernel(50, 45, 1)], 0.50),
-    "communication-bound": ([launch(1, 1), launch(3, 2), kernel(2, 60, 1), kernel(50, 40, 2, "ncclKernel", 8)], 0.28),
-    "compile-dominated": ([("torch-compile", "cpu_op", 0, 60, 1, {}), launch(61, 1), kernel(62, 30, 1)], 0.60),
-}
+VERDICTS: dict[str, tuple[list[tuple[Any, ...]], float, str]] = {
+    "busy": (BUSY, 0.95, ""),
+    "input-bound": (
+        [(LOADING, "user_annotation", 0, 30, 1, {}), launch(31, 1), kernel(32, 60, 1)], 0.30, "more worker processes"
+    ),
+    "launch-bound": (
+        [("aten::mm", "cpu_op", 0, 50, 1, {}), launch(49, 1), kernel(50, 45, 1)], 0.50, "Do more work a launch"
+    ),
+    "communication-bound": (
+        [launch(1, 1), launch(3, 2), kernel(2, 60, 1), kernel(50, 40, 2, "ncclKernel", 8)], 0.28, "buckets, no_sync"
+    ),
+    "compile-dominated": (
+        [("torch-compile", "cpu_op", 0, 60, 1, {}), launch(61, 1), kernel(62, 30, 1)], 0.60, "Keep shapes and types"
+    ),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", VERDICTS)
 def test_verdict(write: Write, kind: str) -> None:
-    """One step of 100 us of each kind gets its name, its numerator and denominator, and words with both."""
-    events, share = VERDICTS[kind]
-    found = tb.read_profile(write(step(3, 0, 100), *events)).verdict()
-    assert (found.kind, found.counted) == (kind, 1)
+    """Two steps of 100 us of each kind get its name, numerator, denominator and steps, words with them, and what to
+    change."""
+    events, share, advice = VERDICTS[kind]
+    again = [
+        (name, category, start + 100, dur, thread, {**args, "correlation": args["correlation"] + 50} if args else {})
+        for name, category, start, dur, thread, args in events
+    ]
+    found = tb.read_profile(write(step(3, 0, 100), step(4, 100, 100), *events, *again)).verdict()
+    assert (found.kind, found.counted, found.left_out) == (kind, 2, 0)
+    assert (found.part, found.whole) == (pytest.approx(share * 200_000), 200_000)
     assert found.share == pytest.approx(share)
-    assert found.part == pytest.approx(share * 100_000)
     assert f"{share:.1%} " in found.says
-    assert bool(found.advice) == (kind != "busy")
+    assert f"{share * 0.2:.1f} of 0.2 ms in 2 steps" in found.says
+    assert (advice in found.advice[0]) if advice else not found.advice
+
+
+def test_waiting_for_the_device_counts_as_not_launching(write: Write) -> None:
+    """A host that waits for a device that has nothing to do launches nothing: both are the numerator, none alone."""
+    wait = ("cudaStreamSynchronize", "cuda_runtime", 70, 10, 1, {"correlation": 9})
+    work = ("aten::mm", "cpu_op", 80, 8, 1, {})
+    found = tb.read_profile(write(step(3, 0, 100), launch(1, 1), kernel(2, 68, 1), wait, work)).verdict()
+    assert (found.times["sync"], found.times["launch"]) == (10, pytest.approx(8 + 1))
+    assert (found.kind, found.part) == ("launch-bound", pytest.approx(19_000))
+    assert "waits 19.0% of the time for the host" in found.says
 
 
 def test_a_full_memory_is_pressed(write: Write) -> None:
@@ -228,7 +284,9 @@ def test_a_full_memory_is_pressed(write: Write) -> None:
     trace["traceEvents"].append({"ph": "i", "name": "[memory]", "ts": 5, "pid": 1, "tid": 1, "args": args})
     path.write_text(json.dumps(trace))
     found = tb.read_profile(path).verdict()
-    assert (found.kind, found.part, found.whole) == ("memory-pressed", 950, 1000)
+    assert (found.kind, found.part, found.whole, found.counted) == ("memory-pressed", 950, 1000, 1)
+    assert "95.0% full" in found.says
+    assert found.advice[0].startswith("Use smaller batches")
 
 
 def test_the_first_step_that_compiles_is_left_out(write: Write) -> None:
