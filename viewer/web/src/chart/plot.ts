@@ -35,6 +35,19 @@ const RAW_ALPHA = 0.26;
 const BACK_ALPHA = 0.18;
 const BAND_ALPHA = 0.2;
 
+/** What labels measure: those of fifty charts are a few dozen, and to measure one is as much work as to draw it. */
+const widths = new Map<string, number>();
+const WIDTHS = 1000;
+
+function widthOf(pen: Surface, text: string): number {
+  let width = widths.get(text);
+  if (width === undefined) {
+    if (widths.size >= WIDTHS) widths.clear();
+    widths.set(text, (width = pen.measureText(text).width));
+  }
+  return width;
+}
+
 const XTICKS = { step: stepTicks, relative: relativeTicks, wall: wallTicks, value: numberTicks };
 
 function context(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
@@ -76,7 +89,7 @@ function stands({ name, run, runs }: Trace, front: string | null): boolean {
   return front !== null && (runs ? runs.includes(front) : (run ?? name) === front);
 }
 
-/** One line chart on two canvases: the lines, and what follows the pointer above them. */
+/** One line chart on two canvases: the lines, and what follows the pointer, on one of its own kind above them. */
 export class Plot {
   traces: readonly Trace[] = [];
   axis: AxisKind = "step";
@@ -96,19 +109,16 @@ export class Plot {
   /** Name of the trace that stands out, if any. */
   front: string | null = null;
   #base: HTMLCanvasElement;
-  #over: HTMLCanvasElement;
+  #over: HTMLCanvasElement | null = null;
   #ink: Ink;
   #width = 0;
   #height = 0;
   #ratio = 1;
-  /** Whether anything was ever drawn above the lines. */
-  #covered = false;
   #sx: Scale = linear(0, 1, 0, 1);
   #sy: Scale = linear(0, 1, 1, 0);
 
-  constructor(base: HTMLCanvasElement, over: HTMLCanvasElement, ink: Ink) {
+  constructor(base: HTMLCanvasElement, ink: Ink) {
     this.#base = base;
-    this.#over = over;
     this.#ink = ink;
   }
 
@@ -125,7 +135,7 @@ export class Plot {
     this.#height = height;
     this.#ratio = ratio;
     this.#fit(this.#base);
-    if (this.#covered) this.#fit(this.#over);
+    if (this.#over) this.#fit(this.#over);
   }
 
   #fit(canvas: HTMLCanvasElement): void {
@@ -198,7 +208,7 @@ export class Plot {
     const right = this.#sx.r1 + INSET;
     const most = 40;
     const short = text.length > most ? `…${text.slice(1 - most)}` : text;
-    const width = pen.measureText(short).width + 8;
+    const width = widthOf(pen, short) + 8;
     pen.textAlign = "right";
     pen.globalAlpha = 0.85;
     pen.fillStyle = this.#ink.panel;
@@ -221,7 +231,7 @@ export class Plot {
 
   // In steps, so that a label that grows by a digit does not shake the whole chart.
   #leftMargin(pen: Surface, ticks: Ticks): number {
-    const widest = Math.max(0, ...ticks.labels.map((label) => pen.measureText(label).width));
+    const widest = Math.max(0, ...ticks.labels.map((label) => widthOf(pen, label)));
     return Math.max(36, Math.ceil((widest + 10) / 6) * 6);
   }
 
@@ -262,7 +272,7 @@ export class Plot {
     ticks.values.forEach((value, i) => {
       const at = crisp(toPixel(this.#sx, value));
       const label = ticks.labels[i];
-      const half = pen.measureText(label).width / 2;
+      const half = widthOf(pen, label) / 2;
       pen.moveTo(at, floor);
       pen.lineTo(at, floor + 3);
       const centre = Math.min(this.#width - half - 1, Math.max(half + 1, at));
@@ -314,10 +324,12 @@ export class Plot {
 
   /** Redraws what lies above the lines, as `draw` says; without, nothing does. */
   drawOver(draw: ((sheet: Sheet) => void) | null): void {
-    if (!draw && !this.#covered) return;
-    // Only from the first time on: of many charts few are ever pointed at, and a canvas costs in each frame.
-    if (!this.#covered) this.#fit(this.#over);
-    this.#covered = true;
+    if (!draw && !this.#over) return;
+    // Made only now: of many charts few are ever pointed at, and a canvas costs in each frame.
+    if (!this.#over) {
+      this.#over = this.#base.cloneNode() as HTMLCanvasElement;
+      this.#base.after(this.#over);
+    }
     const pen = context(this.#over);
     pen.setTransform(this.#ratio, 0, 0, this.#ratio, 0, 0);
     pen.clearRect(0, 0, this.#width, this.#height);
