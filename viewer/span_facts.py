@@ -196,6 +196,8 @@ def event_told(line: Timeline, holder: Wholes, row: int) -> dict[str, Any]:
     launcher = int(profile.launcher[row])
     told["launcher"] = brief(line, launcher) if launcher >= 0 else None
     told["launched"] = _launched(line, at)
+    told["forward"] = _forward(line, [row, *(one["row"] for one in path)])
+    told["backward"] = _backward(line, row)
     return told
 
 
@@ -228,6 +230,32 @@ def _launched(line: Timeline, at: int) -> dict[str, Any]:
         "count": len(launched),
         "total": float((events.end[launched] - events.start[launched]).sum()),
         "first": [brief(line, one) for one in launched[:_MOST_WORK].tolist()],
+    }
+
+
+def _forward(line: Timeline, rows: list[int]) -> dict[str, Any] | None:
+    """The operation of the forward pass to which the first of some rows belongs that has one; `of` is that row."""
+    pairs = line.profile.flows["backward"]
+    for row in rows:
+        ahead = pairs[pairs[:, 1] == row, 0].tolist()
+        if ahead:
+            return {**brief(line, ahead[0]), "of": brief(line, row)}
+    return None
+
+
+def _backward(line: Timeline, row: int) -> dict[str, Any]:
+    """What of the backward pass belongs to an event, or to operations inside it; `of` is the operation."""
+    events, pairs = line.profile.events, line.profile.flows["backward"]
+    ahead = pairs[:, 0]
+    mine = events.track[ahead] == events.track[row]
+    mine &= (events.start[ahead] >= events.start[row]) & (events.end[ahead] <= events.end[row])
+    pairs = pairs[mine]
+    pairs = pairs[np.argsort(events.start[pairs[:, 1]], kind="stable")]
+    back = pairs[:, 1]
+    return {
+        "count": len(pairs),
+        "total": float((events.end[back] - events.start[back]).sum()),
+        "first": [{**brief(line, back), "of": brief(line, ahead)} for ahead, back in pairs[:_MOST_WORK].tolist()],
     }
 
 

@@ -29,7 +29,7 @@ __all__ = ["SMALL", "Key", "keep", "kept", "key_of"]
 SMALL: Final = 1 << 20
 """Bytes of a trace below which reading it is quick enough."""
 
-_FORMAT: Final = 2  # grows when a reader or these columns change what they mean
+_FORMAT: Final = 3  # grows when a reader or these columns change what they mean
 _MOST: Final = 1 << 30  # bytes of all that is kept
 _UNUSED: Final = 30 * 86400.0  # seconds
 _COLUMNS: Final = ("start", "end", "name", "kind", "track", "device", "correlation", "external")

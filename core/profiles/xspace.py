@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from ..dataframes import Labels
 from ..errors import CorruptRecord
 from ..proto.xplane_pb2 import XEvent, XLine, XPlane, XSpace, XStat
-from .model import Events, Extras, Kind, Memory, Profile, Track
+from .allocators import Allocators
+from .model import Events, Extras, Kind, Profile, Track
 from .naming import device_kind, is_stream, is_work, xla_host_kind
 from .programs import Programs, programs
 
@@ -91,6 +92,7 @@ class _Rows:
         self._names: dict[str, int] = {}
         self._tracks: list[Track] = []
         self._extras: dict[str, tuple[list[int], list[Any]]] = {}
+        self._allocators = Allocators()
         self.jax = False
 
     def take(self, plane: XPlane) -> None:
@@ -113,8 +115,13 @@ class _Rows:
         known: dict[int, tuple[int, Kind, dict[str, Any]]] = {}
         for event in line.events:
             which = event.metadata_id
+            about = plane.event_metadata.get(which)
+            if about and device < 0 and Allocators.records(about.name):
+                when = line.timestamp_ns + event.offset_ps / 1000
+                stats = dict(_stats(plane, event.stats, Allocators.STATS))
+                self._allocators.take(about.name, when, track, stats)
+                continue
             if which not in known:
-                about = plane.event_metadata.get(which)
                 name = (about.display_name or about.name) if about else ""
                 usual = device_kind(name) if work else Kind.DEVICE_ANNOTATION if device >= 0 else xla_host_kind(name)
                 shared = dict(_stats(plane, about.stats, _WANTED)) if about else {}
@@ -169,11 +176,14 @@ class _Rows:
         )
         worker = space.hostnames[0] if space.hostnames else file.name.removesuffix(".xplane.pb")
         skipped = {f"the profiler's own: {text[:200]}": 1 for text in (*space.errors, *space.warnings)}
+        if self._allocators.unreadable:
+            skipped["records of memory that cannot be read"] = self._allocators.unreadable
         return Profile(
             source="jax" if self.jax else "tensorflow",
             base=began + origin,
             events=events,
-            allocations=_no_memory(),
+            allocations=self._allocators.memory(origin),
+            devices=self._allocators.devices(),
             worker=worker,
             skipped=skipped,
         )
@@ -190,18 +200,3 @@ def _column(name: str, rows: list[int], values: list[Any]) -> tuple[NDArray[np.i
         found = np.array([codes.setdefault(str(value), len(codes)) for value in values], np.int64)
         return at, Labels(found, list(codes))
     return at, np.array([float(value) if isinstance(value, (int, float)) else np.nan for value in values])
-
-
-def _no_memory() -> Memory:
-    def empty(kind: Any) -> NDArray[Any]:
-        return np.empty(0, kind)
-
-    return Memory(
-        empty(np.float64),
-        empty(np.int16),
-        empty(np.uint64),
-        empty(np.int64),
-        empty(np.int64),
-        empty(np.int64),
-        empty(np.int32),
-    )

@@ -288,6 +288,29 @@ def test_an_event_with_all_that_is_known_of_it(training: Timeline) -> None:
         event_told(training, holder, 9)
 
 
+def test_forward_and_backward() -> None:
+    """An operation tells what of the backward pass belongs to it or to what it holds; what is there, whose it is."""
+    numbers = {"sequence": (np.array([2, 3]), np.array([7.0, 7.0])), "forward_thread": (np.array([3]), np.array([1.0]))}
+    rows: list[Row] = [
+        ("Step", Kind.STEP, 0, 0, 100),
+        ("aten::linear", OP, 0, 10, 60),
+        ("aten::addmm", OP, 0, 20, 50),
+        ("AddmmBackward0", OP, 1, 70, 90),
+        ("aten::mm", OP, 1, 75, 80),
+    ]
+    line = laid(profile_of(rows, [HOST, Track(1, 2)], extras=numbers))
+    holder = holders(line)
+    for row in (1, 2):
+        back = event_told(line, holder, row)["backward"]
+        assert (back["count"], back["total"]) == (1, 20.0)
+        assert [(one["row"], one["of"]["row"]) for one in back["first"]] == [(3, 2)]
+        assert event_told(line, holder, row)["forward"] is None
+    for row in (3, 4):
+        told = event_told(line, holder, row)
+        assert (told["forward"]["row"], told["forward"]["of"]["row"]) == (2, 3)
+    assert event_told(line, holder, 4)["backward"] == {"count": 0, "total": 0.0, "first": []}
+
+
 def test_a_selection_adds_up(training: Timeline) -> None:
     """As much of each span as lies in the range, by name; what it holds is not its own; devices by their union."""
     told = summed(training, holders(training), Counters(training.profile), (40.0, 120.0), np.array([0, 1]))

@@ -3,6 +3,7 @@ import { Levels, idealGrid } from "./levels";
 import * as dashboard from "../../settings";
 import { said, type Chosen } from "../../wire";
 import { around, between, kept, moved, revealing, same, zoomed, type Span } from "./camera";
+import { acrossFrom } from "./flows";
 import type { Hit, Reading } from "./hit";
 import { laneBox, rowsOf, tracksAsked, within, type Rows } from "./rows";
 import * as settings from "./settings";
@@ -249,6 +250,12 @@ export class Desk {
     const { told } = this;
     const one = by < 0 ? (told?.path.at(-1) ?? told?.launcher) : told?.launched.first[0];
     if (one && one.row !== told?.row) void this.go(one);
+  }
+
+  /** From the forward pass to what of the backward pass belongs to it, and back. */
+  across(): void {
+    const one = this.told && acrossFrom(this.told);
+    if (one) void this.go(one);
   }
 
   /** To the event before or after in its lane, as far as they are drawn by themselves. */

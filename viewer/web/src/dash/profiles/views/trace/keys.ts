@@ -10,6 +10,7 @@ export const TOLD: readonly Gesture[] = [
   { does: "Trace: add up a part", group: "Charts", by: "Shift drag, or drag the ruler" },
   { does: "Trace: zoom to the event or the selection", group: "Charts", by: "f" },
   { does: "Trace: what holds the event, and what it launched", group: "Charts", by: "arrow up and down" },
+  { does: "Trace: from the forward pass to its backward pass, and back", group: "Charts", by: "b" },
   { does: "Trace: events before and after it", group: "Charts", by: "arrow left and right" },
   { does: "Trace: step before and after", group: "Charts", by: ", and ." },
   { does: "Trace: find, next match, match before", group: "Charts", by: "/, n, N" },
@@ -52,6 +53,7 @@ export class Keys {
       else desk.pan(by * 0.15);
     } else if (key === "ArrowUp" && desk.told) desk.climb(-1);
     else if (key === "ArrowDown" && desk.told) desk.climb(1);
+    else if (key === "b" && desk.told) desk.across();
     else if (key === "f") desk.focus();
     else if (key === ",") desk.step(-1);
     else if (key === ".") desk.step(1);

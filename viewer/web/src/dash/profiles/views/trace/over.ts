@@ -1,10 +1,9 @@
-/** Draws what lies over the spans: what is selected, pointed at, looked at, and what launched what. */
+/** Draws what lies over the spans: what is selected, pointed at, looked at, and what led to what. */
+import { paintArrows, type Target } from "./flows";
 import { boxOf, xOf, type Hit } from "./hit";
 import type { Scene } from "./paint";
 import type { Range } from "./settings";
 import type { Told } from "./wire";
-
-const MOST_ARROWS = 40;
 
 export interface Over {
   scene: Scene;
@@ -15,7 +14,8 @@ export interface Over {
   x: number | null;
 }
 
-export function paintOver(context: CanvasRenderingContext2D, { scene, told, hovered, range, x }: Over): void {
+/** Draws it, and tells where a click leads to another end of an arrow. */
+export function paintOver(context: CanvasRenderingContext2D, { scene, told, hovered, range, x }: Over): readonly Target[] {
   const { width, height, side, paper } = scene;
   context.clearRect(0, 0, width, height);
   context.save();
@@ -28,11 +28,10 @@ export function paintOver(context: CanvasRenderingContext2D, { scene, told, hove
     context.fillRect(Math.round(x), 0, 1, height);
   }
   if (hovered) outline(context, scene, { ...hovered, track: hovered.track.track }, paper.ink2, 1);
-  if (told) {
-    arrows(context, scene, told);
-    outline(context, scene, told, paper.accent, 2);
-  }
+  if (told) outline(context, scene, told, paper.accent, 2);
+  const targets = told ? paintArrows(context, scene, told) : [];
   context.restore();
+  return targets;
 }
 
 function shade(context: CanvasRenderingContext2D, scene: Scene, range: Range): void {
@@ -60,30 +59,4 @@ function outline(context: CanvasRenderingContext2D, scene: Scene, one: { track: 
   context.strokeStyle = style;
   context.lineWidth = width;
   context.strokeRect(left - 0.5, box.y - 0.5, Math.max(2, right - left + 1), box.height + 1);
-}
-
-function arrows(context: CanvasRenderingContext2D, scene: Scene, told: Told): void {
-  const pairs = told.launcher ? [[told.launcher, told] as const] : told.launched.first.slice(0, MOST_ARROWS).map((work) => [told, work] as const);
-  context.strokeStyle = context.fillStyle = scene.paper.accent;
-  context.lineWidth = 1.2;
-  context.globalAlpha = pairs.length > 8 ? 0.55 : 0.9;
-  for (const [from, to] of pairs) {
-    const [a, b] = [boxOf(scene, from), boxOf(scene, to)];
-    if (!a || !b) continue;
-    // A call begins what it launches somewhere within itself.
-    const [x0, y0] = [Math.max(a.x, Math.min(a.x + a.width, b.x)), a.y + a.height / 2];
-    const [x1, y1] = [b.x, b.y + b.height / 2];
-    if (Math.max(x0, x1) < scene.side - 50 || Math.min(x0, x1) > scene.width + 50 || Math.abs(x1 - x0) > 1e5) continue;
-    const bend = Math.min(70, Math.max(14, Math.abs(x1 - x0) / 2));
-    context.beginPath();
-    context.moveTo(x0, y0);
-    context.bezierCurveTo(x0 + bend, y0, x1 - bend, y1, x1 - 5, y1);
-    context.stroke();
-    context.beginPath();
-    context.moveTo(x1, y1);
-    context.lineTo(x1 - 6, y1 - 3.5);
-    context.lineTo(x1 - 6, y1 + 3.5);
-    context.fill();
-  }
-  context.globalAlpha = 1;
 }

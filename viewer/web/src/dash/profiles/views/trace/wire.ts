@@ -52,6 +52,11 @@ export interface Brief {
   lane: number;
 }
 
+/** One end of a flow; `of` is the other, the event that is looked at or one inside or around it. */
+export interface End extends Brief {
+  of: Brief;
+}
+
 export interface Told extends Brief {
   where: string;
   device: number;
@@ -62,6 +67,9 @@ export interface Told extends Brief {
   path: readonly Brief[];
   launcher: Brief | null;
   launched: { count: number; total: number; first: readonly Brief[] };
+  /** The operation of the forward pass to which it belongs, and what of the backward pass belongs to it. */
+  forward: End | null;
+  backward: { count: number; total: number; first: readonly End[] };
 }
 
 export interface Found {
