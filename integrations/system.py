@@ -108,6 +108,7 @@ class SystemMonitor:
         self._began = time.monotonic()
         self._latest: float | None = None
         self._described: set[str] = set()
+        self._sampling = threading.RLock()
         self._thread = threading.Thread(target=self._run, name="tallyboard-system", daemon=True)
         with contextlib.suppress(RuntimeError):  # the program is ending: there is nothing left to see
             self._thread.start()
@@ -115,9 +116,11 @@ class SystemMonitor:
             atexit.register(self.close)  # runs before the writer's own end, which was registered before it
 
     def sample(self) -> None:
-        """Logs how things are now. The thread calls this; nothing raises."""
+        """Logs how things are now, after a sample that is under way. The thread calls this; nothing raises."""
+        forked = os.getpid() != self._process  # while the thread, which is the parent's, had its turn, perhaps
         try:
-            self._sample()
+            with contextlib.nullcontext() if forked else self._sampling:
+                self._sample()
         except Exception as error:  # whatever it is, training goes on
             warn_once("system_monitor", f"system_monitor: a sample failed ({type(error).__name__}: {error})")
 

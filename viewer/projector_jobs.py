@@ -202,9 +202,13 @@ class Jobs:
         line = [sys.executable, "-P", "-c", _PROGRAM]
         one = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}  # the viewer needs the others
         environment = {**os.environ, **one, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-        with subprocess.Popen(
-            line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
-        ) as process:
+        told = contextlib.suppress(BrokenPipeError)  # by a process that is no more, as its pipe is closed, too
+        with (
+            told,
+            subprocess.Popen(
+                line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+            ) as process,
+        ):
             try:
                 with self._lock:
                     rows, job.process = job.rows, process
@@ -218,10 +222,9 @@ class Jobs:
             raise OSError("no pipes")
         settings = job.question.settings
         asked = {"rows": rows.shape[0], "columns": rows.shape[1], "settings": asdict(settings)}
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.write(json.dumps(asked).encode() + b"\n")
-            process.stdin.write(np.ascontiguousarray(rows, "<f4").data)
-            process.stdin.flush()
+        process.stdin.write(json.dumps(asked).encode() + b"\n")
+        process.stdin.write(np.ascontiguousarray(rows, "<f4").data)
+        process.stdin.flush()
         size = 4 * len(rows) * settings.dimensions
         while line := process.stdout.readline():
             data = process.stdout.read(size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import os
 import sys
 import threading
@@ -29,7 +30,7 @@ def threads() -> list[threading.Thread]:
 
 
 def wait_for(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -277,6 +278,7 @@ def test_memory_of_torch(log: Log, clock: Clock, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
     monitor = tb.system_monitor(log.writer, every=1000)
     wait_for(lambda: "system/gpu/1/memory" in log.tags())
+    monitor.sample()  # waits for the end of the one that has begun
     assert not [tag for tag in log.tags() if "torch" in tag]
     started = True
     clock.now += 10
@@ -299,6 +301,30 @@ def test_nothing_raises(log: Log, clock: Clock, monkeypatch: pytest.MonkeyPatch)
     assert all("a sample failed (ZeroDivisionError:" in text for text in told)
     assert len(threads()) == 1
     monitor.close()
+
+
+def test_a_sample_waits_for_another(log: Log, clock: Clock) -> None:
+    """One that is asked for while the thread is at its own comes after it: no rate is that of half a sample."""
+    begun, go_on, steps = threading.Event(), threading.Event(), itertools.count()
+
+    def step() -> int:
+        number = next(steps)
+        if number == 0:
+            begun.set()
+            go_on.wait(60)
+        return number
+
+    monitor = tb.system_monitor(log.writer, every=1000, step=step)
+    assert begun.wait(60)
+    asker = threading.Thread(target=monitor.sample)
+    asker.start()
+    asker.join(0.1)
+    assert asker.is_alive()
+    assert next(steps) == 1  # it has not been asked for a second
+    go_on.set()
+    asker.join()
+    monitor.close()
+    assert [number for number, _ in log["system/memory/process"]] == [0, 2]
 
 
 def test_the_thread_samples(log: Log) -> None:

@@ -182,10 +182,19 @@ def test_no_more_layouts_wait_than_there_is_room_for(monkeypatch: pytest.MonkeyP
         jobs.end(name)
 
 
-def test_a_process_that_dies_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The job has failed, and says so."""
+@pytest.mark.parametrize("heard", [True, False])
+def test_a_process_that_dies_is_told(heard: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job has failed, and says so, whether or not the process lived to hear what it was asked."""
     monkeypatch.setattr(projector_jobs, "_PROGRAM", "raise SystemExit(3)")
     jobs, job = Jobs(), a_job(0)
+    talk = jobs._talk
+
+    def talk_later(job: Job, process: Any, rows: Any) -> None:
+        if not heard:
+            process.wait()
+        talk(job, process, rows)
+
+    monkeypatch.setattr(jobs, "_talk", talk_later)
     jobs.start(job, "off")
     until(lambda: job.over)
     assert (job.state, job.problem) == ("failed", "its process ended before it had an answer")
