@@ -1,15 +1,27 @@
 """What the callback adds to a `fit` of Keras, ours and Keras's own, on each backend; and what its import adds.
 
-    python benchmarks/bench_keras.py [--rounds=9] [jax] [tensorflow] [torch]
+    python benchmarks/bench_keras.py [--seconds=9] [jax] [tensorflow] [torch]
 
-Each line has the milliseconds that a `fit` of three epochs takes longer than without a callback, median over rounds in
-which the three run in turn. A model is compiled before. Keras's own callback needs TensorFlow and TensorBoard.
+A `fit` of three epochs, 50 batches each, runs without a callback, with ours and with Keras's own, in turns of random
+order, for so many seconds of processor time a row. The model was compiled before; all fits call the same functions.
+
+Columns have what a callback adds to the `fit` without one of the same turn, in milliseconds, the median with its 95 %
+interval: of the clock, and of processor time of all threads, which other programs disturb less. Wanted is at most a
+third of what Keras's own adds. That is met, or NOT MET, when the interval of what ours adds above that third lies below
+zero, or above it; otherwise the noise is larger than the difference. The last columns need no difference: processor
+time that the threads which call the hooks spend in them, in fits of their own.
+
+Keras's own callback needs TensorFlow and TensorBoard. Libraries compute in one thread each, whose time is work.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
+import gc
+import math
 import os
+import random
 import shutil
 import statistics
 import subprocess
@@ -21,16 +33,22 @@ from typing import Any
 
 BACKENDS = ("jax", "tensorflow", "torch")
 WANTED = 3
+IMPORT_WANTED = 50
 CASES: dict[str, dict[str, Any]] = {
     'update_freq="epoch"': {},
     "update_freq=1": {"update_freq": 1},
     "histogram_freq=1": {"histogram_freq": 1},
 }
-EPOCHS = 3
+EPOCHS, BATCHES, BATCH = 3, 50, 16
+FEWEST = 6  # turns whose least and greatest enclose the median with 95 %
+
+Make = Callable[[str], Any]
+Times = dict[str, list[tuple[float, float]]]
+"""Milliseconds of the clock and of the processors, by side, turn by turn."""
 
 
 def models() -> dict[str, Callable[[], Any]]:
-    """Small models, by name; each takes what `data` gives."""
+    """Small models, by name; each takes what `Training` gives."""
     import keras
     from keras import layers
 
@@ -49,99 +67,196 @@ def models() -> dict[str, Callable[[], Any]]:
     return {"MLP": mlp, "CNN": cnn}
 
 
-def measure(rounds: int) -> None:
-    """Prints the lines of the backend of this process."""
+class Training:
+    """A compiled model with data, to be fitted again and again."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        import keras
+        import numpy as np
+
+        keras.utils.set_random_seed(0)
+        numbers = np.random.default_rng(0)
+        self.x = numbers.random((BATCHES * BATCH, 8, 8, 1), dtype="float32")
+        self.y = numbers.integers(0, 10, len(self.x))
+        self.model = make()
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        self.model.compile("adam", loss, metrics=["accuracy"])
+
+    def fit(self, make: Make | None, spent: list[float] | None = None) -> tuple[float, float]:
+        """Milliseconds of the clock and of the processors.
+
+        Args:
+            make: gives the callback that writes to a directory.
+            spent: has the seconds added that are spent in each of its hooks.
+        """
+        folder = tempfile.mkdtemp()
+        gc.collect()
+        clock, processors = time.perf_counter(), time.process_time()
+        callbacks = [] if make is None else [make(folder)]
+        for callback in callbacks if spent is not None else ():
+            watch(callback, spent if spent is not None else [])
+        validation = self.x[: 10 * BATCH], self.y[: 10 * BATCH]
+        self.model.fit(
+            self.x, self.y, batch_size=BATCH, epochs=EPOCHS, validation_data=validation, verbose=0, callbacks=callbacks
+        )
+        taken = 1000 * (time.perf_counter() - clock), 1000 * (time.process_time() - processors)
+        shutil.rmtree(folder)
+        return taken
+
+
+def watch(callback: Any, spent: list[float]) -> None:
+    """Has the time of a callback's hooks taken, in whatever thread Keras calls them."""
+
+    def taking(hook: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(hook)  # with the mark by which Keras knows a hook that does nothing
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            began = time.thread_time()
+            try:
+                return hook(*args, **kwargs)
+            finally:
+                spent.append(time.thread_time() - began)
+
+        return timed
+
+    for name in dir(callback):
+        hook = getattr(callback, name) if name.startswith("on_") or name == "set_model" else None
+        if callable(hook) and not getattr(hook, "_is_default", False):
+            setattr(callback, name, taking(hook))
+
+
+def measure(seconds: float) -> None:
+    """Prints the rows of the backend of this process."""
     import keras
-    import numpy as np
 
     from tallyboard.integrations.keras import TallyboardCallback
 
-    random = np.random.default_rng(0)
-    x, y = random.random((1600, 8, 8, 1), dtype="float32"), random.integers(0, 10, 1600)
+    one_thread(keras.backend.backend())
     for name, make in models().items():
-        keras.utils.set_random_seed(0)
-        model = make()
-        model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
-
-        def fit(make_callback: Callable[[str], Any] | None, model: Any = model) -> float:
-            folder = tempfile.mkdtemp()
-            callbacks = [] if make_callback is None else [make_callback(folder)]
-            start = time.perf_counter()
-            model.fit(
-                x, y, batch_size=32, epochs=EPOCHS, validation_data=(x[:320], y[:320]), verbose=0, callbacks=callbacks
-            )
-            took = time.perf_counter() - start
-            shutil.rmtree(folder)
-            return 1000 * took
-
+        training = Training(make)
         for case, arguments in CASES.items():
-            sides: dict[str, Callable[[str], Any] | None] = {
+            sides: dict[str, Make | None] = {
                 "plain": None,
                 "ours": lambda folder, more=arguments: TallyboardCallback(folder, write_graph=False, **more),
                 "peer": lambda folder, more=arguments: keras.callbacks.TensorBoard(folder, write_graph=False, **more),
-                "ours, graph": lambda folder, more=arguments: TallyboardCallback(folder, **more),
-                "peer, graph": lambda folder, more=arguments: keras.callbacks.TensorBoard(folder, **more),
             }
-            print(line(f"{keras.backend.backend()} {name} {case}", run(sides, fit, rounds)), flush=True)
+            times = run(training, sides, seconds)
+            hooks = [in_hooks(training, make) for make in sides.values() if make is not None]
+            print(row(f"{keras.backend.backend()} {name} {case}", times, *hooks), flush=True)
 
 
-def run(
-    sides: dict[str, Callable[[str], Any] | None], fit: Callable[[Callable[[str], Any] | None], float], rounds: int
-) -> dict[str, list[float]]:
-    """The times of each side, round by round; the first round is not counted."""
-    times: dict[str, list[float]] = {name: [] for name in sides}
-    names = list(sides)
-    for turn in range(rounds + 1):
-        for name in names[turn % len(names) :] + names[: turn % len(names)]:
-            took = fit(sides[name])
-            if turn:
-                times[name].append(took)
+def one_thread(backend: str) -> None:
+    """Threads that wait for work by turning round take time of the processors that is no work."""
+    if backend == "torch":
+        import torch
+
+        torch.set_num_threads(1)
+    elif backend == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def run(training: Training, sides: dict[str, Make | None], seconds: float) -> Times:
+    """The times of each side, turn by turn; the first turn, in which code is loaded and compiled, is not counted."""
+    times: Times = {name: [] for name in sides}
+    for make in sides.values():
+        training.fit(make)
+    names, until = list(sides), time.process_time() + seconds
+    while time.process_time() < until:
+        random.shuffle(names)
+        for name in names:
+            times[name].append(training.fit(sides[name]))
     return times
 
 
-def line(title: str, times: dict[str, list[float]]) -> str:
-    """Overheads over the plain `fit` of the same round, and how they compare."""
-    plain = times["plain"]
-    over = {
-        name: statistics.median(a - b for a, b in zip(taken, plain, strict=True))
-        for name, taken in times.items()
-        if name != "plain"
-    }
-    told = "  ".join(f"{name} {took:+7.1f}" for name, took in over.items())
-    ratio = over["peer"] / over["ours"] if over["ours"] > 0 else float("inf")
-    verdict = "met" if ratio >= WANTED else "NOT MET"
-    alone = f"{title:<38} plain {statistics.median(plain):7.1f} ms"
-    return f"{alone}  {told}  peer/ours {ratio:5.1f} (wanted {WANTED}: {verdict})"
+def in_hooks(training: Training, make: Make) -> float:
+    """Milliseconds that a `fit` spends in a callback's hooks."""
+    taken: list[float] = []
+    for _ in range(3):
+        spent: list[float] = []
+        training.fit(make, spent)
+        taken.append(1000 * sum(spent))
+    return statistics.median(taken)
 
 
-def imports(rounds: int = 5) -> str:
-    """What the import of our callback adds to that of Keras: the median of some processes."""
-    program = (
-        "import time, keras; t = time.perf_counter(); "
-        "import tallyboard.integrations.keras; print(1000 * (time.perf_counter() - t))"
+def median(numbers: list[float]) -> tuple[float, float, float]:
+    """The median with its 95 % interval, by the binomial distribution of ranks."""
+    ranked = sorted(numbers)
+    apart = math.ceil(0.98 * math.sqrt(len(ranked)))
+    least, most = max(0, len(ranked) // 2 - apart), min(len(ranked) - 1, (len(ranked) - 1) // 2 + apart)
+    return statistics.median(ranked), ranked[least], ranked[most]
+
+
+def compared(times: Times, kind: int) -> str:
+    """What each side adds, and the verdict, by the clock (0) or the processors (1)."""
+    plain, ours, peer = ([one[kind] for one in times[name]] for name in ("plain", "ours", "peer"))
+    over = [[with_it - without for with_it, without in zip(side, plain, strict=True)] for side in (ours, peer)]
+    _, least, most = median([mine - theirs / WANTED for mine, theirs in zip(*over, strict=True)])
+    verdict = "met" if most < 0 else "NOT MET" if least > 0 else "inconclusive"
+    told = "".join("{:+8.1f} {:<16}".format(a, f"[{b:+.1f} .. {c:+.1f}]") for a, b, c in map(median, over))
+    return f"{told} {verdict if len(plain) >= FEWEST else 'inconclusive':<12}"
+
+
+def row(title: str, times: Times, ours: float, peer: float) -> str:
+    """A row of the table."""
+    clock, processors = (statistics.median(one[kind] for one in times["plain"]) for kind in (0, 1))
+    verdict = "met" if ours * WANTED <= peer else "NOT MET"
+    return (
+        f"{title:<31} {len(times['plain']):>5} |{clock:7.0f} {compared(times, 0)}|{processors:7.0f} "
+        f"{compared(times, 1)}|{ours:7.1f} {peer:7.1f} {peer / ours:5.1f} {verdict}"
     )
-    taken = [
-        float(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout)
-        for _ in range(rounds)
-    ]
-    return f"import of the callback after keras: {statistics.median(taken):.0f} ms (wanted: below 50)"
+
+
+def head() -> str:
+    """The head of the table."""
+    sides = f"{'plain':>7} {'ours':>8} {'':<16}{'peer':>8} {'':<16} {'at most 1/3':<12}"
+    return (
+        f"{'':<37} |{'the clock, ms':<{len(sides)}}|{'processors, ms':<{len(sides)}}|in hooks, ms\n"
+        f"{'':<31} turns |{sides}|{sides}|{'ours':>7} {'peer':>7} ratio"
+    )
+
+
+def imports(backend: str, rounds: int = 7) -> str:
+    """What the import of our callback adds to that of Keras: the median of some processes.
+
+    They have bytecode, as an installed package has; one process makes it before, wherever that is switched off.
+    """
+    program = (
+        "import time, keras; clock, processors = time.perf_counter(), time.process_time(); "
+        "import tallyboard.integrations.keras; "
+        "print(1000 * (time.perf_counter() - clock), 1000 * (time.process_time() - processors))"
+    )
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    env |= {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    taken: list[list[float]] = []
+    for _ in range(rounds + 1):
+        done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True)
+        taken.append([float(number) for number in done.stdout.split()])
+    clock, processors = ([one[kind] for one in taken[1:]] for kind in (0, 1))
+    verdict = "met" if median(processors)[2] < IMPORT_WANTED else "NOT MET"
+    told = ", ".join(
+        "{:.0f} ms [{:.0f} .. {:.0f}] of {}".format(*median(numbers), what)
+        for numbers, what in ((clock, "the clock"), (processors, "the processor"))
+    )
+    return f"import of the callback after keras ({backend}): {told} (wanted, of the processor: below 50): {verdict}"
 
 
 def main() -> None:
     """Measures each backend in a process of its own."""
     parser = argparse.ArgumentParser()
     parser.add_argument("backends", nargs="*", default=list(BACKENDS))
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--seconds", type=float, default=9)
     parser.add_argument("--here", action="store_true", help="in this process, on the backend of KERAS_BACKEND")
     given = parser.parse_args()
     if given.here:
-        measure(given.rounds)
+        measure(given.seconds)
         return
-    print(f"load {os.getloadavg()[0]:.1f}, {os.cpu_count()} processors")
+    print(f"load {os.getloadavg()[0]:.1f}, {os.cpu_count()} processors", head(), sep="\n", flush=True)
     for backend in given.backends:
         env = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
-        subprocess.run([sys.executable, __file__, "--here", f"--rounds={given.rounds}"], env=env, check=True)
-    print(imports())
+        subprocess.run([sys.executable, __file__, "--here", f"--seconds={given.seconds}"], env=env, check=True)
+    print(imports(given.backends[0]), f"load {os.getloadavg()[0]:.1f} at the end", sep="\n")
 
 
 if __name__ == "__main__":
