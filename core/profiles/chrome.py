@@ -33,6 +33,7 @@ __all__ = ["Trace", "read_chrome"]
 _LARGE: Final = 600 << 20
 """Bytes of JSON above which events are read in pieces, so that only columns are kept."""
 
+_PIECE_OF_FILE: Final = 1 << 16  # bytes; what they unpack to stays where the processor is quick
 _AT_ONCE: Final = 16 << 20  # bytes of a large file's events that are decoded together
 _TRIES: Final = 20  # places at which such a piece might end
 _BEGIN: Final = re.compile(rb'"traceEvents"\s*:\s*\[|^\s*\[')
@@ -78,12 +79,12 @@ _decode_any: Final = msgspec.json.Decoder()
 
 
 @dataclass
-class _Head:
+class Head:
     """What a trace says beside its events."""
 
     facts: dict[str, Any] = field(default_factory=dict[str, Any])
 
-    def of(self, trace: Trace) -> _Head:
+    def of(self, trace: Trace) -> Head:
         told = {name: getattr(trace, name) for name in Trace.__struct_fields__ if name != "events"}
         self.facts |= {name: value for name, value in told.items() if value is not None}
         return self
@@ -102,12 +103,12 @@ def read_chrome(path: Path | str) -> Profile:
         OSError: the file cannot be read.
     """
     file = Path(path)
-    skipped: Counter[str] = Counter()
-    head = _Head()
-    builder = Builder(skipped)
-    reader = _Rows(builder, skipped)
-    size = file.stat().st_size
     packed = _is_packed(file)
+    skipped: Counter[str] = Counter()
+    head = Head()
+    builder = Builder(skipped)
+    reader = Rows(builder, skipped)
+    size = file.stat().st_size
     if size < (_LARGE // 16 if packed else _LARGE):
         data = _unpacked(file, skipped) if packed else file.read_bytes()
         if len(data) < _LARGE:
@@ -129,7 +130,7 @@ def _chunks(file: Path, packed: bool, skipped: Counter[str]) -> Iterator[bytes]:
     damaged: tuple[type[Exception], ...] = (zlib.error, fast.error) if fast else (zlib.error,)
     with file.open("rb") as stream:
         engine: Any = None
-        while piece := stream.read(1 << 20):
+        while piece := stream.read(_PIECE_OF_FILE):
             if not packed:
                 yield piece
                 continue
@@ -161,7 +162,7 @@ def _unpacked(file: Path, skipped: Counter[str]) -> bytes:
     return b"".join(_chunks(file, True, skipped))
 
 
-def _whole(data: bytes, head: _Head, skipped: Counter[str]) -> Iterable[Event]:
+def _whole(data: bytes, head: Head, skipped: Counter[str]) -> Iterable[Event]:
     """The events of a file that is in memory, at once where it is as it should be."""
     for mended in (False, True):
         if mended:  # NaN for a number is no JSON, nor are bytes that are no UTF-8
@@ -177,7 +178,7 @@ def _whole(data: bytes, head: _Head, skipped: Counter[str]) -> Iterable[Event]:
     return _streamed(iter([data]), head, skipped)
 
 
-def _in_pieces(chunks: Iterator[bytes], head: _Head, skipped: Counter[str]) -> Iterator[Event]:
+def _in_pieces(chunks: Iterator[bytes], head: Head, skipped: Counter[str]) -> Iterator[Event]:
     """Events, some megabytes of them at a time; from where that fails on, one after another.
 
     Args:
@@ -249,7 +250,7 @@ class _Stream:
         return found
 
 
-def _streamed(chunks: Iterator[bytes], head: _Head, skipped: Counter[str]) -> Iterator[Event]:
+def _streamed(chunks: Iterator[bytes], head: Head, skipped: Counter[str]) -> Iterator[Event]:
     """Events one after another, up to the first place that is no JSON; of several documents those of all."""
     builder: Any = None
     depth_of_event = ""
@@ -300,7 +301,7 @@ class _Kinds(dict[tuple[str | None, str], int]):
         return int(kind)
 
 
-class _MemoryArgs(
+class MemoryArgs(
     msgspec.Struct,
     gc=False,
     rename={
@@ -322,23 +323,24 @@ class _MemoryArgs(
     reserved: int = -1
 
 
-class _Rows:
+class Rows:
     """Takes the events of a trace into columns."""
 
     def __init__(self, builder: Builder, skipped: Counter[str]) -> None:
-        self._builder = builder
+        self.builder = builder
         self._skipped = skipped
         self._open: dict[tuple[Any, Any], list[Event]] = {}
         self._names: dict[tuple[Any, Any], str] = {}
         self._processes: dict[Any, str] = {}
-        self._kinds = _Kinds(skipped)
-        self._decode_memory = msgspec.json.Decoder(_MemoryArgs).decode
-        self.memory: list[tuple[float, int, int, int, int, int, int]] = []
+        self.kinds = _Kinds(skipped)
+        self._decode_memory = msgspec.json.Decoder(MemoryArgs).decode
+        self._memory: list[tuple[float, int, int, int, int, int, int]] = []
+        self._remembered: list[tuple[NDArray[Any], ...]] = []
 
     @property
     def torch(self) -> bool:
         """Whether spans have categories, as PyTorch's have."""
-        return any(kind >= 0 for kind in self._kinds.values())
+        return any(kind >= 0 for kind in self.kinds.values())
 
     def take(self, events: Iterable[Event]) -> None:
         """Takes them, in about their order."""
@@ -348,14 +350,14 @@ class _Rows:
             if len(spans) < len(piece):
                 for event in piece:
                     if event.ph not in _NO_MARKS:
-                        self._marked(event, spans)
-            self._builder.add(spans, self._kinds)
+                        self.marked(event, spans)
+            self.builder.add(spans, self.kinds)
         left = sum(map(len, self._open.values()))
         if left:
             self._skipped["spans that begin and never end"] += left
 
-    def _marked(self, event: Event, spans: list[Event]) -> None:
-        """An event that is no span, or half of one."""
+    def marked(self, event: Event, spans: list[Event]) -> None:
+        """Takes an event that is no span, or half of one, which goes to the spans when it has both."""
         phase = event.ph
         if phase in ("i", "I"):
             if event.name == "[memory]":
@@ -384,7 +386,7 @@ class _Rows:
         if time is None or row is None:
             self._skipped["records of memory that cannot be read"] += 1
         else:
-            self.memory.append((time, *row, self._builder.track((event.pid, event.tid))))
+            self._memory.append((time, *row, self.builder.track((event.pid, event.tid))))
 
     def _memory_row(self, args: msgspec.Raw) -> tuple[int, int, int, int, int] | None:
         """Device, address, bytes, allocated and reserved of a record of memory; None if it is none."""
@@ -415,6 +417,17 @@ class _Rows:
             thread = event.tid
             self._names[event.pid, int(thread) if isinstance(thread, str) and thread.isdecimal() else thread] = name
 
+    def remember(self, *columns: NDArray[Any]) -> None:
+        """Takes records of memory: time, device, address, delta, allocated, reserved and track of each."""
+        self._remembered.append(columns)
+
+    def memory(self) -> list[NDArray[Any]]:
+        """Those columns of all records; times are those of the trace."""
+        rows = list(zip(*self._memory, strict=True)) or [()] * 7
+        kinds = (np.float64, np.int16, np.uint64, np.int64, np.int64, np.int64, np.int32)
+        pieces = [*self._remembered, tuple(np.array(row, kind) for row, kind in zip(rows, kinds, strict=True))]
+        return [np.concatenate(one).astype(kind) for one, kind in zip(zip(*pieces, strict=True), kinds, strict=True)]
+
     def tracks(self) -> list[Track]:
         """Where the events ran, with the names that the trace gives."""
         return [
@@ -424,7 +437,7 @@ class _Rows:
                 self._names.get((process, thread), ""),
                 self._processes.get(process, ""),
             )
-            for process, thread in self._builder.tracks
+            for process, thread in self.builder.tracks
         ]
 
 
@@ -436,10 +449,11 @@ def _number(value: float | str | None) -> float | None:
     return found if math.isfinite(found) else None
 
 
-def _profile(file: Path, reader: _Rows, head: _Head, skipped: Counter[str]) -> Profile:
+def _profile(file: Path, reader: Rows, head: Head, skipped: Counter[str]) -> Profile:
     facts = head.facts
-    builder = reader._builder  # pyright: ignore[reportPrivateUsage]
-    origin = min(builder.first, min((row[0] for row in reader.memory), default=math.inf))
+    builder = reader.builder
+    memory = reader.memory()
+    origin = min(builder.first, float(memory[0].min(initial=math.inf)))
     origin = origin if math.isfinite(origin) else 0.0
     tracks = reader.tracks()
     events = builder.events(origin, tracks)
@@ -450,7 +464,7 @@ def _profile(file: Path, reader: _Rows, head: _Head, skipped: Counter[str]) -> P
         source="torch" if torch else _source(tracks),
         base=int(facts.get("baseTimeNanoseconds") or 0) + math.floor(origin) * 1000 + round(origin % 1 * 1000),
         events=events,
-        allocations=_memory(reader.memory, origin),
+        allocations=_memory(memory, origin),
         devices={int(one.get("id", i)): one for i, one in enumerate(facts.get("deviceProperties") or [])},
         worker=(name[1] or name[5] or file.name) if name else file.name,
         rank=_whole_number(spread.get("rank")),
@@ -469,19 +483,7 @@ def _whole_number(value: Any) -> int | None:
     return value if isinstance(value, int) and value >= 0 else None
 
 
-def _memory(rows: list[tuple[float, int, int, int, int, int, int]], origin: float) -> Memory:
-    columns = list(zip(*rows, strict=True)) or [()] * 7
-    order = np.argsort(np.array(columns[0], np.float64), kind="stable")
-
-    def column(at: int, kind: Any) -> NDArray[Any]:
-        return np.array(columns[at], kind)[order]
-
-    return Memory(
-        time=(column(0, np.float64) - origin) * 1000,
-        device=column(1, np.int16),
-        address=column(2, np.uint64),
-        delta=column(3, np.int64),
-        allocated=column(4, np.int64),
-        reserved=column(5, np.int64),
-        track=column(6, np.int32),
-    )
+def _memory(columns: list[NDArray[Any]], origin: float) -> Memory:
+    order = np.argsort(columns[0], kind="stable")
+    time, *rest = (column[order] for column in columns)
+    return Memory((time - origin) * 1000, *rest)

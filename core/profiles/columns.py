@@ -17,7 +17,17 @@ from ..dataframes import Labels
 from .model import DEVICE, Events, Extras, Kind, Track
 from .naming import device_kind, is_stream, is_work, xla_host_kind
 
-__all__ = ["UNREADABLE", "Builder"]
+__all__ = [
+    "NUMBERS",
+    "TEXTS",
+    "UNREADABLE",
+    "Builder",
+    "Piece",
+    "group_of",
+    "number_of",
+    "times_of",
+    "whole_of",
+]
 
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises of bytes that are not what they should be."""
@@ -135,8 +145,8 @@ def _fields(of: type[_Call], text: bool) -> tuple[str, ...]:
 
 
 _ARGUMENTS: Final = (_Call, _Work, _Span, _TalkWork, _TalkSpan)
-_TEXTS: Final = tuple(dict.fromkeys(name for of in _ARGUMENTS for name in _fields(of, True)))
-_NUMBERS: Final = tuple(dict.fromkeys(name for of in _ARGUMENTS for name in _fields(of, False)))
+TEXTS: Final = tuple(dict.fromkeys(name for of in _ARGUMENTS for name in _fields(of, True)))
+NUMBERS: Final = tuple(dict.fromkeys(name for of in _ARGUMENTS for name in _fields(of, False)))
 
 
 _GROUP: Final = np.array(
@@ -150,6 +160,11 @@ _GROUP: Final = np.array(
 """By a kind, which of `_ARGUMENTS` it has; the last is of a kind not settled."""
 
 _TOP: Final = 1 << 63
+
+
+def group_of(kind: int) -> type[Any]:
+    """What of a span's arguments becomes columns, by its kind; -1 of one that is not settled."""
+    return _ARGUMENTS[_GROUP[kind]]
 
 
 class _Codes(dict[Any, int]):
@@ -191,6 +206,33 @@ class _Sparse:
         return rows[order], np.concatenate(self.values)[order]
 
 
+class Piece:
+    """Some spans as columns, a row each; times are those of the trace, microseconds.
+
+    Args:
+        many: how many rows.
+
+    Attributes:
+        columns: by name, those that all have.
+        numbers: of those that few have, name, rows and values.
+        texts: likewise, name, rows and the numbers of the texts.
+        backward: how many spans end before they begin.
+    """
+
+    def __init__(self, many: int) -> None:
+        self.many = many
+        self.columns: dict[str, NDArray[Any]] = {name: np.full(many, -1, kind) for name, kind in _TYPES.items()}
+        self.numbers: list[tuple[str, NDArray[np.int64], NDArray[np.float64]]] = []
+        self.texts: list[tuple[str, NDArray[np.int64], NDArray[np.int64]]] = []
+        self.backward = 0
+
+    def times(self, rows: NDArray[np.int64], start: NDArray[np.float64], dur: NDArray[np.float64]) -> None:
+        """Sets begin and end of some rows; a length of NaN is none."""
+        self.backward += int((dur < 0).sum())
+        self.columns["start"][rows] = start
+        self.columns["end"][rows] = start + np.maximum(np.nan_to_num(dur), 0)
+
+
 class Builder:
     """Columns that grow, many events at a time; times are those of the trace, microseconds.
 
@@ -203,8 +245,8 @@ class Builder:
         self._pieces: dict[str, list[NDArray[Any]]] = {name: [] for name in _TYPES}
         self._many = 0
         self._names, self._tracks = _Codes(), _Tracks()
-        self._numbers = {name: _Sparse() for name in _NUMBERS}
-        self._texts = {name: (_Sparse(), _Codes()) for name in _TEXTS}
+        self._numbers = {name: _Sparse() for name in NUMBERS}
+        self._texts = {name: (_Sparse(), _Codes()) for name in TEXTS}
         self._decoders = [(of, msgspec.json.Decoder(of).decode) for of in _ARGUMENTS]
         self.first = math.inf
 
@@ -217,6 +259,14 @@ class Builder:
         """The number of a track."""
         return self._tracks[where]
 
+    def name(self, name: str) -> int:
+        """The number of a name."""
+        return self._names[name]
+
+    def text(self, column: str, value: bytes) -> int:
+        """The number of a text, JSON, in a column of such."""
+        return self._texts[column][1][value]
+
     def add(self, spans: list[Any], kinds: Mapping[tuple[str | None, str], int]) -> None:
         """Adds spans.
 
@@ -224,7 +274,7 @@ class Builder:
             spans: events with the fields of Chrome's: ts, dur, name, cat, pid, tid, and args as JSON.
             kinds: a `Kind` by category and name, -1 for one to be found by its process, when all of them are known.
         """
-        start, dur = _times([span.ts for span in spans]), _times([span.dur for span in spans])
+        start, dur = times_of([span.ts for span in spans]), times_of([span.dur for span in spans])
         timed = np.isfinite(start) & ~np.isinf(dur)
         if not timed.all():
             self._skipped["spans without a time"] += int((~timed).sum())
@@ -232,30 +282,42 @@ class Builder:
             start, dur = start[timed], dur[timed]
         if not spans:
             return
-        backward = int((dur < 0).sum())
-        if backward:
-            self._skipped["spans that end before they begin"] += backward
-        end = start + np.maximum(np.nan_to_num(dur), 0)
-        self.first = min(self.first, float(start.min()))
+        piece = Piece(len(spans))
+        rows = np.arange(len(spans))
+        piece.times(rows, start, dur)
+        self.fill(piece, rows, spans, kinds)
+        self.append(piece)
+
+    def fill(
+        self, piece: Piece, rows: NDArray[np.int64], spans: list[Any], kinds: Mapping[tuple[str | None, str], int]
+    ) -> None:
+        """Puts spans into rows of a piece, but for their times; see `add`."""
         names, tracks = self._names, self._tracks
         kind = np.array(list(map(kinds.__getitem__, map(_kind_of, spans))), np.int8)
-        columns: dict[str, NDArray[Any]] = {
-            "start": start,
-            "end": end,
-            "name": np.array(list(map(names.__getitem__, map(_name_of, spans))), np.int32),
-            "kind": kind,
-            "track": np.array(list(map(tracks.__getitem__, map(_track_of, spans))), np.int32),
-            **{name: np.full(len(spans), -1, _TYPES[name]) for name in ("device", "correlation", "external")},
-        }
+        piece.columns["kind"][rows] = kind
+        piece.columns["name"][rows] = list(map(names.__getitem__, map(_name_of, spans)))
+        piece.columns["track"][rows] = list(map(tracks.__getitem__, map(_track_of, spans)))
         group = _GROUP[kind]
         for number, (of, decode) in enumerate(self._decoders):
-            rows = np.flatnonzero(group == number).tolist()
-            found, read = self._decoded([spans[row].args for row in rows], rows, decode)
+            mine = np.flatnonzero(group == number).tolist()
+            found, read = self._decoded([spans[row].args for row in mine], mine, decode)
             if len(found):
-                self._arguments(of, found, np.array(read, np.int64), columns)
-        for name, column in columns.items():
+                self._arguments(of, found, rows[np.array(read, np.int64)], piece)
+
+    def append(self, piece: Piece) -> None:
+        """Adds a piece."""
+        if not piece.many:
+            return
+        if piece.backward:
+            self._skipped["spans that end before they begin"] += piece.backward
+        self.first = min(self.first, float(piece.columns["start"].min()))
+        for name, column in piece.columns.items():
             self._pieces[name].append(column)
-        self._many += len(spans)
+        for name, rows, values in piece.numbers:
+            self._numbers[name].add(rows + self._many, values)
+        for name, rows, codes in piece.texts:
+            self._texts[name][0].add(rows + self._many, codes)
+        self._many += piece.many
 
     def _decoded(self, args: list[Any], rows: list[int], decode: Any) -> tuple[list[Any], list[int]]:
         """The arguments that can be read, and their rows."""
@@ -275,24 +337,23 @@ class Builder:
                     self._skipped["arguments of events that cannot be read"] += 1
             return found, read
 
-    def _arguments(
-        self, of: type[_Call], found: list[Any], rows: NDArray[np.int64], columns: dict[str, NDArray[Any]]
-    ) -> None:
-        columns["correlation"][rows] = _wholes([one.correlation for one in found])
+    def _arguments(self, of: type[_Call], found: list[Any], rows: NDArray[np.int64], piece: Piece) -> None:
+        columns = piece.columns
+        columns["correlation"][rows] = wholes_of([one.correlation for one in found])
         external = [one.external for one in found]
         if None in external:
             external = [one.external if one.external is not None else one.external_old for one in found]
-        columns["external"][rows] = _wholes(external)
+        columns["external"][rows] = wholes_of(external)
         if issubclass(of, _Work):
-            device = _wholes([one.device for one in found])
+            device = wholes_of([one.device for one in found])
             columns["device"][rows] = np.where(device < 1 << 15, device, -1)
         for name in _fields(of, text=False):
             get = operator.attrgetter(name)
             values = list(map(get, found))
             if values.count(None) < len(values):
-                numbers = _times(values)
+                numbers = times_of(values)
                 told = ~np.isnan(numbers)
-                self._numbers[name].add(rows[told] + self._many, numbers[told])
+                piece.numbers.append((name, rows[told], numbers[told]))
         for name in _fields(of, text=True):
             get = operator.attrgetter(name)
             raws = list(map(bytes, map(get, found)))
@@ -302,8 +363,8 @@ class Builder:
                 if absent:
                     at = rows[np.fromiter(map(bool, raws), bool, len(raws))]
                     raws = list(filter(None, raws))
-                column, codes = self._texts[name]
-                column.add(at + self._many, np.array(list(map(codes.__getitem__, raws)), np.int64))
+                codes = self._texts[name][1]
+                piece.texts.append((name, at, np.array(list(map(codes.__getitem__, raws)), np.int64)))
 
     def events(self, origin: float, tracks: Sequence[Track]) -> Events:
         """The columns.
@@ -381,22 +442,22 @@ def _joined(pieces: list[NDArray[Any]], kind: Any) -> NDArray[Any]:
     return np.concatenate(pieces) if pieces else np.empty(0, kind)
 
 
-def _times(values: list[Any]) -> NDArray[np.float64]:
+def times_of(values: list[Any]) -> NDArray[np.float64]:
     """Numbers, NaN for what is none."""
     try:
         return np.array(values, np.float64)
     except (TypeError, ValueError, OverflowError):
-        return np.array([_number(value) for value in values])
+        return np.array([number_of(value) for value in values])
 
 
-def _number(value: _Number) -> float:
+def number_of(value: _Number) -> float:
     try:
         return float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         return math.nan
 
 
-def _wholes(values: list[_Number]) -> NDArray[np.int64]:
+def wholes_of(values: list[_Number]) -> NDArray[np.int64]:
     """Numbers of 64 bits, -1 for what is none, or below zero."""
     absent = values.count(None)
     if absent == len(values):
@@ -409,11 +470,11 @@ def _wholes(values: list[_Number]) -> NDArray[np.int64]:
         if found.dtype == np.int64:
             return np.maximum(found, -1)
     return np.array(
-        [value if type(value) is int and 0 <= value < _TOP else _whole(value) for value in values], np.int64
+        [value if type(value) is int and 0 <= value < _TOP else whole_of(value) for value in values], np.int64
     )
 
 
-def _whole(value: _Number) -> int:
+def whole_of(value: _Number) -> int:
     if value is None:
         return -1
     try:

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from ..dataframes import Columns, Table
 from .model import HOST, Kind, Memory, Profile
-from .nesting import parents
 
 __all__ = [
     "Lifetimes",
@@ -126,7 +125,7 @@ def _innermost(profile: Profile, memory: Memory) -> tuple[NDArray[np.int64], NDA
     """For each record the operator in which it happened, -1 where none is known; and each operator's parent."""
     events = profile.events
     named = events.of(*HOST)
-    parent = parents(profile, named)
+    parent = profile.parent
     found = np.full(len(memory), -1, np.int64)
     rows = np.flatnonzero(named)
     rows = rows[np.lexsort((-events.end[rows], events.start[rows], events.track[rows]))]

@@ -222,7 +222,7 @@ class Profile:
         """
         from .steps import breakdown
 
-        return breakdown(self, compat)
+        return self._breakdown if compat is None else breakdown(self, compat)
 
     def operators(self, by: Literal["name", "shapes"] = "name") -> OperatorTable:
         """A row for each operator, or for each operator and shapes of its inputs: calls, time by itself and in all."""
@@ -315,6 +315,19 @@ class Profile:
             return device
         told = self.allocations.device
         return int(told[told >= 0].min(initial=1 << 14)) if (told >= 0).any() else -1
+
+    @cached_property
+    def parent(self) -> NDArray[np.int64]:
+        """For each event the row of the innermost operation of the host that holds it, -1 where none does."""
+        from .nesting import parents
+
+        return parents(self, self.events.of(*HOST))
+
+    @cached_property
+    def _breakdown(self) -> Breakdown:
+        from .steps import breakdown
+
+        return breakdown(self)
 
     @cached_property
     def launcher(self) -> NDArray[np.int64]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from typing import Final
 
 import numpy as np
@@ -23,26 +25,39 @@ def parents(profile: Profile, which: NDArray[np.bool_], inside: NDArray[np.bool_
         inside: the events that are looked for in them, beside themselves; None for the runtime's calls.
     """
     events = profile.events
+    if not which.any():
+        return np.full(len(events), -1, np.int64)
     rows = np.flatnonzero(which | (events.of(*_CALLS) if inside is None else inside))
     found = np.full(len(events), -1, np.int64)
     if not len(rows):
         return found
     # of two that begin at once, the longer holds the other; what holds nothing comes last
+    rows = rows[np.lexsort((rows, ~which[rows], -events.end[rows], events.start[rows], events.track[rows]))]
     calls = ~which[rows]
-    rows = rows[np.lexsort((rows, calls, -events.end[rows], events.start[rows], events.track[rows]))]
-    holds = which[rows].tolist()
-    end, track = events.end[rows].tolist(), events.track[rows].tolist()
-    start, order = events.start[rows].tolist(), rows.tolist()
-    stack: list[int] = []
-    for i, row in enumerate(order):
-        while stack and (
-            track[stack[-1]] != track[i] or end[stack[-1]] < end[i] or end[stack[-1]] <= start[i] < end[i]
-        ):
-            stack.pop()
-        if stack:
-            found[row] = order[stack[-1]]
-        if holds[i]:
-            stack.append(i)
+    held = np.full(len(rows), -1, np.int64)
+    tracks = events.track[rows]
+    edges = np.flatnonzero(np.concatenate(([True], tracks[1:] != tracks[:-1], [True]))).tolist()
+    start, end, holds = events.start[rows].tolist(), events.end[rows].tolist(), (~calls).tolist()
+    for low, high in itertools.pairwise(edges):
+        held[low:high] = _innermost(range(low, high), start[low:high], end[low:high], holds[low:high])
+    inner = np.flatnonzero(held >= 0)
+    found[rows[inner]] = rows[held[inner]]
+    return found
+
+
+def _innermost(numbers: range, start: list[float], end: list[float], holds: list[bool]) -> list[int]:
+    """Of each span of a track, in the order of `parents`, the number of the innermost that holds it, else -1."""
+    found: list[int] = []
+    open_spans, ends = [-1], [math.inf]  # the last are innermost
+    for number, begins, until, holding in zip(numbers, start, end, holds, strict=True):
+        # what ends where this begins is over, unless this has no length
+        while (last := ends[-1]) < until or last <= begins < until:
+            open_spans.pop()
+            ends.pop()
+        found.append(open_spans[-1])
+        if holding:
+            open_spans.append(number)
+            ends.append(until)
     return found
 
 

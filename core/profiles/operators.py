@@ -156,7 +156,7 @@ def operator_times(profile: Profile, compat: Literal["tb_plugin"] | None = None)
     """How long each operation of the host took, and what it launched; `compat` as in `operators`."""
     events = profile.events
     named = events.of(*(HOST if compat is None else (*HOST, Kind.MODULE)))
-    parent = parents(profile, named)
+    parent = profile.parent if compat is None else parents(profile, named)
     call_of = caller(profile, parent, by_id=compat is not None)
     lasting = events.end - events.start
     own_device, tensor = _launched(profile, call_of)
@@ -165,7 +165,7 @@ def operator_times(profile: Profile, compat: Literal["tb_plugin"] | None = None)
     np.subtract.at(host_self, parent[children], lasting[children])
     calls = np.flatnonzero(events.of(Kind.RUNTIME) & (call_of >= 0))
     np.subtract.at(host_self, call_of[calls], lasting[calls])
-    device_total = _with_children(own_device, parent, children, events.start)
+    device_total = _with_children(own_device, parent, children)
     return OperatorTimes(np.where(named, lasting, 0.0), host_self, own_device, device_total, tensor)
 
 
@@ -191,13 +191,17 @@ def _launched(profile: Profile, call_of: NDArray[np.int64]) -> tuple[NDArray[np.
 
 
 def _with_children(
-    own: NDArray[np.float64], parent: NDArray[np.int64], children: NDArray[np.int64], start: NDArray[np.float64]
+    own: NDArray[np.float64], parent: NDArray[np.int64], children: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Each one's own with that of all it holds: level by level, from the innermost."""
     total = own.copy()
     depth = np.zeros(len(own), np.int32)
-    for child in children[np.lexsort((children, start[children]))].tolist():
-        depth[child] = depth[parent[child]] + 1
+    above = parent[children]
+    inner = np.arange(len(children))
+    while len(inner):
+        depth[children[inner]] += 1
+        above = parent[above]
+        inner, above = inner[above >= 0], above[above >= 0]
     for level in range(int(depth.max(initial=0)), 0, -1):
         rows = children[depth[children] == level]
         np.add.at(total, parent[rows], total[rows])

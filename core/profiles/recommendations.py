@@ -21,7 +21,7 @@ from .model import DEVICE, Kind, Profile
 from .nesting import parents
 from .pipeline import input_pipeline
 from .spans import common, length, union
-from .steps import Steps, breakdown
+from .steps import Steps
 from .tensor_cores import tensor_core_use
 
 __all__ = ["Recommendation", "recommendations"]
@@ -76,7 +76,7 @@ def recommendations(profile: Profile, about: Sequence[str] | None = None) -> lis
 
 
 def _data(profile: Profile) -> Iterator[Recommendation]:
-    mean = breakdown(profile).mean()
+    mean = profile.breakdown().mean()
     share = mean["dataloader"] / mean["total"] if mean["total"] else 0.0
     if share > _LOADING:
         stages = input_pipeline(profile)
@@ -165,7 +165,7 @@ def _backend(profile: Profile) -> Iterator[Recommendation]:
 
 
 def _communication(profile: Profile) -> Iterator[Recommendation]:
-    mean = breakdown(profile).mean()
+    mean = profile.breakdown().mean()
     share = mean["communication"] / mean["total"] if mean["total"] else 0.0
     if share > _COMMUNICATION:
         yield Recommendation(

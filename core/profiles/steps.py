@@ -204,7 +204,7 @@ def breakdown(profile: Profile, compat: Compat = None) -> Breakdown:
         profile: the profile.
         compat: "tb_plugin" for that peer's way; see the text of this module.
     """
-    found = steps(profile, compat)
+    found = profile.steps if compat is None else steps(profile, compat)
     left = union(found.window[:, 0], found.window[:, 1])
     time = np.zeros((len(found), len(CATEGORIES)))
     for i, covered in enumerate(_covered(profile, compat)):

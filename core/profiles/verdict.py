@@ -12,7 +12,7 @@ from .memory import memory_curve
 from .model import DEVICE, Kind, Profile
 from .recommendations import recommendations
 from .spans import Spans, common, length_within, union, without
-from .steps import Steps, steps
+from .steps import Steps
 
 __all__ = ["TIMES", "Shares", "Verdict", "shares", "verdict"]
 
@@ -84,7 +84,7 @@ class Verdict:
 
 def shares(profile: Profile) -> Shares:
     """Where the time of each step went, by `TIMES`."""
-    found = steps(profile)
+    found = profile.steps
     events = profile.events
     device = bool(events.of(*DEVICE).any())
 
