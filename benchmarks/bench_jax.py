@@ -1,16 +1,22 @@
 """What logging costs a JAX training: beside the bare step, beside an empty callback, beside CLU's writer.
 
-    python benchmarks/bench_jax.py [rounds]
+    python benchmarks/bench_jax.py [blocks] [step|call|jit|writers ...]
 
-`log` and the empty `jax.debug.callback` are called once in each turn of a compiled loop, with the same numbers; the
-cost of a call is what a turn with it takes more than one without. `write_scalars` is given 20 floats a step; both
-writers are closed within the time. The step is that of a perceptron on batches of 256; what auto_log takes of any step
-is the difference that the second table shows.
+All is processor time of the whole process, where not said otherwise. Both sides of a block follow each other in an
+order that chance gives, and what is told is the mean of the blocks with its 95 % interval. A bound is met, or not,
+where all of the interval lies on its side, and else inconclusive.
+
+`step`: a perceptron on batches of 256, watched by `auto_log` when nothing is due, in turns of ten steps, with a flush
+at the end of each block; `call` is what watching takes of any step, of a call that does next to nothing, in its own
+thread. `jit`: `log` and the empty `jax.debug.callback` are called once in each turn of a compiled loop with the same
+numbers; the cost of a call is what a turn with it takes more than one without. `writers`: 20 floats a step; the writers
+are closed within the time.
 """
 
 from __future__ import annotations
 
 import itertools
+import random
 import shutil
 import sys
 import tempfile
@@ -20,7 +26,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from side_by_side import compare, seconds
+from paired import Interval, blocks, load, verdict
 
 import tallyboard as tb
 from tallyboard.integrations import jax as tbj
@@ -44,17 +50,15 @@ def nothing(*_: object) -> None:
     """What an empty callback does."""
 
 
-def timed(compiled: Any) -> float:
-    """Microseconds a turn, until all callbacks are through."""
-
-    def run() -> None:
-        compiled(jnp.ones(8)).block_until_ready()
-        jax.effects_barrier()
-
-    return seconds(run) / TURNS * 1e6
+def spent(compiled: Any) -> float:
+    """Microseconds of processor time a turn, until all callbacks are through."""
+    start = time.process_time()
+    compiled(jnp.ones(8)).block_until_ready()
+    jax.effects_barrier()
+    return (time.process_time() - start) / TURNS * 1e6
 
 
-def in_jit(rounds: int) -> None:
+def in_jit(count: int) -> None:
     """`log` beside an empty callback, and `log_buffer`."""
     bare = loop(nothing)
     empty = loop(lambda value, step: jax.debug.callback(nothing, value, step))
@@ -72,49 +76,58 @@ def in_jit(rounds: int) -> None:
         return x
 
     with tb.SummaryWriter(sink=tb.MemorySink()) as writer, tbj.log_to(writer):
-        sides = {"log": logged, "an empty jax.debug.callback": empty, "log_buffer": buffered, "nothing": bare}
+        sides = {"log": logged, "empty": empty, "log_buffer": buffered, "nothing": bare}
         for compiled in sides.values():
-            timed(compiled)
-        taken = compare(
-            "a turn of a compiled loop", "us", {n: (lambda c=c: timed(c)) for n, c in sides.items()}, rounds
-        )
-    print(taken.report({}))
-    log, callback, buffer, base = (sorted(values)[len(values) // 2] for values in taken.rounds.values())
-    print(f"  log is {(log - base) / (callback - base):.2f} x the empty callback (wanted: at most 1.3 x)")
-    print(f"  a value of log_buffer costs {buffer - base:.2f} us (wanted: at most 2 us)")
-    counts = [compiled._cache_size() for compiled in sides.values()]
-    print(f"  compiled {counts} times (wanted: once each)")
+            spent(compiled)
+        counts = [compiled._cache_size() for compiled in sides.values()]
+        taken = blocks({name: (lambda c=c: spent(c)) for name, c in sides.items()}, count)
+        later = [compiled._cache_size() for compiled in sides.values()]
+    print(f"a turn of a compiled loop, {count} blocks of {TURNS}")
+    for name, values in taken.items():
+        print(f"  {name:<12} {Interval(values).text(' us')}")
+    turns = zip(taken["log"], taken["empty"], taken["nothing"], strict=True)
+    ratio = Interval([(ours - bare) / (empty - bare) for ours, empty, bare in turns])
+    print(f"  log is {ratio.text(' x')} the empty callback; at most 1.3 x wanted: {verdict(ratio, most=1.3)}")
+    value = Interval([a - n for a, n in zip(taken["log_buffer"], taken["nothing"], strict=True)])
+    print(f"  log_buffer takes {value.text(' us')} a value; at most 2 us wanted: {verdict(value, most=2.0)}")
+    print(
+        f"  compiled {counts} times before, {later} after; unchanged wanted: {'met' if counts == later else 'NOT MET'}"
+    )
 
 
-def writers(rounds: int, steps: int = 300) -> None:
+def writers(count: int, steps: int = 300) -> None:
     """`write_scalars` of 20 values beside CLU's TensorFlow writer."""
-    sides: dict[str, Callable[[str], Any]] = {"tallyboard SummaryWriter": tbj.SummaryWriter}
-    sides["tallyboard default writer"] = tbj.create_default_writer
+    makers: dict[str, Callable[[str], Any]] = {"SummaryWriter": tbj.SummaryWriter}
+    makers["create_default_writer"] = tbj.create_default_writer
     try:
         from clu.metric_writers import SummaryWriter as CluWriter
 
-        sides["CLU SummaryWriter"] = CluWriter
+        makers["CLU SummaryWriter"] = CluWriter
     except ImportError:
         print("  CLU or TensorFlow is not installed: nothing to compare with")
 
     def side(make: Callable[[str], Any]) -> float:
         folder = tempfile.mkdtemp()
-
-        def run() -> None:
-            writer = make(folder)
-            for step in range(steps):
-                writer.write_scalars(step, VALUES)
-            writer.close()
-
-        took = seconds(run)
+        start = time.process_time()
+        writer = make(folder)
+        for step in range(steps):
+            writer.write_scalars(step, VALUES)
+        writer.close()
+        took = time.process_time() - start
         shutil.rmtree(folder)
         return took / steps * 1e6
 
-    made = compare("write_scalars of 20 values", "us", {n: (lambda m=m: side(m)) for n, m in sides.items()}, rounds)
-    print(made.report({"CLU SummaryWriter": 10}))
+    taken = blocks({name: (lambda m=m: side(m)) for name, m in makers.items()}, count)
+    print(f"write_scalars of 20 values, {count} blocks of {steps}")
+    for name, values in taken.items():
+        print(f"  {name:<22} {Interval(values).text(' us')}")
+    for name in list(makers)[:2]:
+        if "CLU SummaryWriter" in taken:
+            ratio = Interval([c / a for a, c in zip(taken[name], taken["CLU SummaryWriter"], strict=True)])
+            print(f"  CLU takes {ratio.text(' x', 1)} of {name}; at least 10 x wanted: {verdict(ratio, least=10)}")
 
 
-def steps(rounds: int, number: int = 200) -> None:
+def steps(count: int, number: int = 10, turns: int = 6) -> None:
     """A step that `auto_log` watches, and nothing is due of, beside the same step alone: a perceptron on digits."""
     sizes = (64, 512, 512, 10)
     weights = [jnp.ones(shape) / shape[0] for shape in itertools.pairwise(sizes)]
@@ -132,28 +145,38 @@ def steps(rounds: int, number: int = 200) -> None:
         updated = jax.tree.map(lambda w, g: w - 0.01 * g, weights, gradient)
         return updated, {"loss": loss, "error": jnp.sqrt(loss)}
 
-    def run(function: Any) -> float:
+    def turn(function: Any) -> float:
+        start = time.process_time()
         state = weights
+        for _ in range(number):
+            state, _ = function(state, batch)
+        jax.block_until_ready(state)
+        return time.process_time() - start
 
-        def train() -> None:
-            nonlocal state
-            for _ in range(number):
-                state, _ = function(state, batch)
-            jax.block_until_ready(state)
+    folder = tempfile.mkdtemp()
+    with tb.SummaryWriter(folder) as writer, tb.auto_log(step, writer=writer, every=10**9) as handle:
+        both: dict[str, Any] = {"watched": handle, "alone": step}
+        for one in both.values():
+            turn(one)
+        ratios: list[float] = []
+        bare: list[float] = []
+        for _ in range(count):
+            taken = dict.fromkeys(both, 0.0)
+            for _ in range(turns):
+                for name in random.sample(list(both), 2):
+                    taken[name] += turn(both[name])
+            start = time.process_time()
+            writer.flush()
+            taken["watched"] += time.process_time() - start
+            ratios.append(100 * (taken["watched"] / taken["alone"] - 1))
+            bare.append(taken["alone"] / number / turns * 1e6)
+    shutil.rmtree(folder)
+    more = Interval(ratios)
+    print(f"a step of training of {Interval(bare).median:.0f} us, {count} blocks of {turns} turns of {number} steps")
+    print(f"  watched it takes {more.text(' %')} more; at most 2 % wanted: {verdict(more, most=2.0)}")
 
-        return seconds(train) / number * 1e6
 
-    with tb.SummaryWriter(sink=tb.MemorySink()) as writer:
-        handle = tb.auto_log(step, writer=writer, every=10**9)
-        run(handle)
-        sides = {"watched by auto_log": lambda: run(handle), "the step alone": lambda: run(step)}
-        taken = compare("a step of training", "us", sides, rounds)
-        print(taken.report({}))
-        print(f"  watched it takes {100 / taken.ratio('the step alone') - 100:+.1f} % (wanted: at most 2 %)")
-        handle.detach()
-
-
-def calls(rounds: int, number: int = 2000) -> None:
+def calls(count: int, number: int = 1000) -> None:
     """What watching takes of any step: a call that does next to nothing, in the time of the calling thread alone."""
     small = jax.jit(lambda x: (x + 1.0, {"loss": x.sum(), "error": x.max()}))
 
@@ -166,19 +189,25 @@ def calls(rounds: int, number: int = 2000) -> None:
 
     folder = tempfile.mkdtemp()
     with tb.SummaryWriter(folder) as writer, tb.auto_log(small, writer=writer, every=10**9) as handle:
-        run(handle)
-        sides = {"watched by auto_log": lambda: run(handle), "alone": lambda: run(small)}
-        print(compare("a call that does nothing, CPU time of its thread", "us", sides, rounds).report({}))
+        taken = blocks({"watched": lambda: run(handle), "alone": lambda: run(small)}, 2 * count)
+    more = Interval([a - b for a, b in zip(taken["watched"], taken["alone"], strict=True)])
+    print(f"a call that does nothing, {2 * count} blocks of {number}, its thread alone")
+    print(f"  alone {Interval(taken['alone']).text(' us')}")
+    print(f"  watched {more.text(' us')} more")
     shutil.rmtree(folder)
+
+
+PARTS: dict[str, Callable[[int], None]] = {"step": steps, "call": calls, "jit": in_jit, "writers": writers}
 
 
 def main() -> None:
     """Prints the comparisons."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 7
-    steps(rounds)
-    calls(rounds)
-    in_jit(rounds)
-    writers(rounds)
+    given = sys.argv[1:]
+    count = int(given.pop(0)) if given and given[0].isdigit() else 12
+    print(f"JAX {jax.__version__}, {load()}")
+    for name in given or PARTS:
+        PARTS[name](count)
+    print(load())
 
 
 if __name__ == "__main__":

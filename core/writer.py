@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -295,6 +295,17 @@ class SummaryWriter(ArrayAdds, MediaAdds, ScalarAdds, HParamsAdds, EmbeddingAdds
         """
         self._ready()
         self._extend((tag, value, step, wall_time))
+        if len(self._rows) >= _WAKE:
+            self._sink.relieve()
+
+    def write_row(self, row: Sequence[str | float]) -> None:
+        """Logs several numbers as `write_scalar` does.
+
+        Args:
+            row: tag, value, step and wall time of each, one after the other.
+        """
+        self._ready()
+        self._extend(row)
         if len(self._rows) >= _WAKE:
             self._sink.relieve()
 

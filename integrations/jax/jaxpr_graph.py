@@ -1,24 +1,26 @@
 """A function's graph from its jaxpr: equations as nodes, in the scopes of the modules that they belong to.
 
 Scopes are those of `jax.named_scope`, which linen and haiku name by themselves, and which nnx' and equinox' modules are
-given while the function is traced. What a gradient computes lies under `backward/`, in the same scopes. Functions that
-are compiled within it are drawn where they are called; a loop's body is drawn once, under `scan` or `while`, each
-branch of a `cond` under its number. Floating-point operations are counted by each equation's shapes, those of a `scan`
-as often as it turns; the notes have XLA's own count.
+given while the function is traced; what optax does, which names none, lies under its functions. What a gradient
+computes lies under `backward/`, in the same scopes. Functions that are compiled within it are drawn where they are
+called; a loop's body is drawn once, under `scan` or `while`, each branch of a `cond` under its number. Floating-point
+operations are counted by each equation's shapes, those of a `scan` as often as it turns; the notes have XLA's count.
 """
 
 from __future__ import annotations
 
 import math
 import os
+import re
 import sysconfig
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from tallyboard.core.graph import Attribute, Graph, Node
 
 from .framework import jax, jnp
-from .tracing import cost_of, trace
+from .tracing import cost_of, output_names, trace
 
 __all__ = ["graph_of", "graph_of_traced"]
 
@@ -49,6 +51,7 @@ _ONE_EACH = frozenset(
 )
 _HOLDERS = ("params", "model", "variables", "batch_stats")
 _EQUINOX = "eqx.nn."  # scopes that equinox' own layers make, named by their class
+_LIFTED = re.compile(r"(?<![^/])(\w+)\.\w+/(?=\1(?:/|$))")  # linen's of what it lifts: Cell_0.scan_fn/Cell_0
 _TEXTS = 200  # characters of a parameter's text
 
 
@@ -77,10 +80,10 @@ def graph_of_traced(traced: Any, names: list[str], *, cost: bool = True) -> Grap
     closed = traced.jaxpr
     draft.begin(closed)
     draft.equations(closed.jaxpr, "", 1)
-    for i, out in enumerate(closed.jaxpr.outvars):
+    for path, out in zip(output_names(traced), closed.jaxpr.outvars, strict=True):
         reference = draft.read(out, "")
         if reference is not None:
-            draft.add(f"outputs/{i}", "output", [reference], [out.aval])
+            draft.add(f"outputs/{path}", "output", [reference], [out.aval])
     notes: list[str] = []
     try:
         counted = cost_of(traced.lower()) if cost else {}
@@ -95,6 +98,15 @@ def graph_of_traced(traced: Any, names: list[str], *, cost: bool = True) -> Grap
     return Graph(tuple(draft.nodes), tuple(notes))
 
 
+@dataclass(slots=True)
+class _Input:
+    """An input of the function: its path and form, and its node as soon as there is one."""
+
+    path: str
+    aval: Any
+    node: str = ""
+
+
 class _Draft:
     """The nodes so far, and what each variable of the jaxpr is called."""
 
@@ -103,7 +115,8 @@ class _Draft:
         self.loops = False
         self._names = names
         self._taken: dict[str, int] = {}
-        self._known: dict[Any, str | tuple[str, Any]] = {}  # a reference; or path and shape of an input still unused
+        self._known: dict[Any, str | _Input] = {}  # a reference, or an input, which has one when it is first read
+        self._caller = ""  # the line that calls the function whose equations are being drawn
         self._sizes: dict[str, int] = {}  # of parameters, by reference
         self._modules: frozenset[str] = frozenset()
 
@@ -111,17 +124,18 @@ class _Draft:
         """Takes note of the inputs; a node is made of each where it is first read."""
         self._modules = frozenset(filter(None, map(_module_of, self._names)))
         for var, name in zip(closed.jaxpr.invars, self._names, strict=True):
-            self._known[var] = (name, var.aval)
+            self._known[var] = _Input(name, var.aval)
         for i, (var, value) in enumerate(zip(closed.jaxpr.constvars, closed.consts, strict=True)):
-            self._known[var] = (f"constants/{i}", jax.typeof(value) if hasattr(jax, "typeof") else var.aval)
+            self._known[var] = _Input(f"constants/{i}", jax.typeof(value) if hasattr(jax, "typeof") else var.aval)
 
     def read(self, var: Any, scope: str) -> str | None:
         """The reference of a variable; None of a literal."""
         if hasattr(var, "val"):
             return None
         known = self._known.get(var)
-        if isinstance(known, tuple):
-            known = self._known[var] = self._input(*known, scope)
+        if isinstance(known, _Input):
+            known.node = known.node or self._input(known.path, known.aval, scope)
+            return known.node
         return known
 
     def _input(self, path: str, aval: Any, scope: str) -> str:
@@ -182,7 +196,10 @@ class _Draft:
     def equations(self, jaxpr: Any, prefix: str, times: int) -> None:
         """A node for each equation, or for those of the function that it calls."""
         for equation in jaxpr.eqns:
-            scope = _joined(prefix, _scope(str(equation.source_info.name_stack)))
+            own = _scope(str(equation.source_info.name_stack))
+            if own in ("", "backward") and prefix in ("", "backward"):
+                own = "/".join(filter(None, (own, _optax(equation))))
+            scope = _joined(prefix, own)
             name = equation.primitive.name
             bodies = _bodies(equation)
             if name in ("scan", "while", "cond"):
@@ -196,25 +213,26 @@ class _Draft:
         jaxpr = _open(body)
         return len(jaxpr.invars) == len(equation.invars) and len(jaxpr.outvars) == len(equation.outvars)
 
-    def _enter(self, body: Any, inputs: list[Any], scope: str, times: int) -> list[str | None]:
-        """The equations of a body that is given these variables; what its outputs are."""
+    def _enter(self, equation: Any, body: Any, inputs: list[Any], scope: str, times: int) -> list[str | None]:
+        """The equations of a body of an equation, which is given these variables; what its outputs are."""
         jaxpr = _open(body)
         for var, given in zip(jaxpr.invars, inputs, strict=True):
-            self._alias(var, given, scope)
+            self._alias(var, given)
         for i, var in enumerate(jaxpr.constvars):
-            self._known.setdefault(var, (f"constants/{scope}/{i}", var.aval))
+            self._known.setdefault(var, _Input(f"constants/{scope}/{i}", var.aval))
+        before, self._caller = self._caller, _source(equation) or self._caller
         self.equations(jaxpr, scope, times)
+        self._caller = before
         return [self.read(var, scope) for var in jaxpr.outvars]
 
-    def _alias(self, var: Any, given: Any, scope: str) -> None:
+    def _alias(self, var: Any, given: Any) -> None:
         """The variable of a body is that of its caller; an input stays one that nobody has read."""
         self._known.pop(var, None)
         if not hasattr(given, "val") and given in self._known:
-            known = self._known[given]
-            self._known[var] = known if isinstance(known, str) else str(self.read(given, scope))
+            self._known[var] = self._known[given]
 
     def _call(self, body: Any, equation: Any, scope: str, times: int) -> None:
-        outs = self._enter(body, equation.invars, scope, times)
+        outs = self._enter(equation, body, equation.invars, scope, times)
         for var, out in zip(equation.outvars, outs, strict=True):
             if out is not None:
                 self._known[var] = out
@@ -226,24 +244,27 @@ class _Draft:
         found: list[str] = []
         if name == "scan":
             self.loops = True
-            found += filter(None, self._enter(params["jaxpr"], given, inside, times * max(1, params["length"])))
+            found += filter(
+                None, self._enter(equation, params["jaxpr"], given, inside, times * max(1, params["length"]))
+            )
         elif name == "while":
             self.loops = True
             tests, bodies = params["cond_nconsts"], params["body_nconsts"]
             carried = given[tests + bodies :]
-            found += filter(None, self._enter(params["cond_jaxpr"], given[:tests] + carried, f"{inside}/test", times))
-            found += filter(
-                None,
-                self._enter(params["body_jaxpr"], given[tests : tests + bodies] + carried, f"{inside}/body", times),
-            )
+            parts = ((given[:tests], "test", "cond_jaxpr"), (given[tests : tests + bodies], "body", "body_jaxpr"))
+            for constants, part, key in parts:
+                inputs = constants + carried
+                found += filter(None, self._enter(equation, params[key], inputs, f"{inside}/{part}", times))
         else:
             index = self.read(given[0], scope)
             found += [index] if index is not None else []
             for i, branch in enumerate(params["branches"]):
-                found += filter(None, self._enter(branch, given[1:], f"{inside}/{i}", times))
+                found += filter(None, self._enter(equation, branch, given[1:], f"{inside}/{i}", times))
         outs = [var.aval for var in equation.outvars]
         more: dict[str, Attribute] = {"length": int(params["length"])} if name == "scan" else {}
-        node = self.add(f"{inside}/{name}", name, list(dict.fromkeys(found)), outs, more, _source(equation))
+        node = self.add(
+            f"{inside}/{name}", name, list(dict.fromkeys(found)), outs, more, _source(equation) or self._caller
+        )
         self._name_outputs(equation, node)
 
     def _unique_scope(self, scope: str, name: str) -> str:
@@ -270,7 +291,7 @@ class _Draft:
         if times > 1:
             attributes["times"] = times
         flops = times * _flops(name, equation)
-        node = self.add(_joined(scope, name), name, inputs, outs, attributes, _source(equation), flops)
+        node = self.add(_joined(scope, name), name, inputs, outs, attributes, _source(equation) or self._caller, flops)
         self._name_outputs(equation, node)
 
     def _name_outputs(self, equation: Any, node: str) -> None:
@@ -323,7 +344,7 @@ def _scope(stack: str) -> str:
             named = part.startswith(_EQUINOX) and parts and not parts[-1].startswith(_EQUINOX)  # by ours before it
             if part and part not in _TRANSFORMS and not named:
                 parts.append(part)
-    return "/".join((["backward"] if backward else []) + parts)
+    return _LIFTED.sub("", "/".join((["backward"] if backward else []) + parts))
 
 
 def _pieces(stack: str) -> list[str]:
@@ -343,6 +364,20 @@ def _joined(prefix: str, scope: str) -> str:
     if scope.startswith("backward/") and not prefix.startswith("backward"):
         return f"backward/{prefix}/{scope.removeprefix('backward/')}"
     return scope if scope == prefix or scope.startswith(f"{prefix}/") else f"{prefix}/{scope}"
+
+
+def _optax(equation: Any) -> str:
+    """The part of optax that asks for an equation in no scope: the transformation, or the function that was called.
+
+    Optax names no scopes, and an update has some operations for each weight.
+    """
+    called = ""
+    for frame in getattr(equation.source_info.traceback, "frames", None) or ():
+        if "/optax/" in frame.file_name:
+            called, _, inner = frame.function_name.partition(".<locals>.")
+            if inner.endswith("update_fn") and called != "chain":
+                break
+    return f"optax/{called}" if called else ""
 
 
 def _source(equation: Any, anywhere: bool = False) -> str:

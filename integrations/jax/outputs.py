@@ -5,14 +5,25 @@ This is looked for once, at the first call; what is found are places, which late
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .framework import jax, jnp
 from .statistics import Stats
 from .trees import is_module, nnx, path_text
 
-__all__ = ["MOST_TAGS", "Place", "batch_place", "follow", "metric_places", "rate_places", "tag_of", "weights_in"]
+__all__ = [
+    "MOST_TAGS",
+    "Place",
+    "batch_place",
+    "follow",
+    "metric_places",
+    "picker",
+    "rate_places",
+    "tag_of",
+    "weights_in",
+]
 
 MOST_TAGS = 256
 _STATS = "*"  # what has tags of its own
@@ -31,6 +42,19 @@ def follow(thing: Any, path: tuple[tuple[bool, Any], ...]) -> Any:
     for is_attribute, key in path:
         thing = getattr(thing, key) if is_attribute else thing[key]
     return thing
+
+
+def picker(places: list[Place]) -> Callable[[Any], Sequence[Any]]:
+    """A function that gives the values at these places, in their order."""
+    above = {place.path[:-1] for place in places}
+    keys = [place.path[-1][1] for place in places if place.path and not place.path[-1][0]]
+    if len(above) != 1 or len(keys) != len(places) or len(keys) < 2:
+        return lambda thing: [follow(thing, place.path) for place in places]
+    get, (holder,) = operator.itemgetter(*keys), above
+    if len(holder) == 1 and not holder[0][0]:
+        key = holder[0][1]
+        return lambda thing: get(thing[key])
+    return lambda thing: get(follow(thing, holder))
 
 
 def _steps(path: Any) -> tuple[tuple[bool, Any], ...]:

@@ -15,7 +15,7 @@ from .framework import jax
 from .module_scopes import module_scopes
 from .trees import path_text
 
-__all__ = ["cost_of", "input_names", "is_array", "split_arrays", "trace"]
+__all__ = ["cost_of", "input_names", "is_array", "output_names", "split_arrays", "trace"]
 
 
 def trace(function: Any, arguments: tuple[Any, ...], keywords: Mapping[str, Any], call: str) -> tuple[Any, list[str]]:
@@ -171,6 +171,17 @@ def input_names(traced: Any, function: Any = None) -> list[str]:
         names = []
     wanted = len(traced.jaxpr.in_avals)
     return _with_arguments(names, function) if len(names) == wanted else [str(i) for i in range(wanted)]
+
+
+def output_names(traced: Any) -> list[str]:
+    """A path for each output of a traced function: its number, where that is all it has."""
+    wanted = len(traced.jaxpr.out_avals)
+    try:
+        pairs, _ = jax.tree_util.tree_flatten_with_path(traced.out_info)
+        names = [path_text(path) or str(i) for i, (path, _) in enumerate(pairs)]
+    except Exception:  # a form of other versions
+        names = []
+    return names if len(names) == wanted else [str(i) for i in range(wanted)]
 
 
 def cost_of(stage: Any) -> dict[str, float]:

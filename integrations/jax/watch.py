@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import time
+import weakref
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,16 +21,24 @@ from tallyboard.core.writer import SummaryWriter as EventWriter
 
 from .framework import jax, jnp
 from .jaxpr_graph import graph_of
-from .outputs import Place, batch_place, follow, metric_places, rate_places, tag_of, weights_in
+from .outputs import Place, batch_place, follow, metric_places, picker, rate_places, tag_of, weights_in
 from .profiling import profile
 from .statistics import Stats, stats
 from .trees import is_module, named_leaves
 
 __all__ = ["Settings", "Watch"]
 
+_Waiting = tuple[int, float, tuple[float, ...], Sequence[str], Sequence[Any], bool]
+"""Step, wall time, `_TIMES`, tags and values of a step, and whether one program gave them."""
+
 _SAMPLED = 65_536  # weights from which on their move is computed from a sample
 _WAITING = 1000  # steps whose values may be on their way, before the oldest is waited for
 _ROWS = 2000
+_TOGETHER = 32  # steps whose values are written together
+_APART = 0.25  # seconds that they wait for it
+_TIMES = ("time/step_ms", "time/data_wait_ms", "time/data_wait_share", "time/samples_per_second")
+_NEVER = 1 << 63
+_arrays: set[type] = set()  # the classes of JAX's arrays that were met
 
 _clock = time.perf_counter
 _now = time.time
@@ -47,7 +57,11 @@ class Settings(NamedTuple):
 
 
 class Watch:
-    """The handle of `attach`: calls the step, or wraps one where a state was given; calling it detaches."""
+    """The handle of `attach`; calling it detaches.
+
+    Attributes:
+        call: calls the step, or wraps one where a state was given.
+    """
 
     def __init__(self, model: Any, writer: EventWriter, settings: Settings) -> None:
         self._writer = writer
@@ -57,13 +71,13 @@ class Watch:
         if is_step(model):
             self._function = Step(model, writer, settings)
             self._steps.append(self._function)
+            self.call: Callable[..., Any] = self._function
         else:
+            self.call = self._call
             write_state(writer, model, settings)
 
-    def call(self, *arguments: Any, **keywords: Any) -> Any:
-        """Calls the step; where a state was given, takes the step and gives the one to call."""
-        if self._function is not None:
-            return self._function(*arguments, **keywords)
+    def _call(self, *arguments: Any, **keywords: Any) -> Any:
+        """Where a state was given: takes the step, and gives the one to call."""
         if len(arguments) != 1 or keywords or not is_step(arguments[0]):
             raise UnsupportedModel(
                 "auto_log was given a state: call the handle with the step function, train_step = handle(train_step), "
@@ -157,31 +171,36 @@ class Step:
         self._writer = writer
         self._settings = settings
         self._parameters = parameters
-        self._number = settings.start_step
-        self._ended = self._planned = False
-        self._places: list[Place] = []
+        self._number = self._due = settings.start_step
+        self._ended = self._planned = self._bound = False
+        self._tags: tuple[str, ...] = ()
+        self._pick: Callable[[Any], Sequence[Any]] = _none
         self._rates: list[Place] = []
         self._weights: Any = None
         self._batch: Any = None
-        self._pending: deque[tuple[int, float, list[tuple[str, Any]]]] = deque()
+        self._pending: deque[_Waiting] = deque()
+        self._drained = 0.0
         self._sample: Any = None
         self._donated: bool | None = None
         self._rate: Any = None
         self._returned = 0.0  # when the latest call came back
         self._batches = 0
         self._size: Callable[[], int] | None = getattr(function, "_cache_size", None)
+        self._at_once = self._size is not None and settings.metrics is None  # the values are one program's
         self._compiled = 0
         self._recording: profile | None = None
+        atexit.register(_last, weakref.ref(self))
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
         """Calls the function, and returns what it does."""
         if self._ended:
             return self.__wrapped__(*arguments, **keywords)
         began = _clock()
-        try:
-            self._before(arguments, keywords)
-        except Exception as error:
-            self._give_up(error)
+        if self._number >= self._due:
+            try:
+                self._before(arguments, keywords)
+            except Exception as error:
+                self._give_up(error)
         out = self.__wrapped__(*arguments, **keywords)
         if not self._ended:
             try:
@@ -199,6 +218,7 @@ class Step:
     # Around a call --------------------------------------------------------------------------------------------------
 
     def _before(self, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> None:
+        """Before the first call, and before each after which the weights are looked at."""
         if not self._planned:
             if self._inside((arguments, tuple(keywords.values()))):
                 return
@@ -206,19 +226,52 @@ class Step:
                 self._record(self._settings.profile)
             if self._settings.graph:
                 self._draw(arguments, keywords)
-        elif self._weights is not None and (self._number + 1) % self._settings.every == 0:
+        else:
+            self._due += self._settings.every
             self._sample = _sampled(dict(named_leaves(self._weights[0](arguments))))
 
     def _after(self, arguments: tuple[Any, ...], out: Any, began: float) -> None:
+        """Keeps what the step gave; what has come is written for many steps at once."""
         now, wall_time = _clock(), _now()
-        self._number += 1
-        number = self._number
+        number = self._number = self._number + 1
         if not self._planned and not self._plan(arguments, out):
             return
-        self._times(number, wall_time, began, now, arguments)
+        times = self._times(began, now, arguments)
+        tags, values = self._tags, self._pick(out)
+        if self._rates or self._sample is not None or self._settings.metrics is not None:
+            more = self._further(arguments, out)
+            tags, values = (*tags, *(tag for tag, _ in more)), [*values, *(value for _, value in more)]
+        self._pending.append((number, wall_time, times, tags, values, self._at_once))
+        if self._size is not None and (count := self._size()) != self._compiled:
+            self._compiled = count
+            self._writer.write_scalar("jit/compilations", float(count), number, wall_time)
+        if len(self._pending) >= _TOGETHER or now - self._drained > _APART:
+            self._drain()
+            self._drained = now
+        if self._recording is not None:
+            self._recording.step()
+            if self._recording.done:
+                self._recording = None
+        self._returned = _clock()
+
+    def _times(self, began: float, now: float, arguments: Any) -> tuple[float, ...]:
+        """How long the step took, from the end of the one before, and how much of it went by before the call."""
+        loop: Any = current()
+        returned, batches = self._returned, 0 if loop is None else loop.batches
+        measured, self._batches = batches != self._batches, batches
+        if not returned or now <= returned:
+            return ()
+        whole = now - returned
+        waited = loop.last_wait if measured and loop is not None else began - returned
+        if waited > whole:
+            waited = whole
+        if self._batch is None:
+            return 1000 * whole, 1000 * waited, waited / whole
+        return 1000 * whole, 1000 * waited, waited / whole, len(self._batch(arguments)) / whole
+
+    def _further(self, arguments: Any, out: Any) -> list[tuple[str, Any]]:
+        """What not every training has, or not every step: metrics of the user's choice, rates, moves of the weights."""
         values: list[tuple[str, Any]] = []
-        for tag, path in self._places:
-            values.append((tag, follow(out, path)))
         if self._settings.metrics is not None:
             values += [(tag_of(name), value) for name, value in self._settings.metrics(out).items()]
         if self._rates:
@@ -226,35 +279,7 @@ class Step:
         if self._sample is not None:
             values.append(("", _moved(self._sample, dict(named_leaves(self._weights[1](arguments, out))))))
             self._sample = None
-        if self._size is not None and (count := self._size()) != self._compiled:
-            self._compiled = count
-            self._writer.write_scalar("jit/compilations", float(count), number, wall_time)
-        pending = self._pending
-        pending.append((number, wall_time, values))
-        while len(pending) > 1 and (_ready(pending[0][2]) or len(pending) > _WAITING):
-            self._write(*pending.popleft())
-        if self._recording is not None:
-            self._recording.step()
-            if self._recording.done:
-                self._recording = None
-        self._returned = _clock()
-
-    def _times(self, number: int, wall_time: float, began: float, now: float, arguments: Any) -> None:
-        """How long the step took, from the end of the one before, and how much of it went by before the call."""
-        write = self._writer.write_scalar
-        loop: Any = current()
-        batches = 0 if loop is None else loop.batches
-        if self._returned:
-            whole = now - self._returned
-            measured = batches != self._batches and loop is not None
-            waited = min(loop.last_wait if measured else began - self._returned, whole)
-            write("time/step_ms", 1000 * whole, number, wall_time)
-            write("time/data_wait_ms", 1000 * waited, number, wall_time)
-            write("time/data_wait_share", waited / whole if whole else 0.0, number, wall_time)
-            if self._batch is not None and whole:
-                samples = follow(arguments, self._batch).shape[0]
-                write("time/samples_per_second", samples / whole, number, wall_time)
-        self._batches = batches
+        return values
 
     def _rates_now(self, arguments: Any, out: Any) -> list[tuple[str, Any]]:
         """Learning rates; copies of them as long as the state may be given to the next step to be overwritten."""
@@ -313,16 +338,20 @@ class Step:
         settings = self._settings
         notes: list[str] = []
         if settings.metrics is None:
-            self._places, notes = metric_places(out, arguments)
-            if not self._places:
+            places, notes = metric_places(out, arguments)
+            self._tags, self._pick = tuple(place.tag for place in places), picker(places)
+            if not places:
                 warn_once(
                     ("auto_log", "metrics"),
                     "auto_log: the step returned no scalar metrics; return them, as (state, {'loss': loss}), or say "
                     "where they are: auto_log(step, metrics=lambda out: {...})",
                 )
         self._rates = rate_places(arguments, out)
-        self._batch = batch_place(arguments, out)
+        batch = batch_place(arguments, out)
+        self._batch = None if batch is None else functools.partial(follow, path=batch)
         self._weights = self._weights_of(arguments, out)
+        every, number = settings.every, self._number
+        self._due = _NEVER if self._weights is None else every * -(-(number + 1) // every) - 1
         if self._parameters:
             leaves = named_leaves(self._weights[1](arguments, out)) if self._weights is not None else []
             write_once(self._writer, leaves, settings)
@@ -351,27 +380,34 @@ class Step:
 
     def keep(self, values: list[tuple[str, Any]]) -> None:
         """Takes numbers of the latest step, to be written when they have come."""
-        self._pending.append((self._number, _now(), values))
+        self._pending.append((self._number, _now(), (), [tag for tag, _ in values], [v for _, v in values], False))
 
-    def _write(self, number: int, wall_time: float, values: list[tuple[str, Any]]) -> None:
-        write = self._writer.write_scalar
-        for tag, value in values:
-            if type(value) is Stats:
-                for name, number_of in value.items():
-                    write(name, number_of, number, wall_time)
-            else:
-                write(tag, _read(value) if getattr(value, "ndim", 0) == 0 else as_number(tag, value), number, wall_time)
+    def _drain(self, wait: bool = False) -> None:
+        """Writes the steps whose values have come, in their order; or all."""
+        pending = self._pending
+        row: list[Any] = []
+        while pending and (wait or len(pending) > _WAITING or _ready(pending[0])):
+            _add(row, *pending.popleft())
+        if row:
+            self._writer.write_row(row)
+        if not self._bound and not wait:
+            self._bound = True
+            self._writer.before_close(self._closing)
+
+    def _closing(self) -> None:
+        """Writes what is on its way into a writer that is being closed."""
+        self._bound = False
+        try:
+            self._drain(wait=True)
+        except Exception as error:
+            self._give_up(error)
 
     def end(self) -> None:
         """Writes what is on its way; from then on the function alone is called."""
         if self._recording is not None:
             self._recording.__exit__()
             self._recording = None
-        try:
-            while self._pending:
-                self._write(*self._pending.popleft())
-        except Exception as error:
-            self._give_up(error)
+        self._closing()
         self._ended = True
         self._rate = self._sample = None
 
@@ -396,16 +432,52 @@ def _held(value: Any) -> Any:
     return value if get is None else get()
 
 
-def _read(value: Any) -> float:
+def _last(step: weakref.ref[Step]) -> None:
+    """At the program's end, of a step that is still logged."""
+    found = step()
+    if found is not None:
+        found.end()
+
+
+def _none(_: Any) -> Sequence[Any]:
+    return ()
+
+
+def _add(
+    row: list[Any], number: int, wall_time: float, times: tuple[float, ...], tags: Sequence[str], values: Any, _: bool
+) -> None:
+    """The numbers of a step, as the writer has them."""
+    for tag, value in zip(_TIMES, times, strict=False):
+        row += (tag, value, number, wall_time)
+    for tag, value in zip(tags, values, strict=True):
+        kind = type(value)
+        if kind is float or kind in _arrays:
+            row += (tag, _read(value, tag), number, wall_time)
+        elif kind is Stats:
+            for name, number_of in value.items():
+                row += (name, number_of, number, wall_time)
+        else:
+            if isinstance(value, jax.Array):
+                _arrays.add(kind)
+            row += (tag, _read(value, tag), number, wall_time)
+
+
+def _read(value: Any, tag: str = "train/lr") -> float:
     """The number of an array, without `float` of JAX's, which takes ten times as long."""
-    return float(np.asarray(value)) if hasattr(value, "is_ready") and hasattr(value, "__array__") else float(value)
+    if type(value) in _arrays or (hasattr(value, "is_ready") and hasattr(value, "__array__")):
+        value = np.asarray(value)
+    return float(value) if getattr(value, "ndim", 0) == 0 else as_number(tag, value)
 
 
-def _ready(values: list[tuple[str, Any]]) -> bool:
-    for _, value in values:
+def _ready(waiting: _Waiting) -> bool:
+    """Whether all values of a step have come; those of one program come together."""
+    for value in waiting[4]:
         array = value.vector if type(value) is Stats else value
-        if hasattr(array, "is_ready") and not array.is_ready():
-            return False
+        if type(array) in _arrays or hasattr(array, "is_ready"):
+            if not array.is_ready():
+                return False
+            if waiting[5]:
+                return True
     return True
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +17,7 @@ import pytest
 
 import tallyboard as tb
 from tallyboard.core.errors import InvalidSummary, TallyboardError, TallyboardWarning, UnsupportedModel
-from tallyboard.integrations.jax import profile, stats, write_memory
+from tallyboard.integrations.jax import profile, stats, watch, write_memory
 
 linen: Any = pytest.importorskip("flax.linen")
 nnx: Any = pytest.importorskip("flax.nnx")
@@ -205,8 +207,37 @@ def test_options(log: Any) -> None:
         handle.log(x=1.0)
 
 
-def test_no_wait_for_a_device(log: Any) -> None:
+def test_values_are_written_together(log: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Values of quick steps are written for 32 steps at once, of slow ones at each, and all when the writer closes."""
+    monkeypatch.setattr(watch, "_APART", 1e9)
+    handle = tb.auto_log(jax.jit(lambda x: {"loss": x.sum(), "n": (x + 1).sum()}), writer=log.writer, graph=False)
+    for n in range(watch._TOGETHER + 5):
+        handle(jnp.full(2, n, jnp.float32)).popitem()[1].block_until_ready()
+    assert log["train/loss"] == [(n + 1, 2.0 * n) for n in range(watch._TOGETHER)]
+    log.writer.close()
+    assert [value for _, value in log["train/n"]] == [2.0 * n + 2 for n in range(watch._TOGETHER + 5)]
+    monkeypatch.setattr(watch, "_APART", 0.0)
+    handle(jnp.ones(2))["n"].block_until_ready()
+    handle(jnp.ones(2))
+    assert log["train/n"][-1][0] >= watch._TOGETHER + 6
+    handle.detach()
+    assert log["train/n"][-1] == (watch._TOGETHER + 7, 4.0)
+
+
+def test_the_last_values_of_a_program(tmp_path: Path) -> None:
+    """Nothing has to be ended: what is on its way when a program ends is in the file."""
+    program = (
+        "import jax, tallyboard as tb\n"
+        "step = tb.auto_log(jax.jit(lambda x: {'loss': x * 2}), 'run', graph=False, system=False)\n"
+        "for n in range(3): step(float(n))\n"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
+    assert tb.read(tmp_path)["run"].scalar("train/loss").value.tolist() == [0.0, 2.0, 4.0]
+
+
+def test_no_wait_for_a_device(log: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A value that has not come is not waited for: it is written, at its own step, when it is there."""
+    monkeypatch.setattr(watch, "_APART", 0.0)
 
     class Slow:
         """A number on a device, as far as auto_log looks."""
@@ -228,7 +259,7 @@ def test_no_wait_for_a_device(log: Any) -> None:
     assert Slow.reads == 0
     slow.ready = True
     handle(3.0)
-    assert Slow.reads == 3
+    assert Slow.reads == 4
     handle.detach()
     assert log["train/slow"] == [(n, 2.5) for n in range(1, 5)]
     assert log["train/n"] == [(n + 1, float(n)) for n in range(4)]

@@ -103,7 +103,38 @@ def test_a_step_has_its_backward_pass(net: Any) -> None:
     backward = [name for name in found if name.startswith("backward/") and name.endswith("dot_general")]
     assert len(backward) == 2
     assert all(found[name].module in ("head", "Block_0.Dense_0") for name in backward)
-    assert len([node for node in found.values() if node.op == "output"]) == 5
+    outputs = [name for name, node in found.items() if node.op == "output"]
+    assert len(outputs) == 5
+    assert {"outputs/0", "outputs/1/params/head/kernel"} <= set(outputs)
+
+
+def test_updates_and_cells_have_their_places(linen: Any) -> None:
+    """What optax does lies under its functions, a cell's weights in the scan that reads them; each has its line."""
+    optax = pytest.importorskip("optax")
+
+    class Net(linen.Module):  # type: ignore[misc,name-defined]
+        @linen.compact
+        def __call__(self, x: Any) -> Any:
+            return linen.relu(linen.RNN(linen.GRUCell(3))(x))
+
+    net, tx, x = Net(), optax.chain(optax.clip(1.0), optax.adam(1e-3)), jnp.ones((2, 5, 4))
+    variables = net.init(jax.random.key(0), x)
+
+    @jax.jit
+    def step(variables: Any, state: Any) -> Any:
+        loss, gradient = jax.value_and_grad(lambda v: optax.l2_loss(net.apply(v, x)).sum())(variables)
+        updates, state = tx.update(gradient, state)
+        return optax.apply_updates(variables, updates), state, {"loss": loss}
+
+    found = whole(graph(step, variables, tx.init(variables)))
+    places = {name.rpartition("/")[0] for name in found if name.startswith("optax/")}
+    assert {"optax/clip", "optax/scale_by_adam", "optax/apply_updates"} <= places
+    assert {name for name, node in found.items() if node.op == "output" and "loss" in name} == {"outputs/2/loss"}
+    kernels = {name for name in found if name.startswith("Net/") and name.endswith("kernel")}
+    assert kernels == {f"Net/RNN_0/scan/GRUCell_0/{gate}/kernel" for gate in ("ir", "iz", "in", "hr", "hz", "hn")}
+    assert [name for name in found if "/" not in name] == ["reduce_sum"]  # the loss'
+    lines = {node.source.partition(":")[0] for node in found.values() if node.op in ("max", "dot_general", "logistic")}
+    assert lines == {__file__}
 
 
 def test_nnx(tmp_path: Path) -> None:
