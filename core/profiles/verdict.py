@@ -123,7 +123,7 @@ def verdict(profile: Profile) -> Verdict:
         says = "No step and no work was recorded, so nothing can be said."
         advice = ("Call step() of the profiler after each batch, and record at least two steps.",)
         return Verdict("unknown", "", 0.0, 0.0, counted, left_out, says, advice, mean)
-    kind, degree, name = _kind({name: value / whole for name, value in spent.items()}, found.device)
+    kind, degree, name = _kind({name: value / whole for name, value in spent.items()})
     # a device that waits for a host that waits for it has nothing launched, either
     part, of = spent[name] + (spent["sync"] if name == "launch" else 0.0), whole
     full = _fullest(profile)
@@ -134,7 +134,7 @@ def verdict(profile: Profile) -> Verdict:
     return Verdict(kind, degree, part, of, counted, left_out, says, advice, mean)
 
 
-def _kind(share: dict[str, float], device: bool) -> tuple[str, str, str]:
+def _kind(share: dict[str, float]) -> tuple[str, str, str]:
     """Kind, degree, and the time it goes by: of all that are over their bound, the largest."""
     share = {**share, "launch": share["launch"] + share["sync"]}
     over = {
@@ -149,7 +149,7 @@ def _kind(share: dict[str, float], device: bool) -> tuple[str, str, str]:
         return kinds.get(worst, "launch-bound"), "highly" if worst == "data" else "", worst
     if share["data"] >= _MODERATELY:
         return "input-bound", "moderately", "data"
-    if not device and share["unknown"] > _KNOWN:
+    if share["unknown"] > _KNOWN:
         return "unknown", "", "unknown"
     return "busy", "", "compute"
 

@@ -276,6 +276,14 @@ def test_waiting_for_the_device_counts_as_not_launching(write: Write) -> None:
     assert "waits 19.0% of the time for the host" in found.says
 
 
+def test_what_nothing_explains_is_not_busy(write: Write) -> None:
+    """A device that has nothing to do most of the time, of which nobody knows why, is not called busy."""
+    found = tb.read_profile(write(step(3, 0, 100), launch(1, 1), kernel(2, 30, 1))).verdict()
+    assert (found.kind, found.part) == ("unknown", 69_000)
+    assert "69.0% of the time is explained by nothing that was recorded" in found.says
+    assert "tb.data()" in found.advice[0]
+
+
 def test_a_full_memory_is_pressed(write: Write) -> None:
     """A busy device whose memory was over nine tenths full is told so, in bytes of bytes."""
     path = write(step(1, 0, 100), *BUSY, deviceProperties=[{"id": 0, "totalGlobalMem": 1000}])

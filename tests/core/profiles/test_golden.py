@@ -243,9 +243,10 @@ def test_verdicts(samples: Path, name: str, kind: str, share: float) -> None:
 
 
 def test_xla_verdict(samples: Path) -> None:
-    """JAX's profile says input-bound by what was timed in its loop, without the step that compiles, in either file."""
+    """JAX's profile says input-bound by what was timed in its loop, without the step that compiles, in each of its
+    files."""
     folder = samples / "jax_cpu" / "plugins" / "profile" / "2026_11_21_21_23_45"
-    for name in ("vm.xplane.pb", "vm.trace.json.gz"):
+    for name in ("vm.xplane.pb", "vm.trace.json.gz", "perfetto_trace.json.gz"):
         found = tb.read_profile(folder / name).verdict()
         assert (found.kind, found.degree, found.counted, found.left_out) == ("input-bound", "highly", 4, 1)
         assert found.part / 1e6 == pytest.approx(10.894872 + 11.435874 + 10.132983 + 10.115688, abs=1e-3)
