@@ -451,6 +451,7 @@ def times_of(values: list[Any]) -> NDArray[np.float64]:
 
 
 def number_of(value: _Number) -> float:
+    """A number of the trace, NaN for what is none."""
     try:
         return float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
@@ -475,6 +476,7 @@ def wholes_of(values: list[_Number]) -> NDArray[np.int64]:
 
 
 def whole_of(value: _Number) -> int:
+    """A number of the trace as one of 64 bits, -1 for what is none, or below zero."""
     if value is None:
         return -1
     try:
