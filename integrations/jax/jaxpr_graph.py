@@ -1,7 +1,7 @@
 """A function's graph from its jaxpr: equations as nodes, in the scopes of the modules that they belong to.
 
 Scopes are those of `jax.named_scope`, which linen and haiku name by themselves, and which nnx' and equinox' modules are
-given while the function is traced; what optax does, which names none, lies under its functions. What a gradient
+given while the function is traced; what optax does, which names none, lies under `optimizer/`. What a gradient
 computes lies under `backward/`, in the same scopes. Functions that are compiled within it are drawn where they are
 called; a loop's body is drawn once, under `scan` or `while`, each branch of a `cond` under its number. Floating-point
 operations are counted by each equation's shapes, those of a `scan` as often as it turns; the notes have XLA's count.
@@ -367,17 +367,19 @@ def _joined(prefix: str, scope: str) -> str:
 
 
 def _optax(equation: Any) -> str:
-    """The part of optax that asks for an equation in no scope: the transformation, or the function that was called.
+    """Where an equation of optax lies that is in no scope: a transformation's, or an update's, below `optimizer`; else,
+    as a loss, under the function that was called.
 
     Optax names no scopes, and an update has some operations for each weight.
     """
-    called = ""
+    called, updates = "", False
     for frame in getattr(equation.source_info.traceback, "frames", None) or ():
         if "/optax/" in frame.file_name:
             called, _, inner = frame.function_name.partition(".<locals>.")
-            if inner.endswith("update_fn") and called != "chain":
+            updates = inner.endswith("update_fn") or frame.file_name.endswith("/update.py")
+            if updates and called != "chain":
                 break
-    return f"optax/{called}" if called else ""
+    return f"optimizer/{called}" if updates else called
 
 
 def _source(equation: Any, anywhere: bool = False) -> str:

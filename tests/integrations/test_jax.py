@@ -266,17 +266,26 @@ with writer:
     writer.write_texts(0, {"note": f"from {index}"})
     with log_to(writer):
         jax.jit(lambda: log("in_jit", index, 1))()
+from tallyboard.integrations.jax.periodic_actions import ProfileAllHosts
+profile = ProfileAllHosts(logdir=f"{logdir}_{index}", profile_duration_ms=100, first_profile=2, every_secs=None)
+def halved(x): return x / 2
+for step in range(4):
+    jax.jit(halved)(float(step)).block_until_ready()
+    assert profile(step) == (step == 2)
+profile.join()
 print(jax.process_index(), jax.process_count())
 """
 
 
 def test_only_the_first_process_writes(tmp_path: Path) -> None:
-    """Of two processes of one JAX program, that with index 0 writes, and the other leaves no file."""
+    """Of two processes of one JAX program, that with index 0 writes, and the other leaves no file; each has a profile
+    of `ProfileAllHosts`, with what it ran itself.
+    """
     with socket.create_server(("localhost", 0)) as server:
         port = server.getsockname()[1]
     programs = [
         subprocess.Popen(
-            [sys.executable, "-c", ONE_OF_TWO_PROCESSES, str(tmp_path), str(port), str(index)],
+            [sys.executable, "-c", ONE_OF_TWO_PROCESSES, str(tmp_path / "run"), str(port), str(index)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -286,8 +295,11 @@ def test_only_the_first_process_writes(tmp_path: Path) -> None:
     for index, program in enumerate(programs):
         printed, errors = program.communicate(timeout=300)
         assert (program.returncode, printed) == (0, f"{index} 2\n"), errors
-    assert scalars(tmp_path) == {"in_jit": [(1, 0.0)], "index": [(0, 0.0)]}
-    assert len(list(tmp_path.iterdir())) == 1
+    assert scalars(tmp_path / "run") == {"in_jit": [(1, 0.0)], "index": [(0, 0.0)]}
+    assert len(list((tmp_path / "run").iterdir())) == 1
+    for index in range(2):
+        (profile,) = (tmp_path / f"run_{index}").rglob("*.xplane.pb")
+        assert b"PjitFunction(halved)" in profile.read_bytes()
 
 
 WITHOUT_JAX = """
