@@ -154,18 +154,18 @@ def metrics_of(given: Any) -> dict[str, float]:
 
 def session_start(
     hparams: Mapping[str, Plain],
-    metrics: Sequence[str],
+    metrics: Sequence[str] | None,
     domains: Mapping[str, Sequence[Any]] | None,
     start: float,
 ) -> list[Summary]:
     """The summaries that open a session.
 
-    Without metrics and domains there is nothing to say of the experiment, and TensorBoard then finds out itself: every
-    scalar of the run is a metric (`_compute_experiment_from_runs` in backend_context.py of its plugin).
+    Without metrics and domains nothing is said of the experiment, and TensorBoard then finds out itself: every scalar
+    of the run is a metric (`_compute_experiment_from_runs` in backend_context.py of its plugin).
 
     Args:
         hparams: see `hparams_of`.
-        metrics: their tags.
+        metrics: their tags; None where nobody says which there are.
         domains: for some hyperparameters all the values that they take.
         start: seconds since 1970.
 
@@ -183,10 +183,10 @@ def session_start(
         entry = experiment.experiment.hparam_infos.add(name=name, type=_TYPES[type(value)])  # type: ignore[arg-type]
         for item in plain_domains.get(name, ()):
             _set(entry.domain_discrete.values.add(), item)
-    for tag in metrics:
+    for tag in metrics or ():
         experiment.experiment.metric_infos.add().name.tag = tag
     contents = {"session_start_info": info}
-    if metrics or plain_domains:
+    if metrics is not None or plain_domains:
         contents = {"experiment": experiment, **contents}
     return [_summary(name, message.SerializeToString()) for name, message in contents.items()]
 

@@ -49,7 +49,7 @@ class HParamsAdds(Adds):
                 (left out), lists (as JSON), mappings within (`outer/inner`), anything else by its text. Also a
                 dataclass, or argparse's namespace.
             metric_dict: numbers by tag, also written as scalars. The first call's are the columns of TensorBoard's
-                dashboard: give the tags of scalars that you log anyway, with a first value; or none, for all of the
+                dashboard: give the tags of scalars that you log anyway, with a first value; or None, for all of the
                 run's scalars.
             hparam_domain_discrete: for some names, the list of all values that are tried.
             run_name: the directory below this run's for these hyperparameters.
@@ -73,7 +73,7 @@ class HParamsAdds(Adds):
 
         hparams, metrics = hparams_of(hparam_dict), metrics_of(metric_dict or {})
         when = self._when("add_hparams", "hparam_dict", global_step, step, walltime)
-        start = session_start(hparams, list(metrics), hparam_domain_discrete, when[1])
+        start = session_start(hparams, None if metric_dict is None else list(metrics), hparam_domain_discrete, when[1])
         sub_run = self._sub_run_for(hparams, run_name or name, mode)
         events = [Event(*when, scalar(tag, value)) for tag, value in metrics.items()]
         if sub_run is not None or self._session.hparams is None:

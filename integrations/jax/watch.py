@@ -154,7 +154,7 @@ def write_once(writer: EventWriter, leaves: list[tuple[str, Any]], settings: Set
     said = {"what": list(found), "value": [f"`{value}`".replace("\n", " ") for value in found.values()]}
     writer.add_table("auto_log/environment", said, step)
     if settings.hparams:
-        writer.add_hparams(settings.hparams, global_step=step)
+        writer.add_hparams(settings.hparams, {}, global_step=step)
 
 
 def _sharding(leaf: Any) -> str:

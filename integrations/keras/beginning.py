@@ -113,7 +113,7 @@ class Beginning:
         try:
             found = hyperparameters(model, fit)
             self._runs.writer(self._runs.of_training).add_hparams(
-                {**found, **(wanted if isinstance(wanted, Mapping) else {})}, {}
+                {**found, **(wanted if isinstance(wanted, Mapping) else {})}
             )
         except Exception as error:  # configurations are the user's classes'
             self._says("hyperparameters", error)

@@ -353,7 +353,7 @@ settings_of_a_run = st.dictionaries(
 @few
 @given(values=settings_of_a_run, metrics=st.dictionaries(names.map(lambda name: f"m/{name}"), floats, max_size=3))
 def test_hyperparameters(trip: Trip, values: dict[str, Any], metrics: dict[str, float]) -> None:
-    """Any names, with texts, booleans and numbers as such, and any metrics; without metrics TensorBoard finds out."""
+    """Any names, with texts, booleans and numbers as such, and any metrics."""
     from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
     run, board = trip(lambda w: w.add_hparams(values, metrics))
@@ -367,8 +367,7 @@ def test_hyperparameters(trip: Trip, values: dict[str, Any], metrics: dict[str, 
     contents = {value.tag: value.metadata.plugin_data.content for value, _, _ in board}
     start = HParamsPluginData.FromString(contents["_hparams_/session_start_info"]).session_start_info
     assert {name: getattr(value, value.WhichOneof("kind")) for name, value in start.hparams.items()} == values
-    assert ("_hparams_/experiment" in contents) == bool(metrics)
-    infos = HParamsPluginData.FromString(contents.get("_hparams_/experiment", b"")).experiment.metric_infos
+    infos = HParamsPluginData.FromString(contents["_hparams_/experiment"]).experiment.metric_infos
     assert {info.name.tag for info in infos} == set(metrics)
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 DEMO = Path(__file__).parents[2] / "examples" / "digits.py"
-MINIMAL = ("keras_minimal", "jax_minimal")
+MINIMAL = ("keras_minimal", "keras_digits", "jax_minimal")
 RATES = ("0.0003", "0.003", "0.1")
 SERIES = {
     "train": {"epoch_accuracy", "epoch_learning_rate", "epoch_loss"},
@@ -49,7 +49,7 @@ def served_runs(address: str) -> set[str]:
 
 @pytest.fixture(scope="module", autouse=True)
 def minimal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tuple[Path, subprocess.Popen[str]]]]:
-    """The ten-line examples, each in a folder of its own: they load their frameworks while other tests wait."""
+    """The short examples, each in a folder of its own: they load their frameworks while other tests wait."""
     environment = {**os.environ, "KERAS_BACKEND": os.environ.get("KERAS_BACKEND", "jax")}
     begun: dict[str, tuple[Path, subprocess.Popen[str]]] = {}
     for name in MINIMAL:
@@ -267,7 +267,7 @@ def test_the_check_names_what_is_wrong(
 
 @pytest.mark.parametrize("name", MINIMAL)
 def test_minimal_examples(minimal: dict[str, tuple[Path, subprocess.Popen[str]]], name: str) -> None:
-    """The ten-line examples run as they stand and leave falling losses behind."""
+    """The short examples run as they stand and leave falling losses behind."""
     folder, program = minimal[name]
     _, errors = program.communicate(timeout=900)
     assert program.returncode == 0, errors
