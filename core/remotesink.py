@@ -25,13 +25,13 @@ from .filesink import FileSink
 from .hparams import failing
 from .pump import pump
 from .remote import check_url, is_remote, joined, placed
-from .remote_uploads import Upload, files_of, uploads_to, wait_for_all
+from .remote_uploads import Upload, files_of, send, uploads_to, wait_for_all
 from .sink import AsyncSink, open_sinks
 from .summary import Event
 from .values import Group
 from .wire import encode_event, encode_file_version, encode_session_start, encode_session_stop
 
-__all__ = ["RemoteSink", "file_sink_for"]
+__all__ = ["RemoteSink", "file_sink_for", "send_file"]
 
 SEGMENT_BYTES = 8 << 20  # a file of this size is sent at once
 EARLY = 10.0  # seconds between two files in a run's first minutes
@@ -246,6 +246,21 @@ _last_name = 0
 _serials = itertools.count()
 _remote_sinks: weakref.WeakSet[RemoteSink] = weakref.WeakSet()
 _registered = False
+
+
+def send_file(folder: str, name: str, data: bytes) -> bool:
+    """Sends a file that is no event file in the background; when the program ends, it is waited for.
+
+    Args:
+        folder: the run's directory, a URL.
+        name: where it goes, relative to the folder.
+        data: its content.
+
+    Returns:
+        Whether there was room for it among what waits to be sent.
+    """
+    _flush_before_exit()
+    return send(folder, name, data, len(data))
 
 
 def _name() -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,7 +20,8 @@ from typing import Any, Final
 import torch
 
 from tallyboard.core.errors import InvalidSummary, warn_once
-from tallyboard.core.remote import is_remote
+from tallyboard.core.remote import check_url, is_remote, placed
+from tallyboard.core.remotesink import send_file
 
 __all__ = ["ONCE", "Recording", "profile", "recorded_steps", "tensorboard_trace_handler", "trace_handler"]
 
@@ -36,29 +38,53 @@ def trace_handler(
     directory that cannot be written costs the trace and a warning, not the training.
 
     Args:
-        dir_name: the directory, of a run; it is made when the first trace is there.
+        dir_name: the directory, of a run, which is made when the first trace is there; or a URL such as
+            `s3://bucket/run`, to which traces are sent in the background, and by the end of the program at the latest.
         worker_name: what stands before the first dot; None takes the host's name and the process's number.
         use_gzip: whether the file is packed.
+
+    Raises:
+        InvalidLogdir: the URL cannot be written to.
+        MissingDependency: a library that it needs is not installed.
     """
     worker = worker_name or f"{socket.gethostname()}_{os.getpid()}"
+    where = placed(dir_name)
+    if is_remote(where):
+        check_url(where, writing=True)
 
     def handle(recorded: torch.profiler.profile) -> None:
         name = f"{worker}.{time.time_ns()}.pt.trace.json" + (".gz" if use_gzip else "")
-        folder = Path(dir_name)
-        half = folder / f".{name}"  # torch packs by the name's end
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            recorded.export_chrome_trace(str(half))
-            half.replace(folder / name)
+            (_sent if is_remote(where) else _written)(recorded, where, name)
         except Exception as error:
-            with suppress(OSError):
-                half.unlink()
             warn_once(
-                ("trace", os.fspath(dir_name)),
-                f"{folder / name}: the profile cannot be written ({error}); training goes on without it",
+                ("trace", where),
+                f"{os.path.join(where, name)}: the profile cannot be written ({error}); training goes on without it",
             )
 
     return handle
+
+
+def _written(recorded: torch.profiler.profile, where: str, name: str) -> None:
+    folder = Path(where)
+    half = folder / f".{name}"  # torch packs by the name's end
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        recorded.export_chrome_trace(str(half))
+        half.replace(folder / name)
+    except BaseException:
+        with suppress(OSError):
+            half.unlink()
+        raise
+
+
+def _sent(recorded: torch.profiler.profile, where: str, name: str) -> None:
+    with tempfile.TemporaryDirectory(prefix="tallyboard-") as passing:
+        file = Path(passing, name)
+        recorded.export_chrome_trace(str(file))
+        data = file.read_bytes()
+    if not send_file(where, name, data):
+        raise OSError("too much already waits to be uploaded")
 
 
 tensorboard_trace_handler = trace_handler
@@ -68,7 +94,7 @@ class profile:  # noqa: N801 - a context manager, called as torch.profiler.profi
     """Records some steps of a training loop into a directory, in which they are a run's profile.
 
     Args:
-        logdir: the run's directory.
+        logdir: the run's directory, or its URL, as of `trace_handler`.
         steps: how many to let pass, to warm up, and to record; the first step is the one under way at the begin.
         repeat: how many such rounds; 0 for as many as there are.
         record_shapes: whether operators tell the shapes of their inputs.
@@ -78,6 +104,8 @@ class profile:  # noqa: N801 - a context manager, called as torch.profiler.profi
 
     Raises:
         InvalidSummary: `steps` are not three numbers, none below zero, the last at least 1.
+        InvalidLogdir: the URL cannot be written to.
+        MissingDependency: a library that it needs is not installed.
     """
 
     def __init__(
@@ -168,18 +196,17 @@ class Recording:
     """A profile of the first steps of a training that counts its steps itself.
 
     Args:
-        folder: the run's directory.
+        folder: the run's directory, or its URL.
         steps: how many to let pass, to warm up and to record.
     """
 
     def __init__(self, folder: str, steps: tuple[int, int, int]) -> None:
         self._left = sum(steps)
         self._profile: profile | None = None
-        if not folder or is_remote(folder):
+        if not folder:
             warn_once(
                 ("profile", "where"),
-                "auto_log(profile=): a profile needs a directory of this machine, and the run has "
-                f"{folder or 'none'!r}; training goes on without it",
+                "auto_log(profile=): a profile needs a directory, and the run has none; training goes on without it",
             )
             return
         self._profile = profile(folder, steps=steps).__enter__()

@@ -205,6 +205,35 @@ def test_what_goes_wrong_is_told_once(tmp_path: Path, torch: Any) -> None:
         tb.auto_log(model, tmp_path / "none", profile="twice")
     with (
         tb.SummaryWriter(sink=tb.MemorySink()) as writer,
-        pytest.warns(TallyboardWarning, match="a profile needs a directory of this machine, and the run has 'none'"),
+        pytest.warns(TallyboardWarning, match="a profile needs a directory, and the run has none; training goes on"),
     ):
         tb.auto_log(model, writer=writer, profile=1).detach()
+
+
+def test_into_a_remote_store(torch: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run at a URL gets its profile there, by `auto_log` and by the handler, where it is read again; nothing is left
+    on this machine. An address that cannot be written to is an error at once."""
+    fsspec: Any = pytest.importorskip("fsspec")
+    from tallyboard.core.remote_uploads import wait_for_all
+    from tallyboard.integrations.torch import profile, trace_handler
+
+    system = fsspec.filesystem("memory")
+    monkeypatch.setattr(type(system), "store", {})
+    monkeypatch.setattr(type(system), "pseudo_dirs", [""])
+    model = torch.nn.Linear(4, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with tb.auto_log(model, "memory://bucket/run", profile=2, graph=False, system=False):
+        for x in tb.data(torch.rand(6, 16, 4)):
+            model(x).square().mean().backward()
+            optimizer.step()
+    with profile("memory://bucket/second", steps=(0, 1, 1), worker_name="worker0") as recording:
+        for _ in range(2):
+            model(torch.rand(2, 4)).sum().backward()
+            recording.step()
+    wait_for_all()
+    assert tb.read_profile("memory://bucket/run").steps.name == ["2", "3"]
+    assert tb.read_profile("memory://bucket/second").worker == "worker0"
+    assert tb.read("memory://bucket").runs == ["run", "second"]
+    assert not Path("memory:").exists()
+    with pytest.raises(tb.InvalidLogdir, match="over HTTP a logdir can be read, not written"):
+        trace_handler("http://127.0.0.1/run")
