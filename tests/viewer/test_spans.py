@@ -466,3 +466,25 @@ def test_a_profile_without_events() -> None:
     windows = Windows(line)
     assert read(framed(windows, windows.cut(Asked(0, 1, 10, ())), None, []))[0]["names"] == []
     assert flame(line, tree(line, holders(line)), "host")["total"] == [0]
+
+
+def test_more_tracks_than_anybody_looks_at() -> None:
+    """Of a hundred thousand threads the tracks are told in pages, each of them once and no page long; a window has what
+    it was asked for, of no more lanes than a screen has; the sum has all of them."""
+    many = 100_000
+    rows: list[Row] = [("a", OP, i, i * 10.0, i * 10.0 + 5) for i in range(many)]
+    line = laid(profile_of(rows, [Track(1, i) for i in range(many)]))
+    windows, counters = Windows(line), Counters(line.profile)
+    pages, begin = [], 0
+    while begin < many:
+        told = tracks_told(line, counters, begin)
+        assert len(json.dumps(told)) < 200_000
+        pages.append(told["tracks"])
+        begin += len(pages[-1]["name"])
+    assert [name for page in pages for name in page["name"]] == [line.name(at) for at in range(many)]
+    assert sum(sum(page["events"]) for page in pages) == many
+    cut = windows.cut(Asked(line.low, line.high, 1_400, tuple((i, 0) for i in range(900))))
+    assert len(framed(windows, cut, None, [])) < 200_000
+    assert len(cut.lane) == span_windows.MOST_LANES_ASKED
+    whole = summed(line, holders(line), counters, (line.low, line.high), np.arange(many))
+    assert (whole["events"], whole["total"]) == (many, [5.0 * many])
