@@ -2,7 +2,7 @@
 
     python benchmarks/bench_keras.py [--seconds=9] [jax] [tensorflow] [torch]
 
-A `fit` of three epochs, 50 batches each, runs without a callback, with ours and with Keras's own, in turns of random
+A `fit` of three epochs, 30 batches each, runs without a callback, with ours and with Keras's own, in turns of random
 order, for so many seconds of processor time a row. The model was compiled before; all fits call the same functions.
 
 Columns have what a callback adds to the `fit` without one of the same turn, in milliseconds, the median with its 95 %
@@ -11,7 +11,8 @@ third of what Keras's own adds. That is met, or NOT MET, when the interval of wh
 zero, or above it; otherwise the noise is larger than the difference. The last columns need no difference: processor
 time that the threads which call the hooks spend in them, in fits of their own.
 
-Keras's own callback needs TensorFlow and TensorBoard. Libraries compute in one thread each, whose time is work.
+Graphs, which are written once and not each epoch, are left out on both sides. Keras's own callback needs TensorFlow and
+TensorBoard. Libraries compute in one thread each, whose time is work.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ CASES: dict[str, dict[str, Any]] = {
     "update_freq=1": {"update_freq": 1},
     "histogram_freq=1": {"histogram_freq": 1},
 }
-EPOCHS, BATCHES, BATCH = 3, 50, 16
+EPOCHS, BATCHES, BATCH = 3, 30, 16
 FEWEST = 6  # turns whose least and greatest enclose the median with 95 %
 
 Make = Callable[[str], Any]
