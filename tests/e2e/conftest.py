@@ -37,7 +37,7 @@ from tallyboard import viewer
 from .slow import slowed
 from .streams import counting  # noqa: F401 - a fixture
 from .training import own, training  # noqa: F401 - fixtures
-from .waiting import DEADLINE, KEEP_NOTES
+from .waiting import DEADLINE, KEEP_FRAMES, KEEP_NOTES
 from .warm import Nursery, Sprout
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -226,6 +226,7 @@ def open_page(browser: Browser, serve: Callable[..., Viewer]) -> Iterator[Callab
         opened = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, **context)
         opened.set_default_timeout(DEADLINE * 1000)
         opened.add_init_script(KEEP_NOTES)
+        opened.add_init_script(KEEP_FRAMES)
         page = opened.new_page()
         visits.append(Visit(page))
         page.goto(f"{started.url}#{state}" if state else started.url)
@@ -300,7 +301,9 @@ class Chart:
         return box["x"] + x * box["width"], box["y"] + y * box["height"]
 
     def hover(self, x: float, y: float) -> None:
+        """Point to a place; returns when what is there is told, should the tooltip be there."""
         self.page.mouse.move(*self.place(x, y))
+        self.page.evaluate("() => window.allDrawn?.()")
 
     def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
         """Drag from one place to another, given as in `place`."""

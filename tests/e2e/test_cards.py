@@ -179,7 +179,7 @@ def test_tags_share_a_chart_that_is_kept(seeds: Any, open_page: Callable[..., Pa
     assert "lr=1-seed=0 · val/loss: 29 at step 19" in both.summary
     assert "lr=1-seed=0 · val/loss" in both.summary
     legend = both.card.get_by_role("list", name="Lines by tag")
-    assert legend.inner_text().split() == ["val/loss", "train/loss"]
+    becomes(lambda: legend.inner_text().split(), ["val/loss", "train/loss"])
     strokes = legend.locator("path").evaluate_all("paths => paths.map(path => path.getAttribute('stroke-dasharray'))")
     assert strokes == ["", "6 3"]
     both.hover(0.5, 0.5)
@@ -189,7 +189,8 @@ def test_tags_share_a_chart_that_is_kept(seeds: Any, open_page: Callable[..., Pa
     page.keyboard.press("n")
     shown.get_by_label("Find tags").fill("^(val|train)/l")
     shown.get_by_role("button", name="All that match").click()
-    assert shown.get_by_role("list", name="Tags of the chart").inner_text().split("\n")[0].endswith("^(val|train)/l: 2")
+    chosen = shown.get_by_role("list", name="Tags of the chart")
+    becomes(lambda: chosen.inner_text().split("\n")[0].endswith("^(val|train)/l: 2"), True)
     shown.get_by_label("Name").fill("By regex")
     shown.get_by_role("button", name="Save").click()
     chart(page, "By regex").wait(runs=12, points=240)
@@ -232,8 +233,7 @@ def test_layouts_of_a_training_are_groups(tmp_path: Path, open_page: Callable[..
     both = chart(page, "both").wait(runs=2, points=20)
     assert both.summary == ("both, 2 runs. Last values: run · loss/train: 1 at step 9; run · loss/val: 2 at step 9")
     room = chart(page, "room").wait(runs=1, points=10)
-    assert room.domain[2] < 10  # the band's edges, which the line does not reach
-    assert room.domain[3] > 95
+    room.wait_for_domain(lambda domain: domain[2] < 10 and domain[3] > 95)  # the band's edges, beyond the line
     expect(page.get_by_role("group", name="wrong", exact=True).get_by_role("note")).to_contain_text("'loss/('")
     becomes(lambda: groups(page)[0], ["Overview", "both", "room", "wrong"])
     with tb.SummaryWriter(tmp_path / "other") as writer:

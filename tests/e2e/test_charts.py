@@ -13,6 +13,8 @@ from playwright.sync_api import Page, expect
 
 import tallyboard as tb
 
+from .waiting import becomes
+
 RATES = ("0.003", "0.03", "1.0")
 STEPS = 200
 WIDTH = re.compile("width")
@@ -245,7 +247,7 @@ def test_a_card_can_take_the_full_width(rates: Any, open_page: Callable[..., Pag
     page.get_by_role("button", name="More for train/loss").click()
     page.get_by_role("menuitem", name=WIDTH).click()
     page.wait_for_function("() => document.querySelector('.chart[data-tag=\"train/loss\"] canvas').width < 700")
-    assert loss.root.bounding_box() == before
+    becomes(loss.root.bounding_box, before)
 
 
 def test_cards_are_drawn_when_they_come_near(tmp_path: Path, open_page: Callable[..., Page], chart: Any) -> None:

@@ -15,6 +15,7 @@ from playwright.sync_api import Locator, Page, expect
 import tallyboard as tb
 
 from .conftest import Viewer
+from .waiting import becomes
 
 metrics = pytest.importorskip("sklearn.metrics")
 
@@ -77,8 +78,8 @@ def test_values_are_scikit_learns(viewer: Viewer, open_page: Callable[..., Page]
     expect(card(page, "val/pr").locator("path[data-run]")).to_have_count(2)
     for run, scores in SCORES.items():
         exact, about = (metrics.roc_auc_score(LABELS, each) for each in (scores, rounded(scores)))
-        assert row(page, "val/roc", f"ours/{run}") == ["9", *expected(scores, 0.4, exact)]
-        assert row(page, "val/pr", f"ours/{run}") == ["9", *expected(scores, 0.4, about)]
+        becomes(lambda run=run: row(page, "val/roc", f"ours/{run}"), ["9", *expected(scores, 0.4, exact)])
+        becomes(lambda run=run: row(page, "val/pr", f"ours/{run}"), ["9", *expected(scores, 0.4, about)])
         judged = rounded(scores) >= 0.4 - 1e-9
         tn, fp, fn, tp = metrics.confusion_matrix(LABELS, judged).ravel()
         mark = card(page, "val/roc").locator(f'circle[data-run="ours/{run}"]')
@@ -86,7 +87,7 @@ def test_values_are_scikit_learns(viewer: Viewer, open_page: Callable[..., Page]
         assert float(mark.get_attribute("data-y") or "nan") == pytest.approx(tp / (tp + fn))
         if run == "a":
             matrix = card(page, "val/pr").get_by_role("table", name="Confusion matrix of ours/a at threshold 0.400")
-            assert matrix.locator("td").all_inner_texts() == [str(each) for each in (tp, fn, fp, tn)]
+            expect(matrix.locator("td")).to_have_text([str(each) for each in (tp, fn, fp, tn)])
 
 
 def test_the_step_of_all_cards(viewer: Viewer, open_page: Callable[..., Page]) -> None:
@@ -124,7 +125,7 @@ def test_what_torch_wrote(viewer: Viewer, open_page: Callable[..., Page]) -> Non
     places = np.floor(scores * 4) / 4
     expect(card(page, "pr").locator("path[data-run]")).to_have_count(1)
     ap, auc = metrics.average_precision_score(labels, places), metrics.roc_auc_score(labels, places)
-    assert row(page, "pr", "torch")[:3] == ["4", f"{ap:.3f}", f"{auc:.3f}"]
+    becomes(lambda: row(page, "pr", "torch")[:3], ["4", f"{ap:.3f}", f"{auc:.3f}"])
 
 
 def test_what_the_plugins_own_summary_wrote(viewer: Viewer, open_page: Callable[..., Page]) -> None:
@@ -135,9 +136,9 @@ def test_what_the_plugins_own_summary_wrote(viewer: Viewer, open_page: Callable[
     expect(page.locator("path[data-run]")).to_have_count(1)
     tag = page.locator("[data-card]").get_attribute("data-card") or ""
     ap, auc = metrics.average_precision_score(labels, places), metrics.roc_auc_score(labels, places)
-    assert row(page, tag, "plugin") == ["2", f"{ap:.3f}", f"{auc:.3f}", "1.000", "1.000", "1.000"]
+    becomes(lambda: row(page, tag, "plugin"), ["2", f"{ap:.3f}", f"{auc:.3f}", "1.000", "1.000", "1.000"])
     matrix = card(page, tag).get_by_role("table", name="Confusion matrix of plugin at threshold 0.333")
-    assert matrix.locator("td").all_inner_texts() == ["1", "0", "0", "1"]
+    expect(matrix.locator("td")).to_have_text(["1", "0", "0", "1"])
 
 
 def test_a_threshold_under_the_pointer_is_kept_by_a_click(viewer: Viewer, open_page: Callable[..., Page]) -> None:

@@ -77,7 +77,7 @@ def test_runs_are_filtered_and_ticked(training: Training, open_page: Callable[..
     page.get_by_role("checkbox", name=MIDDLE).uncheck()
     loss.wait(runs=5)
     folder = page.get_by_role("checkbox", name="digits/lr=0.003/: 2 runs")
-    assert folder.evaluate("box => box.indeterminate")
+    expect(folder).to_be_checked(indeterminate=True)
     folder.check()
     loss.wait(runs=6)
 
@@ -328,7 +328,7 @@ def test_files_of_charts_and_views_hold_the_values(
         tuple(int(stroke[at : at + 2], 16) for at in (1, 3, 5)) for stroke in strokes if stroke and stroke[0] == "#"
     }
     assert saved(page, LOSS, "PNG")[:8] == b"\x89PNG\r\n\x1a\n"
-    assert min(loss.pixels_near(colour, 30) for colour in colours) > 20
+    becomes(lambda: min(loss.pixels_near(colour, 30) for colour in colours) > 20, True)
 
     page.get_by_role("button", name="Chart settings").click()
     views = []
@@ -412,7 +412,7 @@ def test_keys_back_and_the_address(training: Training, open_page: Callable[..., 
     becomes(lambda: cards(page)[0], LOSS)
     page.set_viewport_size({"width": 390, "height": 800})
     loss.wait(runs=5, points=100)
-    assert page.evaluate("document.scrollingElement.scrollWidth") == 390
+    becomes(lambda: page.evaluate("document.scrollingElement.scrollWidth"), 390)
 
 
 def test_what_people_say_of_runs(own: Training, open_page: Callable[..., Page], chart: Any) -> None:
@@ -482,4 +482,4 @@ def test_views_a_pause_and_the_trash(own: Training, open_page: Callable[..., Pag
     page.get_by_role("menuitem", name="Move to the trash").click()
     page.get_by_role("dialog").get_by_role("button", name="Move to the trash").click()
     loss.wait(runs=6, points=120)
-    assert not (own.logdir / "digits" / "later").exists()
+    becomes((own.logdir / "digits" / "later").exists, False)

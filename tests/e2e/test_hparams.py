@@ -19,7 +19,7 @@ from scipy import stats
 import tallyboard as tb
 from tallyboard.viewer.routes import hparams as route
 
-from .waiting import DEADLINE, TWO_FRAMES
+from .waiting import DEADLINE, TWO_FRAMES, becomes, names
 
 RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 SEEDS = (0, 1, 2)
@@ -157,8 +157,11 @@ def test_a_brush_ticks_runs_everywhere_and_can_be_undone(
     page.mouse.up()
     wait_for_plot(page, 24, 9)
     expect(page.get_by_role("status").filter(has_text="9 of 24 rows ticked")).to_be_visible()
-    ticked = [box.get_attribute("aria-label") for box in page.locator("aside input:checked").all()]
-    assert {name for name in ticked if name and name.startswith("r")} == {f"r{i}s{s}" for i in (5, 6, 7) for s in SEEDS}
+    ticked = page.locator("aside input:checked")
+    becomes(
+        lambda: {name for name in names(ticked) if name.startswith("r")},
+        {f"r{i}s{s}" for i in (5, 6, 7) for s in SEEDS},
+    )
 
     x = axis_x(page, "opt")
     page.mouse.move(x, between(page, 0.2))
@@ -176,7 +179,7 @@ def test_a_brush_ticks_runs_everywhere_and_can_be_undone(
     wait_for_plot(page, 24, 9)
     page.get_by_role("button", name="Clear the brush", exact=True).click()
     wait_for_plot(page, 24, 24)
-    assert page.locator("aside input[type=checkbox]:not(:checked)").count() == 0
+    expect(page.locator("aside input[type=checkbox]:not(:checked)")).to_have_count(0)
 
 
 def test_hovering_links_lines_rows_and_points(seeds: Any, open_page: Callable[..., Page]) -> None:
@@ -215,8 +218,14 @@ def test_lines_stand_where_values_are(seeds: Any, open_page: Callable[..., Page]
     """A line has its run's colour at the height of its value on an axis, and a hidden scale of ranks moves it."""
     page = open_page(seeds, "dash=hparams&hpcols=hp:lr&hpcols=last:val/loss&hpcolour=run&runs=r[07]s0")
     wait_for_plot(page, 2, 2)
-    hue = page.get_by_role("checkbox", name="Row r7s0").evaluate("box => getComputedStyle(box).borderColor")
-    assert coloured(page, hue, axis_x(page, "lr") + 3, between(page, 1.0))
+    box = page.get_by_role("checkbox", name="Row r7s0")
+
+    def meets() -> bool:
+        hue = box.evaluate("box => getComputedStyle(box).borderColor")
+        return coloured(page, hue, axis_x(page, "lr") + 3, between(page, 1.0))
+
+    becomes(meets, True)
+    hue = box.evaluate("box => getComputedStyle(box).borderColor")
     assert not coloured(page, hue, axis_x(page, "lr") + 3, between(page, 0.0))
     # 2.25 of the one is less than 3.91 of the other: both lines go level.
     assert coloured(page, hue, axis_x(page, "last val/loss") - 3, between(page, 1.0))

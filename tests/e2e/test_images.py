@@ -240,8 +240,12 @@ def test_zoom_is_shared_and_brightness_changes_what_is_seen(board: Any, open_pag
     page = open_page(board, "dash=images&runs=first|ours&tags=samples&imat=20&imbright=50")
     first, ours = shown(page, "samples", "first", step=20), shown(page, "samples", "ours", step=20)
     before = ours.locator(".frame").bounding_box()
-    screen = Image.open(io.BytesIO(first.locator(".frame").screenshot()))
-    assert screen.getpixel((20, 20))[:3] == pytest.approx((100, 27, 10), abs=1)  # type: ignore[index]
+
+    def seen() -> Any:
+        screen = Image.open(io.BytesIO(first.locator(".frame").screenshot()))
+        return screen.getpixel((20, 20))[:3]  # type: ignore[index]
+
+    becomes(seen, pytest.approx((100, 27, 10), abs=1))
 
     first.locator(".pane").hover()
     page.keyboard.down("Control")
@@ -263,9 +267,12 @@ def test_clear_moving_and_boxed_pictures(board: Any, open_page: Callable[..., Pa
     page = open_page(board, "dash=images&runs=ours")
     tile = shown(page, "clear", "ours")
     assert (pixel(tile, 0, 0), pixel(tile, 0, 3)[3]) == ([255, 0, 0, 255], 0)
-    screen = Image.open(io.BytesIO(tile.locator(".frame").screenshot()))
-    below = {screen.getpixel((x, screen.height - 8))[:3] for x in range(40)}  # type: ignore[index]
-    assert below == {(0x9A,) * 3, (0xCF,) * 3}
+
+    def below() -> Any:
+        screen = Image.open(io.BytesIO(tile.locator(".frame").screenshot()))
+        return {screen.getpixel((x, screen.height - 8))[:3] for x in range(40)}  # type: ignore[index]
+
+    becomes(below, {(0x9A,) * 3, (0xCF,) * 3})
 
     moving = shown(page, "moving", "ours")
     expect(moving.locator("img")).to_have_attribute("data-kind", "image/gif")

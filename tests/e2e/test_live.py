@@ -15,6 +15,9 @@ from playwright.sync_api import Page, expect
 
 import tallyboard as tb
 
+from ..ports import lasting_port
+from .waiting import becomes, names
+
 WRITER = """
 import sys, time
 import tallyboard as tb
@@ -106,7 +109,7 @@ def test_a_new_run_and_a_new_tag_show_up_by_themselves(
             writer.add_scalar("accuracy", step, step)
     loss.wait(runs=2, points=200)
     chart(page, "accuracy").wait(runs=1, points=100)
-    assert [box.get_attribute("aria-label") for box in page.locator("aside li input").all()] == ["first", "second"]
+    becomes(lambda: names(page.locator("aside li input")), ["first", "second"])
     assert loss.domain == zoomed
 
 
@@ -159,7 +162,8 @@ def test_a_server_that_comes_back_is_found(
     """Without its server the page keeps its curves and says so; with it again, it catches up by itself."""
     with tb.SummaryWriter(tmp_path / "run") as writer:
         writer.add_scalar("loss", 1, 0)
-    viewer = serve(tmp_path)
+    port = lasting_port()
+    viewer = serve(tmp_path, port)
     page = open_page(viewer)
     status = page.get_by_role("status")
     loss = chart(page, "loss").wait(points=1)
@@ -172,7 +176,7 @@ def test_a_server_that_comes_back_is_found(
 
     with tb.SummaryWriter(tmp_path / "run") as writer:
         writer.add_scalar("loss", 2, 1)
-    serve(tmp_path, int(viewer.url.rstrip("/").rpartition(":")[2]))
+    serve(tmp_path, port)
     loss.wait(points=2)
     expect(status).to_have_text("connected")
     expect(page.get_by_text("The server does not answer")).to_have_count(0)

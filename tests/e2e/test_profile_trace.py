@@ -89,14 +89,14 @@ def test_an_event_is_told_and_leads_to_what_it_launched(runs: Any, open_page: Ca
     """A click tells all of an event; arrows go to what it launched; the address keeps event, window and search."""
     page = open_page(runs, TRACE, width=1440)
     panel = page.get_by_role("complementary", name="About the trace")
-    assert window(page) == [0, 4000]
+    becomes(lambda: window(page), [0, 4000])
     page.mouse.click(*spot(page, 2250, "thread 1", 2))
     expect(panel.get_by_role("heading", name="aten::addmm")).to_be_visible()
     facts = panel.locator("dl").inner_text().replace("\n", " ")
     assert "Duration 200 µs" in facts
     assert "By itself 180 µs" in facts
     assert "shapes [[2, 3], [3, 4]]" in facts
-    assert panel.locator("ol li").all_inner_texts() == ["net.py(3): f", "a.py(1): g"]
+    expect(panel.locator("ol li")).to_have_text(["net.py(3): f", "a.py(1): g"])
     expect(panel.get_by_text("Launched 1 on the device, 400 µs")).to_be_visible()
     expect(page.get_by_role("application")).to_have_attribute("aria-label", re.compile("Looked at: aten::addmm"))
     page.keyboard.press("ArrowDown")
@@ -142,7 +142,7 @@ def test_a_part_is_added_up_and_nothing_is_left_out(runs: Any, open_page: Callab
     row = panel.get_by_role("row").filter(has_text="gemm")
     expect(row).to_contain_text("400 µs")
     expect(panel.get_by_text("of 2 tracks, 5 events")).to_be_visible()
-    assert panel.get_by_text("Device 0 busy").inner_text().startswith("Device 0 busy: 44")
+    expect(panel.get_by_text("Device 0 busy")).to_have_text(re.compile("^Device 0 busy: 44"))
     check(page, axe, "a selection")
     group = page.get_by_role("button", name=re.compile("^Device 0"))
     group.click()

@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 import tallyboard as tb
 
 from .readable import check, check_both
+from .waiting import becomes
 
 pytest.importorskip("msgspec")
 pytest.importorskip("ijson")
@@ -115,9 +116,9 @@ def test_the_verdict_stands_first(runs: Any, open_page: Callable[..., Page]) -> 
     expect(verdict(page).get_by_role("figure").get_by_role("listitem")).to_contain_text(
         ["Computes 60.0 % 600 µs", "Copies 5.0 %", "for data 30.0 %", "for launches 5.0 %"]
     )
-    assert row(page, "Kernel") == ["600.0 µs", "60.0 %"]
-    assert row(page, "DataLoader") == ["300.0 µs", "30.0 %"]
-    assert row(page, "Runtime") == ["15.00 µs", "1.5 %"]
+    becomes(lambda: row(page, "Kernel"), ["600.0 µs", "60.0 %"])
+    becomes(lambda: row(page, "DataLoader"), ["300.0 µs", "30.0 %"])
+    becomes(lambda: row(page, "Runtime"), ["15.00 µs", "1.5 %"])
     page.get_by_role("radio", name="tb_plugin").check(force=True)
     expect(page.get_by_role("region", name="Breakdown")).to_contain_text("As torch-tb-profiler 0.4.3 counted")
     expect(page).to_have_url(re.compile("pfcount=tb_plugin"))
@@ -201,7 +202,7 @@ def test_everybody_can_read_it(runs: Any, open_page: Callable[..., Page], axe: s
     page.get_by_role("slider", name="Steps").focus()
     page.keyboard.press("ArrowRight")
     check_both(page, axe, "overview")
-    assert page.evaluate("() => document.scrollingElement.scrollWidth <= innerWidth")
+    becomes(lambda: page.evaluate("() => document.scrollingElement.scrollWidth <= innerWidth"), True)
     page.get_by_label("Run", exact=True).select_option("broken")
     expect(page.get_by_role("heading", name="This trace cannot be read")).to_be_visible()
     check(page, axe, "unreadable")

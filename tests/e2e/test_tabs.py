@@ -15,6 +15,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 import tallyboard as tb
 
+from ..ports import lasting_port
 from .streams import streams_become
 from .waiting import DEADLINE
 
@@ -50,7 +51,8 @@ def test_all_tabs_are_live_through_one_stream(
     """
     logdir = tmp_path / "runs"
     write(logdir, "a", 3)
-    server = counting(logdir)
+    port = lasting_port()
+    server = counting(logdir, port)
     first = open_page(server)
     context = first.context
     if way == "elected":
@@ -70,7 +72,6 @@ def test_all_tabs_are_live_through_one_stream(
     all_show(pages[1:], 5)
     streams_become(tmp_path, 1, lambda: write(tmp_path / "runs", f"more/{next(counter)}", 1))
 
-    port = int(server.url.rstrip("/").rpartition(":")[2])
     server.stop()
     expect(pages[2].locator("header .status")).to_have_text("offline")
     shutil.rmtree(logdir / "more", ignore_errors=True)

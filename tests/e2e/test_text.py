@@ -180,11 +180,7 @@ def test_tables_sort(show: Callable[..., Page]) -> None:
     scores = card(page, "scores")
     scores.get_by_role("button", name="loss").click()
     expect(scores.locator("tbody tr").first).to_have_text("c1")
-    assert [cells.inner_text().split() for cells in scores.locator("tbody tr").all()] == [
-        ["c", "1"],
-        ["b", "2"],
-        ["a", "10"],
-    ]
+    expect(scores.locator("tbody td")).to_have_text(["c", "1", "b", "2", "a", "10"])
     long = card(page, "long")
     expect(long.locator("tbody tr")).to_have_count(100)
     long.get_by_role("button", name="square").click()

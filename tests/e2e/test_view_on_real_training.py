@@ -178,7 +178,7 @@ def test_a_run_comes_back_from_the_trash(own: Training, open_page: Callable[...,
     page.get_by_role("menuitem", name="Move to the trash").click()
     page.get_by_role("dialog").get_by_role("button", name="Move to the trash").click()
     loss.wait(runs=2, points=40)
-    assert not (own.logdir / MIDDLE).exists()
+    becomes((own.logdir / MIDDLE).exists, False)
     page.get_by_role("button", name="More of the run list").click()
     page.get_by_role("menuitem", name="Look into the trash").click()
     page.get_by_role("dialog", name="Trash").get_by_role("button", name=f"Restore {MIDDLE}").click()

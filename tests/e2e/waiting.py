@@ -41,6 +41,29 @@ def standing_clock(page: Page) -> Iterator[None]:
 TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 """What waits until all that has happened so far is drawn."""
 
+KEEP_FRAMES = """(() => {
+    const [ask, cancel, coming] = [window.requestAnimationFrame, window.cancelAnimationFrame, new Set()];
+    window.requestAnimationFrame = (call) => {
+        const id = ask((now) => {
+            coming.delete(id);
+            call(now);
+        });
+        coming.add(id);
+        return id;
+    };
+    window.cancelAnimationFrame = (id) => {
+        coming.delete(id);
+        cancel(id);
+    };
+    window.allDrawn = async () => {
+        for (let most = 1000; most > 0; most--) {
+            await new Promise((done) => ask(done));
+            if (coming.size === 0) return;
+        }
+    };
+})()"""
+"""A script that knows which frames a page has asked for: what is to be drawn may wait for more than the next one."""
+
 KEEP_NOTES = """(() => {
     const later = window.setTimeout;
     const kept = (delay) => ([1500, 3000, 12_000].includes(delay) ? 600_000 : delay);

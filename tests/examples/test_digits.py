@@ -202,6 +202,7 @@ def served(
         assert viewer.stdout is not None
         address = re.search(r"http://\S+/", viewer.stdout.readline())
         assert address is not None
+        assert checker.check(address[0], "digits", reported) == 0  # all is read: the tests have less patience
         yield address[0], reported
         viewer.terminate()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import socket
 import subprocess
 import sys
 import warnings
@@ -18,6 +17,8 @@ import tallyboard as tb
 from tallyboard.core.errors import InvalidLogdir, InvalidSummary, TallyboardWarning
 from tallyboard.core.sink import MemorySink
 from tallyboard.integrations.jax import MetricWriter, SummaryWriter, create_default_writer
+
+from ..ports import lasting_port
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -281,8 +282,7 @@ def test_only_the_first_process_writes(tmp_path: Path) -> None:
     """Of two processes of one JAX program, that with index 0 writes, and the other leaves no file; each has a profile
     of `ProfileAllHosts`, with what it ran itself.
     """
-    with socket.create_server(("localhost", 0)) as server:
-        port = server.getsockname()[1]
+    port = lasting_port()
     programs = [
         subprocess.Popen(
             [sys.executable, "-c", ONE_OF_TWO_PROCESSES, str(tmp_path / "run"), str(port), str(index)],

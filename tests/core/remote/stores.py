@@ -19,6 +19,8 @@ import pytest
 import tallyboard as tb
 from tallyboard.core.wire import decode_event
 
+from ...ports import lasting_port
+
 DEADLINE = 60.0
 
 
@@ -67,7 +69,7 @@ class S3:
         self._counting = threading.Condition()
         self._under_way = 0
         self._together = 0
-        self.port = 0
+        self.port = lasting_port()  # it is left, and taken again
         self.start()
 
     def start(self) -> None:
@@ -78,7 +80,6 @@ class S3:
                 pass
 
         self._server = make_server("127.0.0.1", self.port, self._answer, threaded=True, request_handler=Quiet)
-        self.port = self._server.server_port
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 
