@@ -18,9 +18,11 @@ export function learn(smoothAll: SmoothAll): void {
   all = smoothAll;
 }
 
+const NONE = new Float64Array(0);
+
 /** Smooths a series that grows, at the cost of its new points where the kind allows it. */
 export class Smoother {
-  #out = new Float64Array(0);
+  #out = NONE;
   #n = 0;
   #made = "";
   #last = 0;
@@ -54,7 +56,7 @@ export class Smoother {
 
   #restart(made: string): void {
     this.#made = made;
-    this.#out = new Float64Array(0); // others are told apart from these by their array
+    this.#out = NONE; // others are told apart from these by their array
     this.#n = this.#last = this.#counted = 0;
     this.#constant = true;
   }
