@@ -98,6 +98,16 @@ def runs(logdir: Path, serve_module: Callable[..., Any]) -> Any:
     torch = pytest.importorskip("torch")
     other = pytest.importorskip("torch.utils.tensorboard").SummaryWriter
     tf = pytest.importorskip("tensorflow")
+    jax = pytest.importorskip("jax")
+    numbers = jax.numpy.ones((3, 4))
+
+    @jax.jit
+    def layer(weights: Any, x: Any) -> Any:
+        with jax.named_scope("dense"):
+            return jax.nn.relu(x @ weights["kernel"])
+
+    with tb.SummaryWriter(logdir / "jax") as writer:
+        writer.add_graph(layer, ({"kernel": numbers}, jax.ShapeDtypeStruct((5, 3), "float32")))
     with tb.SummaryWriter(logdir / "ours") as writer:
         writer.add_graph(model(4), torch.ones(2, 16))
         for path, value in (("blocks.0.up", 1.5), ("blocks.1.up", 6.0), ("head", 3.0)):
@@ -227,12 +237,14 @@ def test_what_is_opened_stays_in_its_place(runs: Any, open_page: Callable[..., P
         ("torch", "", "run", "Linear[head]/71|Net/Linear[head]", {}),
         ("tf", "", "run", "MatMul", {"Operation": "MatMul", "Output": "float32[2,5]"}),
         ("tf", "traced", "function", "positive", {"Operation": "Relu"}),
+        ("jax", "", "run", "dense/dot_general", {"Operation": "dot_general", "Output": "float32[5,4]", "FLOPs": "120"}),
     ],
 )
 def test_others_graphs_are_read(
     runs: Any, open_page: Callable[..., Page], run: str, tag: str, kind: str, node: str, facts: dict[str, str]
 ) -> None:
-    """Graphs of torch's own writer, of tf.summary.graph and of a trace are shown with what they say of their nodes."""
+    """Graphs of torch's own writer, tf.summary.graph, a trace and a function of JAX are shown with what they say
+    of their nodes."""
     page = open_page(runs, state(run, tag, kind))
     page.locator("canvas[data-drawn]").wait_for()
     if run == "torch":

@@ -135,6 +135,33 @@ def test_gradients_before_and_after_clipping(watched: Fitted) -> None:
     assert max(found["gradients/norm_clipped"].values()) <= 0.25001 < max(found["gradients/norm"].values())
 
 
+def test_mixed_precision(tmp_path: Path) -> None:
+    """In bfloat16 the norms are those that the module measured itself, before clipping and after."""
+    options = {"max_epochs": 1, "precision": "bf16-mixed", "gradient_clip_val": 0.25}
+    done = fit(tmp_path, Model, TallyboardMonitor(every=1, system=None), **options)
+    found, truth = done.points, done.model.truth
+    assert found["gradients/norm"] == pytest.approx(truth.before, rel=1e-5)
+    assert found["gradients/norm_clipped"] == pytest.approx(truth.after, rel=1e-5)
+    assert found["weights/update_ratio"] == pytest.approx(truth.moved, rel=1e-3)
+    assert max(truth.after.values()) <= 0.25001 < max(truth.before.values())
+
+
+def test_learning_rate_finder(tmp_path: Path) -> None:
+    """The steps that the finder tries leave no point in the run, and the fit that follows is logged from the first."""
+    monitor, model, logger = TallyboardMonitor(every=1, system=None), Model(), TallyboardLogger(tmp_path)
+    trainer = pl.Trainer(
+        max_epochs=1, log_every_n_steps=1, logger=logger, callbacks=[monitor], default_root_dir=tmp_path, **QUIET
+    )
+    pl.tuner.Tuner(trainer).lr_find(model, loader(), loader(), num_training=5, update_attr=False)
+    assert trainer.loggers == [logger]
+    assert not tb.read(tmp_path).scalars()
+    model.truth = Truth()
+    trainer.fit(model, loader(), loader())
+    found = points(logger.log_dir)
+    assert list(found["loss"]) == list(found["gradients/norm"]) == list(model.truth.before)
+    assert found["gradients/norm"] == pytest.approx(model.truth.before, rel=1e-5)
+
+
 def test_how_far_steps_move(watched: Fitted) -> None:
     """The update ratio is that of the clipped step, in all and by module."""
     found = watched.points
