@@ -138,6 +138,17 @@ class Hooks:
         timed = self._settings.profile is not None or self.write_steps_per_second
         return mine and (self.update_freq == "epoch" or keras.backend.backend() == "jax") and not timed
 
+    def writer(self, run: str = TRAIN) -> SummaryWriter:
+        """The writer of a run, for what else is to be logged there; it is closed when the `fit` under way ends.
+
+        Args:
+            run: `"train"` or `"validation"`.
+
+        Raises:
+            InvalidLogdir: the run's directory cannot be made.
+        """
+        return self._runs.writer(run)
+
     @_never_raises
     def _start_over(self) -> None:
         self._close(failed=self._in_fit)

@@ -208,6 +208,18 @@ def test_two_callbacks_on_one_logdir(tmp_path: Path) -> None:
     assert len(events(tmp_path / "train")) == 2
 
 
+def test_the_writer_can_be_shared(tmp_path: Path) -> None:
+    """What another callback says to the callback's writer stands in the same file, closed with the training."""
+    callback = TallyboardCallback(tmp_path)
+    mine = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: callback.writer().add_scalar("mine", 1, epoch)
+    )
+    train(callback, mine)
+    assert tb.read(tmp_path)["train"].scalars()["mine"].step.tolist() == [0, 1]
+    assert len(events(tmp_path / "train")) == 1
+    assert not callback._runs.open
+
+
 class Unsaid(keras.layers.Layer):
     """A layer that does not say how it was made."""
 
@@ -313,15 +325,20 @@ if BACKEND == "jax":
         assert any(tag.endswith("kernel/histogram") for tag in run.tags["histograms"])
 
 
+@pytest.mark.filterwarnings("ignore:Layer InputLayer does not have a .quantize. method:UserWarning")  # Keras's own
 def test_quantised_weights(tmp_path: Path) -> None:
-    """Weights of 8 bits have histograms, whole numbers as they are."""
+    """Weights of 8 bits have histograms, whole numbers as they are, and the model activations and gradients."""
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, name="q")])
-    model.layers[0].quantize("int8")
+    model.quantize("int8")
     model.compile("sgd", "mse")
     x, _ = data()
-    model.fit(x, x[:, :3], verbose=0, callbacks=[TallyboardCallback(tmp_path, histogram_freq=1, write_images=True)])
+    callback = TallyboardCallback(tmp_path, histogram_freq=1, histograms="all", write_images=True)
+    model.fit(x, x[:, :3], validation_data=(x, x[:, :3]), verbose=0, callbacks=[callback])
     run = tb.read(tmp_path)["train"]
-    [tag] = [tag for tag in run.tags["histograms"] if tag.endswith("q/kernel/histogram")]
+    tags = run.tags["histograms"]
+    assert [tag for tag in tags if tag.startswith("activations/") and tag.endswith("q/histogram")]
+    assert [tag for tag in tags if tag.startswith("gradients/") and tag.endswith("q/bias/histogram")]
+    [tag] = [tag for tag in tags if tag.endswith("q/kernel/histogram") and not tag.startswith("gradients/")]
     found = run.histograms(tag)[0]
     kernel = np.array(keras.ops.convert_to_numpy(model.layers[0].kernel), int)
     assert (found.num, found.min, found.max) == (12, kernel.min(), kernel.max())

@@ -90,6 +90,17 @@ def test_histograms_of_everything(tmp_path: Path) -> None:
         value = values[-1]
         assert (value.num, value.min, value.max) == (numbers.size, numbers.min(), numbers.max())
         assert value.sum == pytest.approx(numbers.sum(), abs=1e-6)
+    for moment in (one for one in model.optimizer.variables if len(one.shape)):
+        value, numbers = found[f"optimizer/{moment.path}/histogram"][-1], np.array(moment)
+        assert (value.num, value.min, value.max) == (numbers.size, numbers.min(), numbers.max())
+    x, y = data()
+    logits = np.asarray(model.predict([one[:9] for one in x], verbose=0), np.float64)
+    value = found[f"activations/{model.get_layer('head').path}/histogram"][-1]
+    assert (value.num, value.min, value.max) == pytest.approx((27, logits.min(), logits.max()), rel=1e-4)
+    parts = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    slope = (parts - np.eye(3)[y[:9]]).mean(0)  # of the cross-entropy, by the head's bias
+    value = found["gradients/head/bias/histogram"][-1]
+    assert (value.num, value.min, value.max) == pytest.approx((3, slope.min(), slope.max()), rel=1e-4, abs=1e-6)
 
 
 if HAS_PEER:
