@@ -26,6 +26,7 @@ onnx = pytest.importorskip("onnx")
 pyplot = pytest.importorskip("matplotlib.pyplot")
 plotly = pytest.importorskip("plotly.graph_objects")
 pillow = pytest.importorskip("PIL.Image")
+jax = pytest.importorskip("jax")
 
 RNG = np.random.default_rng(11)
 WALL = 1_700_000_000.0
@@ -59,6 +60,8 @@ def write_everything(logdir: Path) -> None:
     with tb.SummaryWriter(logdir / "onnx") as writer:
         onnx.save(onnx_model(), logdir / "model.onnx")
         writer.add_onnx_graph(logdir / "model.onnx")
+    with tb.SummaryWriter(logdir / "jax") as writer:
+        writer.add_graph(jax.jit(layer), ({"kernel": jax.numpy.ones((3, 4))}, jax.numpy.ones((5, 3))))
     for i, rate in enumerate((0.1, 0.2)):
         try:
             with tb.SummaryWriter(logdir / f"trial{i}") as writer:
@@ -70,6 +73,12 @@ def write_everything(logdir: Path) -> None:
             pass
     done = subprocess.run([sys.executable, "-c", KILLED, str(logdir / "running")], timeout=300)
     assert done.returncode == -signal.SIGKILL
+
+
+def layer(weights: Any, x: Any) -> Any:
+    """A layer of JAX, in a scope."""
+    with jax.named_scope("dense"):
+        return jax.nn.relu(x @ weights["kernel"])
 
 
 KILLED = """
@@ -153,7 +162,7 @@ def complete(board: Board) -> bool:
     return (
         "trial1" in board.plugin("scalars/tags")
         and "confusion" in board.plugin("text/tags").get("all", ())
-        and {"model", "onnx"} <= set(board.plugin("graphs/info"))
+        and {"jax", "model", "onnx"} <= set(board.plugin("graphs/info"))
         and len(board.plugin("scalars/scalars", run="all", tag="scalar/plain")) == 5
         and board.get("plugins_listing")["projector"]["enabled"]  # which it finds out in a thread
         and {"running", "all/both_val"} <= set(board.get("runs"))
@@ -325,8 +334,8 @@ def test_texts_and_what_is_shown_as_text(board: Board) -> None:
 
 
 def test_graphs(board: Board) -> None:
-    """The model's operations lie in its layers and tell their weights, the ONNX file's are nodes, and each operation's
-    time is in the record of the step."""
+    """The model's operations lie in its layers and tell their weights, the ONNX file's and those of JAX are nodes, and
+    each operation's time is in the record of the step."""
     info = board.plugin("graphs/info")
     assert info["model"]["run_graph"]
     assert info["onnx"]["run_graph"]
@@ -335,6 +344,10 @@ def test_graphs(board: Board) -> None:
     assert 'op: "conv2d"' in model
     assert 's: "0.weight 0.bias"' in model
     assert 'name: "layer/relu/Relu"' in board.raw("plugin/graphs/graph", run="onnx").decode()
+    function = board.raw("plugin/graphs/graph", run="jax").decode()
+    assert 'name: "dense/dot_general"' in function
+    assert 'input: "dense/kernel"' in function
+    assert info["jax"]["run_graph"]
     (tag,) = info["model"]["tags"]
     assert b'node_name: "0/conv2d"' in board.raw("plugin/graphs/run_metadata", run="model", tag=tag)
 
