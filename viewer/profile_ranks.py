@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
+from tallyboard.core.errors import CorruptRecord
+from tallyboard.core.profiles.model import Profile
 from tallyboard.core.profiles.ranks import ranks, together
 
+from .profile_reading import Interrupted
 from .profile_sheets import BadQuestion, Field, Sheet
 from .profiles import Which, profiles
 
 if TYPE_CHECKING:
-    from tallyboard.core.profiles.model import Profile
     from tallyboard.core.profiles.ranks import Ranks
 
     from .context import Context
@@ -59,26 +61,39 @@ def _folder(path: str) -> str:
     return path.rpartition("/")[0]
 
 
-def ranks_of(context: Context, which: Which, compat: Compat) -> Ranks:
-    """What the processes that trained with one computed and said; worked out once for the files as they are."""
+def ranks_of(context: Context, which: Which, compat: Compat) -> tuple[Ranks, list[str]]:
+    """What the processes that trained with one computed and said; worked out once for the files as they are.
+
+    Returns:
+        That, and why others of its directory cannot be read. What lies beside its run need not belong to it, and where
+        it cannot be read it does not count.
+    """
     near = siblings(context, which)
     stamps = tuple((one, profiles.file(context, one).stamp) for one in near)
 
-    def make(mine: Profile) -> Ranks:
-        # kept here while they are compared, though the store of profiles may let go of some
-        read = [mine if one == which else profiles.read(context, one) for one in near]
+    def make(mine: Profile) -> tuple[Ranks, list[str]]:
+        read, unread = list[Profile](), list[str]()  # kept while they are compared, though the store may let go of some
+        for one in near:
+            try:
+                read.append(mine if one == which else profiles.read(context, one))
+            except Interrupted:
+                raise
+            except CorruptRecord as why:
+                if one.run == which.run:
+                    unread.append(str(why))
         groups = together([("", profile) for profile in read if profile.world == mine.world])
         found = next((group for group in groups if any(one is mine for one in group)), [mine])
-        return ranks(found, compat)
+        return ranks(found, compat), unread
 
     return profiles.derived(context, which, ("ranks", stamps, compat), make)
 
 
-def ranks_told(found: Ranks, step: str) -> dict[str, Any]:
+def ranks_told(found: Ranks, unread: list[str], step: str) -> dict[str, Any]:
     """What one step, or the mean step, was of each rank; times are nanoseconds.
 
     Args:
         found: of `ranks_of`.
+        unread: likewise.
         step: its name, "" for the mean of all.
 
     Raises:
@@ -100,6 +115,7 @@ def ranks_told(found: Ranks, step: str) -> dict[str, Any]:
     return {
         "says": found.says,
         "unmatched": found.unmatched,
+        "unread": unread[:8],
         "met": len(found.collectives),
         "steps": names[:_MOST_STEPS],
         "step": step,

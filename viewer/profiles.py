@@ -213,7 +213,7 @@ class Profiles:
                 except CorruptRecord as why:
                     says = _without_path(str(why), asset)
                     entry.failed = None if isinstance(why, Interrupted) else says
-                    raise CorruptRecord(says) from None
+                    raise type(why)(says) from None
                 finally:
                     entry.began = None
                 entry.nbytes = sum(_sizes(found))

@@ -1,8 +1,8 @@
 """Records of memory in an XSpace: what TensorFlow's allocators took and gave back, as events of the host's threads.
 
 Names: `MemoryAllocation` and `MemoryDeallocation` and their statistics, as xplane_schema.cc of XLA's profiler has them.
-Allocators write them when the host is traced at level 3 (`ProfilerOptions(host_tracer_level=3)`); that of TensorFlow's
-for CPUs does so only where it is its best-fit one (`TF_CPU_ALLOCATOR_USE_BFC=1`).
+Allocators write them when the host is traced at level 3 (`ProfilerOptions(host_tracer_level=3)`). On a CPU only large
+tensors come from one that does; with `TF_CPU_ALLOCATOR_USE_BFC=1` in the environment all do.
 """
 
 from __future__ import annotations

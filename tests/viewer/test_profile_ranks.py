@@ -64,6 +64,12 @@ def logdir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Logdir]:
         own = path / "job" / f"rank{rank}"
         own.mkdir(parents=True)
         (own / "worker.1600000001000.pt.trace.json").write_text(trace(rank))
+    (path / "broken").mkdir()
+    (path / "beside").mkdir()
+    for rank in (0, 1):
+        (path / "broken" / f"worker{rank}.1600000001000.pt.trace.json").write_text(trace(rank, 3))
+    for place in ("broken/worker2", "beside/worker0"):
+        (path / f"{place}.1600000001000.pt.trace.json").write_text('{"traceEvents": []}')
     (path / "alone").mkdir()
     (path / "alone" / "worker0.1600000001000.pt.trace.json").write_text(trace(0))
     reader = LogdirReader(path)
@@ -102,6 +108,15 @@ def test_ranks_with_a_run_each_stand_together(logdir: Logdir) -> None:
     told = logdir.get("", run="job/rank0").json()
     assert told["rank"] == [0, 1]
     assert told["met"] == 2
+
+
+def test_one_that_cannot_be_read(logdir: Logdir) -> None:
+    """A broken trace of the same directory is named, one of a run beside it is left out; the others are compared."""
+    told = logdir.get("", run="broken").json()
+    assert told["rank"] == [0, 1]
+    assert len(told["unread"]) == 1
+    assert "worker2.1600000001000.pt.trace.json" in told["unread"][0]
+    assert logdir.get("", run="alone").json()["unread"] == []
 
 
 def test_a_rank_alone_is_told_of(logdir: Logdir) -> None:

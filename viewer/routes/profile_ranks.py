@@ -33,14 +33,14 @@ routes = web.RouteTableDef()
 @routes.get("/api/profile_ranks")
 async def get_ranks(request: web.Request) -> web.StreamResponse:
     """Each rank's step."""
-    return await wise(request, lambda: dump_json(ranks_told(_ranks(request), request.query.get("step", ""))))
+    return await wise(request, lambda: dump_json(ranks_told(*_ranks(request), request.query.get("step", ""))))
 
 
 @routes.get("/api/profile_ranks/table")
 async def get_table(request: web.Request) -> web.StreamResponse:
     """Some rows of what they said."""
     table = request.query.get("table", "operations")
-    return await wise(request, lambda: answer(sheet(_ranks(request), table), Question.of(request.query)))
+    return await wise(request, lambda: answer(sheet(_ranks(request)[0], table), Question.of(request.query)))
 
 
 @routes.get("/api/profile_ranks/file")
@@ -49,12 +49,12 @@ async def get_file(request: web.Request) -> web.StreamResponse:
     table, form = request.query.get("table", "operations"), request.query.get("format", "csv")
     return await wise(
         request,
-        lambda: file(sheet(_ranks(request), table), Question.of(request.query), form),
+        lambda: file(sheet(_ranks(request)[0], table), Question.of(request.query), form),
         TYPES.get(form, "text/plain"),
     )
 
 
-def _ranks(request: web.Request) -> Ranks:
+def _ranks(request: web.Request) -> tuple[Ranks, list[str]]:
     compat = request.query.get("compat", "")
     if compat not in ("", "tb_plugin"):
         raise BadQuestion(f"compat={compat!r} is not tb_plugin")

@@ -258,4 +258,6 @@ def test_keras_profile(samples: Path) -> None:
     found = tb.read_profile(samples / "keras_tf" / "train")
     assert found.source == "tensorflow"
     assert found.steps.name == ["4", "5", "6", "7", "8"]
-    assert len(found.events) == 3543
+    assert (len(found.events), len(found.allocations)) == (3503, 40)
+    assert np.array_equal(np.diff(found.allocations.allocated), found.allocations.delta[1:])
+    assert found.memory(-1).peak == 3_018_752  # peak_bytes_in_use, which its allocator wrote

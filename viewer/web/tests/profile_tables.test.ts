@@ -48,7 +48,7 @@ describe("cells", () => {
   });
 
   it("are as wide as their heads need", () => {
-    expect(widthOf({ kind: "count", title: "Calls" })).toBe(84);
+    expect(widthOf({ kind: "count", title: "Calls" })).toBe(72);
     expect(widthOf({ kind: "count", title: "Self allocations" })).toBeGreaterThan(140);
   });
 });

@@ -7,6 +7,9 @@ const sign = (value: number, text: string): string => (value > 0 ? `+${text}` : 
 const shareText = (value: number, signed: boolean): string =>
   signed ? `${(value * 100).toLocaleString("en", { maximumFractionDigits: 1 })} %` : value === 0 ? "0 %" : percentText(value);
 
+/** A name by which rows are told apart: every CUDA kernel returns nothing. */
+export const nameText = (name: string): string => name.replace(/^void (?=\S)/, "");
+
 /** A number as its column says it; times are nanoseconds. */
 export function numberText(value: number, { kind, signed }: Pick<Column, "kind" | "signed">): string {
   const text =
@@ -43,7 +46,7 @@ export function titleOf(value: Cell, column: Column): string {
   return column.total && !column.signed ? `${full}, ${percentText(value / column.total)} of all` : full;
 }
 
-const WIDTHS: Readonly<Record<Column["kind"], number>> = { text: 220, count: 84, time: 104, moment: 112, bytes: 108, share: 100, percent: 100, number: 92, rank: 72, rate: 124, flag: 92 };
+const WIDTHS: Readonly<Record<Column["kind"], number>> = { text: 170, count: 72, time: 92, moment: 112, bytes: 108, share: 100, percent: 92, number: 92, rank: 72, rate: 124, flag: 92 };
 
 /** Pixels; heads that say more need more. */
 export function widthOf({ kind, title }: Pick<Column, "kind" | "title">): number {

@@ -1,3 +1,3 @@
 import type { ViewAbout } from "../../views";
 
-export default { title: "Memory", order: 50, shows: ({ has }) => has.memory } satisfies ViewAbout;
+export default { title: "Memory", order: 50 } satisfies ViewAbout;

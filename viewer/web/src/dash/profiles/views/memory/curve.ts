@@ -141,13 +141,14 @@ export function draw(pen: CanvasRenderingContext2D, picture: Picture): void {
     pen.fillStyle = ink.faint;
     pen.fillText(bytesText(value), LEFT - 8, y(value));
   }
-  const ticks = numberTicks({ lo: window.lo / 1e3, hi: window.hi / 1e3 }, Math.max(2, Math.floor((width - LEFT) / 110)));
+  const ticks = numberTicks({ lo: window.lo / 1e3, hi: window.hi / 1e3 }, Math.max(2, Math.floor((width - LEFT) / 80)));
   pen.textAlign = "center";
   for (const value of ticks.values) pen.fillText(tickText(value), Math.max(LEFT + 20, Math.min(width - RIGHT - 24, xOf(window, width, value * 1e3))), bottom + 12);
   pen.save();
   pen.beginPath();
   pen.rect(LEFT, 0, width - LEFT - RIGHT, bottom + 1);
   pen.clip();
+  let free = LEFT;
   for (const [name, begin] of curve.steps) {
     const x = Math.round(xOf(window, width, begin)) + 0.5;
     if (x < LEFT || x > width) continue;
@@ -158,10 +159,12 @@ export function draw(pen: CanvasRenderingContext2D, picture: Picture): void {
     pen.lineTo(x, bottom);
     pen.stroke();
     pen.setLineDash([]);
-    if (curve.steps.length <= 40) {
+    const label = `step ${name}`;
+    if (x + 4 >= free && x + 4 + pen.measureText(label).width <= width - RIGHT) {
+      free = x + pen.measureText(label).width + 12;
       pen.textAlign = "left";
       pen.fillStyle = ink.faint;
-      pen.fillText(`step ${name}`, x + 4, TOP - 7);
+      pen.fillText(label, x + 4, TOP - 7);
     }
   }
   trace(pen, picture, y);

@@ -18,6 +18,8 @@ export interface Ranks {
   says: string;
   unmatched: number;
   met: number;
+  /** Why other traces of the directory cannot be read. */
+  unread: readonly string[];
   steps: readonly string[];
   step: string;
   worker: readonly string[];
