@@ -33,7 +33,7 @@ __all__ = ["Trace", "read_chrome"]
 _LARGE: Final = 600 << 20
 """Bytes of JSON above which events are read in pieces, so that only columns are kept."""
 
-_PIECE_OF_FILE: Final = 1 << 16  # bytes; what they unpack to stays where the processor is quick
+_OF_FILE: Final = 1 << 16  # bytes that are unpacked at a time: of a megabyte's, most time goes into making room
 _AT_ONCE: Final = 16 << 20  # bytes of a large file's events that are decoded together
 _TRIES: Final = 20  # places at which such a piece might end
 _BEGIN: Final = re.compile(rb'"traceEvents"\s*:\s*\[|^\s*\[')
@@ -79,12 +79,12 @@ _decode_any: Final = msgspec.json.Decoder()
 
 
 @dataclass
-class Head:
+class _Head:
     """What a trace says beside its events."""
 
     facts: dict[str, Any] = field(default_factory=dict[str, Any])
 
-    def of(self, trace: Trace) -> Head:
+    def of(self, trace: Trace) -> _Head:
         told = {name: getattr(trace, name) for name in Trace.__struct_fields__ if name != "events"}
         self.facts |= {name: value for name, value in told.items() if value is not None}
         return self
@@ -103,12 +103,12 @@ def read_chrome(path: Path | str) -> Profile:
         OSError: the file cannot be read.
     """
     file = Path(path)
-    packed = _is_packed(file)
     skipped: Counter[str] = Counter()
-    head = Head()
+    head = _Head()
     builder = Builder(skipped)
-    reader = Rows(builder, skipped)
+    reader = _Rows(builder, skipped)
     size = file.stat().st_size
+    packed = _is_packed(file)
     if size < (_LARGE // 16 if packed else _LARGE):
         data = _unpacked(file, skipped) if packed else file.read_bytes()
         if len(data) < _LARGE:
@@ -130,7 +130,7 @@ def _chunks(file: Path, packed: bool, skipped: Counter[str]) -> Iterator[bytes]:
     damaged: tuple[type[Exception], ...] = (zlib.error, fast.error) if fast else (zlib.error,)
     with file.open("rb") as stream:
         engine: Any = None
-        while piece := stream.read(_PIECE_OF_FILE):
+        while piece := stream.read(_OF_FILE):
             if not packed:
                 yield piece
                 continue
@@ -162,7 +162,7 @@ def _unpacked(file: Path, skipped: Counter[str]) -> bytes:
     return b"".join(_chunks(file, True, skipped))
 
 
-def _whole(data: bytes, head: Head, skipped: Counter[str]) -> Iterable[Event]:
+def _whole(data: bytes, head: _Head, skipped: Counter[str]) -> Iterable[Event]:
     """The events of a file that is in memory, at once where it is as it should be."""
     for mended in (False, True):
         if mended:  # NaN for a number is no JSON, nor are bytes that are no UTF-8
@@ -178,7 +178,7 @@ def _whole(data: bytes, head: Head, skipped: Counter[str]) -> Iterable[Event]:
     return _streamed(iter([data]), head, skipped)
 
 
-def _in_pieces(chunks: Iterator[bytes], head: Head, skipped: Counter[str]) -> Iterator[Event]:
+def _in_pieces(chunks: Iterator[bytes], head: _Head, skipped: Counter[str]) -> Iterator[Event]:
     """Events, some megabytes of them at a time; from where that fails on, one after another.
 
     Args:
@@ -250,7 +250,7 @@ class _Stream:
         return found
 
 
-def _streamed(chunks: Iterator[bytes], head: Head, skipped: Counter[str]) -> Iterator[Event]:
+def _streamed(chunks: Iterator[bytes], head: _Head, skipped: Counter[str]) -> Iterator[Event]:
     """Events one after another, up to the first place that is no JSON; of several documents those of all."""
     builder: Any = None
     depth_of_event = ""
@@ -301,7 +301,7 @@ class _Kinds(dict[tuple[str | None, str], int]):
         return int(kind)
 
 
-class MemoryArgs(
+class _MemoryArgs(
     msgspec.Struct,
     gc=False,
     rename={
@@ -323,24 +323,23 @@ class MemoryArgs(
     reserved: int = -1
 
 
-class Rows:
+class _Rows:
     """Takes the events of a trace into columns."""
 
     def __init__(self, builder: Builder, skipped: Counter[str]) -> None:
-        self.builder = builder
+        self._builder = builder
         self._skipped = skipped
         self._open: dict[tuple[Any, Any], list[Event]] = {}
         self._names: dict[tuple[Any, Any], str] = {}
         self._processes: dict[Any, str] = {}
-        self.kinds = _Kinds(skipped)
-        self._decode_memory = msgspec.json.Decoder(MemoryArgs).decode
-        self._memory: list[tuple[float, int, int, int, int, int, int]] = []
-        self._remembered: list[tuple[NDArray[Any], ...]] = []
+        self._kinds = _Kinds(skipped)
+        self._decode_memory = msgspec.json.Decoder(_MemoryArgs).decode
+        self.memory: list[tuple[float, int, int, int, int, int, int]] = []
 
     @property
     def torch(self) -> bool:
         """Whether spans have categories, as PyTorch's have."""
-        return any(kind >= 0 for kind in self.kinds.values())
+        return any(kind >= 0 for kind in self._kinds.values())
 
     def take(self, events: Iterable[Event]) -> None:
         """Takes them, in about their order."""
@@ -348,20 +347,22 @@ class Rows:
         while piece := list(itertools.islice(following, _PIECE)):
             spans = [event for event in piece if event.ph == "X"]
             if len(spans) < len(piece):
+                records: list[Event] = []
                 for event in piece:
                     if event.ph not in _NO_MARKS:
-                        self.marked(event, spans)
-            self.builder.add(spans, self.kinds)
+                        self._marked(event, spans, records)
+                self._allocations(records)
+            self._builder.add(spans, self._kinds)
         left = sum(map(len, self._open.values()))
         if left:
             self._skipped["spans that begin and never end"] += left
 
-    def marked(self, event: Event, spans: list[Event]) -> None:
-        """Takes an event that is no span, or half of one, which goes to the spans when it has both."""
+    def _marked(self, event: Event, spans: list[Event], records: list[Event]) -> None:
+        """An event that is no span, or half of one; those of memory are put aside."""
         phase = event.ph
         if phase in ("i", "I"):
             if event.name == "[memory]":
-                self._allocation(event)
+                records.append(event)
         elif phase == "M":
             self._named(event)
         elif phase == "B":
@@ -381,12 +382,35 @@ class Rows:
             begun.dur = last - first
             spans.append(begun)
 
+    def _allocations(self, events: list[Event]) -> None:
+        """Takes records of memory, at once where all are as they should be."""
+        try:
+            found = list(map(self._decode_memory, [event.args for event in events]))
+            times = np.array([event.ts for event in events], np.float64)
+            device, sort, delta, allocated, reserved = (
+                np.array([getattr(one, name) for one in found], np.int64)
+                for name in ("device_id", "device_type", "delta", "allocated", "reserved")
+            )
+            address = np.array([one.address for one in found], np.uint64)
+        except (TypeError, ValueError, OverflowError, *UNREADABLE):
+            times = device = np.full(1, np.nan)
+            delta = allocated = reserved = sort = address = device
+        device = np.where(sort == 0, -1, device)
+        sizes = np.abs(np.stack((delta, allocated, reserved)))
+        if not (np.isfinite(times) & (device >= -1) & (device < 1 << 15) & (sizes < _WIDE)).all():
+            for event in events:
+                self._allocation(event)
+            return
+        tracks = [self._builder.track((event.pid, event.tid)) for event in events]
+        columns = (times, device, address, delta, allocated, reserved, tracks)
+        self.memory += zip(*(np.asarray(column).tolist() for column in columns), strict=True)
+
     def _allocation(self, event: Event) -> None:
         time, row = _number(event.ts), self._memory_row(event.args)
         if time is None or row is None:
             self._skipped["records of memory that cannot be read"] += 1
         else:
-            self._memory.append((time, *row, self.builder.track((event.pid, event.tid))))
+            self.memory.append((time, *row, self._builder.track((event.pid, event.tid))))
 
     def _memory_row(self, args: msgspec.Raw) -> tuple[int, int, int, int, int] | None:
         """Device, address, bytes, allocated and reserved of a record of memory; None if it is none."""
@@ -417,17 +441,6 @@ class Rows:
             thread = event.tid
             self._names[event.pid, int(thread) if isinstance(thread, str) and thread.isdecimal() else thread] = name
 
-    def remember(self, *columns: NDArray[Any]) -> None:
-        """Takes records of memory: time, device, address, delta, allocated, reserved and track of each."""
-        self._remembered.append(columns)
-
-    def memory(self) -> list[NDArray[Any]]:
-        """Those columns of all records; times are those of the trace."""
-        rows = list(zip(*self._memory, strict=True)) or [()] * 7
-        kinds = (np.float64, np.int16, np.uint64, np.int64, np.int64, np.int64, np.int32)
-        pieces = [*self._remembered, tuple(np.array(row, kind) for row, kind in zip(rows, kinds, strict=True))]
-        return [np.concatenate(one).astype(kind) for one, kind in zip(zip(*pieces, strict=True), kinds, strict=True)]
-
     def tracks(self) -> list[Track]:
         """Where the events ran, with the names that the trace gives."""
         return [
@@ -437,7 +450,7 @@ class Rows:
                 self._names.get((process, thread), ""),
                 self._processes.get(process, ""),
             )
-            for process, thread in self.builder.tracks
+            for process, thread in self._builder.tracks
         ]
 
 
@@ -449,11 +462,10 @@ def _number(value: float | str | None) -> float | None:
     return found if math.isfinite(found) else None
 
 
-def _profile(file: Path, reader: Rows, head: Head, skipped: Counter[str]) -> Profile:
+def _profile(file: Path, reader: _Rows, head: _Head, skipped: Counter[str]) -> Profile:
     facts = head.facts
-    builder = reader.builder
-    memory = reader.memory()
-    origin = min(builder.first, float(memory[0].min(initial=math.inf)))
+    builder = reader._builder  # pyright: ignore[reportPrivateUsage]
+    origin = min(builder.first, min((row[0] for row in reader.memory), default=math.inf))
     origin = origin if math.isfinite(origin) else 0.0
     tracks = reader.tracks()
     events = builder.events(origin, tracks)
@@ -464,7 +476,7 @@ def _profile(file: Path, reader: Rows, head: Head, skipped: Counter[str]) -> Pro
         source="torch" if torch else _source(tracks),
         base=int(facts.get("baseTimeNanoseconds") or 0) + math.floor(origin) * 1000 + round(origin % 1 * 1000),
         events=events,
-        allocations=_memory(memory, origin),
+        allocations=_memory(reader.memory, origin),
         devices={int(one.get("id", i)): one for i, one in enumerate(facts.get("deviceProperties") or [])},
         worker=(name[1] or name[5] or file.name) if name else file.name,
         rank=_whole_number(spread.get("rank")),
@@ -483,7 +495,19 @@ def _whole_number(value: Any) -> int | None:
     return value if isinstance(value, int) and value >= 0 else None
 
 
-def _memory(columns: list[NDArray[Any]], origin: float) -> Memory:
-    order = np.argsort(columns[0], kind="stable")
-    time, *rest = (column[order] for column in columns)
-    return Memory((time - origin) * 1000, *rest)
+def _memory(rows: list[tuple[float, int, int, int, int, int, int]], origin: float) -> Memory:
+    columns = list(zip(*rows, strict=True)) or [()] * 7
+    order = np.argsort(np.array(columns[0], np.float64), kind="stable")
+
+    def column(at: int, kind: Any) -> NDArray[Any]:
+        return np.array(columns[at], kind)[order]
+
+    return Memory(
+        time=(column(0, np.float64) - origin) * 1000,
+        device=column(1, np.int16),
+        address=column(2, np.uint64),
+        delta=column(3, np.int64),
+        allocated=column(4, np.int64),
+        reserved=column(5, np.int64),
+        track=column(6, np.int32),
+    )

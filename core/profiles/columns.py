@@ -17,17 +17,7 @@ from ..dataframes import Labels
 from .model import DEVICE, Events, Extras, Kind, Track
 from .naming import device_kind, is_stream, is_work, xla_host_kind
 
-__all__ = [
-    "NUMBERS",
-    "TEXTS",
-    "UNREADABLE",
-    "Builder",
-    "Piece",
-    "group_of",
-    "number_of",
-    "times_of",
-    "whole_of",
-]
+__all__ = ["UNREADABLE", "Builder"]
 
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises of bytes that are not what they should be."""
@@ -131,9 +121,7 @@ _CALLS: Final = (Kind.RUNTIME, Kind.DRIVER)
 _DEVICE: Final = frozenset(map(int, (*DEVICE, Kind.DEVICE_ANNOTATION, Kind.DEVICE_SYNC)))
 
 
-_name_of: Final = operator.attrgetter("name")
-_kind_of: Final = operator.attrgetter("cat", "name")
-_track_of: Final = operator.attrgetter("pid", "tid")
+_sort_of: Final = operator.attrgetter("cat", "name", "pid", "tid")
 
 
 def _fields(of: type[_Call], text: bool) -> tuple[str, ...]:
@@ -145,8 +133,8 @@ def _fields(of: type[_Call], text: bool) -> tuple[str, ...]:
 
 
 _ARGUMENTS: Final = (_Call, _Work, _Span, _TalkWork, _TalkSpan)
-TEXTS: Final = tuple(dict.fromkeys(name for of in _ARGUMENTS for name in _fields(of, True)))
-NUMBERS: Final = tuple(dict.fromkeys(name for of in _ARGUMENTS for name in _fields(of, False)))
+_TEXTS: Final = tuple(dict.fromkeys(name for of in _ARGUMENTS for name in _fields(of, True)))
+_NUMBERS: Final = tuple(dict.fromkeys(name for of in _ARGUMENTS for name in _fields(of, False)))
 
 
 _GROUP: Final = np.array(
@@ -160,11 +148,6 @@ _GROUP: Final = np.array(
 """By a kind, which of `_ARGUMENTS` it has; the last is of a kind not settled."""
 
 _TOP: Final = 1 << 63
-
-
-def group_of(kind: int) -> type[Any]:
-    """What of a span's arguments becomes columns, by its kind; -1 of one that is not settled."""
-    return _ARGUMENTS[_GROUP[kind]]
 
 
 class _Codes(dict[Any, int]):
@@ -189,6 +172,31 @@ class _Tracks(_Codes):
         return code
 
 
+class _Sorts(_Codes):
+    """Numbers what spans have of category, name, process and thread, and knows kind, name and track of each number."""
+
+    def __init__(self, names: _Codes, tracks: _Tracks) -> None:
+        super().__init__()
+        self._names, self._tracks = names, tracks
+        self._kinds: Mapping[tuple[str | None, str], int] = {}
+        self._new: list[tuple[int, int, int]] = []
+        self._table = np.empty((0, 3), np.int32)
+
+    def __missing__(self, key: Any) -> int:
+        category, name, process, thread = key
+        self._new.append((self._kinds[category, name], self._names[name], self._tracks[process, thread]))
+        return super().__missing__(key)
+
+    def of(self, spans: list[Any], kinds: Mapping[tuple[str | None, str], int]) -> NDArray[np.int32]:
+        """Kind, name and track of spans: int32 (3, spans); `kinds` as in `Builder.add`."""
+        self._kinds = kinds
+        numbers = np.array(list(map(self.__getitem__, map(_sort_of, spans))), np.int64)
+        if self._new:
+            self._table = np.concatenate((self._table, np.array(self._new, np.int32)))
+            self._new = []
+        return self._table[numbers].T
+
+
 class _Sparse:
     """A column that few events have: rows and values, a piece at a time."""
 
@@ -206,33 +214,6 @@ class _Sparse:
         return rows[order], np.concatenate(self.values)[order]
 
 
-class Piece:
-    """Some spans as columns, a row each; times are those of the trace, microseconds.
-
-    Args:
-        many: how many rows.
-
-    Attributes:
-        columns: by name, those that all have.
-        numbers: of those that few have, name, rows and values.
-        texts: likewise, name, rows and the numbers of the texts.
-        backward: how many spans end before they begin.
-    """
-
-    def __init__(self, many: int) -> None:
-        self.many = many
-        self.columns: dict[str, NDArray[Any]] = {name: np.full(many, -1, kind) for name, kind in _TYPES.items()}
-        self.numbers: list[tuple[str, NDArray[np.int64], NDArray[np.float64]]] = []
-        self.texts: list[tuple[str, NDArray[np.int64], NDArray[np.int64]]] = []
-        self.backward = 0
-
-    def times(self, rows: NDArray[np.int64], start: NDArray[np.float64], dur: NDArray[np.float64]) -> None:
-        """Sets begin and end of some rows; a length of NaN is none."""
-        self.backward += int((dur < 0).sum())
-        self.columns["start"][rows] = start
-        self.columns["end"][rows] = start + np.maximum(np.nan_to_num(dur), 0)
-
-
 class Builder:
     """Columns that grow, many events at a time; times are those of the trace, microseconds.
 
@@ -245,8 +226,9 @@ class Builder:
         self._pieces: dict[str, list[NDArray[Any]]] = {name: [] for name in _TYPES}
         self._many = 0
         self._names, self._tracks = _Codes(), _Tracks()
-        self._numbers = {name: _Sparse() for name in NUMBERS}
-        self._texts = {name: (_Sparse(), _Codes()) for name in TEXTS}
+        self._sorts = _Sorts(self._names, self._tracks)
+        self._numbers = {name: _Sparse() for name in _NUMBERS}
+        self._texts = {name: (_Sparse(), _Codes()) for name in _TEXTS}
         self._decoders = [(of, msgspec.json.Decoder(of).decode) for of in _ARGUMENTS]
         self.first = math.inf
 
@@ -259,14 +241,6 @@ class Builder:
         """The number of a track."""
         return self._tracks[where]
 
-    def name(self, name: str) -> int:
-        """The number of a name."""
-        return self._names[name]
-
-    def text(self, column: str, value: bytes) -> int:
-        """The number of a text, JSON, in a column of such."""
-        return self._texts[column][1][value]
-
     def add(self, spans: list[Any], kinds: Mapping[tuple[str | None, str], int]) -> None:
         """Adds spans.
 
@@ -274,7 +248,7 @@ class Builder:
             spans: events with the fields of Chrome's: ts, dur, name, cat, pid, tid, and args as JSON.
             kinds: a `Kind` by category and name, -1 for one to be found by its process, when all of them are known.
         """
-        start, dur = times_of([span.ts for span in spans]), times_of([span.dur for span in spans])
+        start, dur = _times([span.ts for span in spans]), _times([span.dur for span in spans])
         timed = np.isfinite(start) & ~np.isinf(dur)
         if not timed.all():
             self._skipped["spans without a time"] += int((~timed).sum())
@@ -282,42 +256,29 @@ class Builder:
             start, dur = start[timed], dur[timed]
         if not spans:
             return
-        piece = Piece(len(spans))
-        rows = np.arange(len(spans))
-        piece.times(rows, start, dur)
-        self.fill(piece, rows, spans, kinds)
-        self.append(piece)
-
-    def fill(
-        self, piece: Piece, rows: NDArray[np.int64], spans: list[Any], kinds: Mapping[tuple[str | None, str], int]
-    ) -> None:
-        """Puts spans into rows of a piece, but for their times; see `add`."""
-        names, tracks = self._names, self._tracks
-        kind = np.array(list(map(kinds.__getitem__, map(_kind_of, spans))), np.int8)
-        piece.columns["kind"][rows] = kind
-        piece.columns["name"][rows] = list(map(names.__getitem__, map(_name_of, spans)))
-        piece.columns["track"][rows] = list(map(tracks.__getitem__, map(_track_of, spans)))
+        backward = int((dur < 0).sum())
+        if backward:
+            self._skipped["spans that end before they begin"] += backward
+        end = start + np.maximum(np.nan_to_num(dur), 0)
+        self.first = min(self.first, float(start.min()))
+        kind, name, track = self._sorts.of(spans, kinds)
+        columns: dict[str, NDArray[Any]] = {
+            "start": start,
+            "end": end,
+            "name": name,
+            "kind": kind.astype(np.int8),
+            "track": track,
+            **{name: np.full(len(spans), -1, _TYPES[name]) for name in ("device", "correlation", "external")},
+        }
         group = _GROUP[kind]
         for number, (of, decode) in enumerate(self._decoders):
-            mine = np.flatnonzero(group == number).tolist()
-            found, read = self._decoded([spans[row].args for row in mine], mine, decode)
+            rows = np.flatnonzero(group == number).tolist()
+            found, read = self._decoded([spans[row].args for row in rows], rows, decode)
             if len(found):
-                self._arguments(of, found, rows[np.array(read, np.int64)], piece)
-
-    def append(self, piece: Piece) -> None:
-        """Adds a piece."""
-        if not piece.many:
-            return
-        if piece.backward:
-            self._skipped["spans that end before they begin"] += piece.backward
-        self.first = min(self.first, float(piece.columns["start"].min()))
-        for name, column in piece.columns.items():
+                self._arguments(of, found, np.array(read, np.int64), columns)
+        for name, column in columns.items():
             self._pieces[name].append(column)
-        for name, rows, values in piece.numbers:
-            self._numbers[name].add(rows + self._many, values)
-        for name, rows, codes in piece.texts:
-            self._texts[name][0].add(rows + self._many, codes)
-        self._many += piece.many
+        self._many += len(spans)
 
     def _decoded(self, args: list[Any], rows: list[int], decode: Any) -> tuple[list[Any], list[int]]:
         """The arguments that can be read, and their rows."""
@@ -325,7 +286,7 @@ class Builder:
             rows = [row for row, one in zip(rows, args, strict=True) if one != _ABSENT]
             args = [one for one in args if one != _ABSENT]
         try:
-            return [decode(one) for one in args], rows
+            return list(map(decode, args)), rows
         except UNREADABLE:
             found: list[Any] = []
             read: list[int] = []
@@ -337,23 +298,24 @@ class Builder:
                     self._skipped["arguments of events that cannot be read"] += 1
             return found, read
 
-    def _arguments(self, of: type[_Call], found: list[Any], rows: NDArray[np.int64], piece: Piece) -> None:
-        columns = piece.columns
-        columns["correlation"][rows] = wholes_of([one.correlation for one in found])
+    def _arguments(
+        self, of: type[_Call], found: list[Any], rows: NDArray[np.int64], columns: dict[str, NDArray[Any]]
+    ) -> None:
+        columns["correlation"][rows] = _wholes([one.correlation for one in found])
         external = [one.external for one in found]
         if None in external:
             external = [one.external if one.external is not None else one.external_old for one in found]
-        columns["external"][rows] = wholes_of(external)
+        columns["external"][rows] = _wholes(external)
         if issubclass(of, _Work):
-            device = wholes_of([one.device for one in found])
+            device = _wholes([one.device for one in found])
             columns["device"][rows] = np.where(device < 1 << 15, device, -1)
         for name in _fields(of, text=False):
             get = operator.attrgetter(name)
             values = list(map(get, found))
             if values.count(None) < len(values):
-                numbers = times_of(values)
+                numbers = _times(values)
                 told = ~np.isnan(numbers)
-                piece.numbers.append((name, rows[told], numbers[told]))
+                self._numbers[name].add(rows[told] + self._many, numbers[told])
         for name in _fields(of, text=True):
             get = operator.attrgetter(name)
             raws = list(map(bytes, map(get, found)))
@@ -363,8 +325,8 @@ class Builder:
                 if absent:
                     at = rows[np.fromiter(map(bool, raws), bool, len(raws))]
                     raws = list(filter(None, raws))
-                codes = self._texts[name][1]
-                piece.texts.append((name, at, np.array(list(map(codes.__getitem__, raws)), np.int64)))
+                column, codes = self._texts[name]
+                column.add(at + self._many, np.array(list(map(codes.__getitem__, raws)), np.int64))
 
     def events(self, origin: float, tracks: Sequence[Track]) -> Events:
         """The columns.
@@ -442,23 +404,22 @@ def _joined(pieces: list[NDArray[Any]], kind: Any) -> NDArray[Any]:
     return np.concatenate(pieces) if pieces else np.empty(0, kind)
 
 
-def times_of(values: list[Any]) -> NDArray[np.float64]:
+def _times(values: list[Any]) -> NDArray[np.float64]:
     """Numbers, NaN for what is none."""
     try:
         return np.array(values, np.float64)
     except (TypeError, ValueError, OverflowError):
-        return np.array([number_of(value) for value in values])
+        return np.array([_number(value) for value in values])
 
 
-def number_of(value: _Number) -> float:
-    """A number of the trace, NaN for what is none."""
+def _number(value: _Number) -> float:
     try:
         return float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         return math.nan
 
 
-def wholes_of(values: list[_Number]) -> NDArray[np.int64]:
+def _wholes(values: list[_Number]) -> NDArray[np.int64]:
     """Numbers of 64 bits, -1 for what is none, or below zero."""
     absent = values.count(None)
     if absent == len(values):
@@ -471,12 +432,11 @@ def wholes_of(values: list[_Number]) -> NDArray[np.int64]:
         if found.dtype == np.int64:
             return np.maximum(found, -1)
     return np.array(
-        [value if type(value) is int and 0 <= value < _TOP else whole_of(value) for value in values], np.int64
+        [value if type(value) is int and 0 <= value < _TOP else _whole(value) for value in values], np.int64
     )
 
 
-def whole_of(value: _Number) -> int:
-    """A number of the trace as one of 64 bits, -1 for what is none, or below zero."""
+def _whole(value: _Number) -> int:
     if value is None:
         return -1
     try:
