@@ -176,3 +176,31 @@ def test_every_analysis_answers(write: Write, events: list[tuple[Any, ...]]) -> 
     profile = tb.read_profile(write(*rows))
     assert (profile.events.end >= profile.events.start).all()
     assert asked(profile)["verdict"].says
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [{"Bytes": "many"}, {}, {"Bytes": 1 << 80}, {"Bytes": 1, "Addr": -1}, {"Bytes": 1, "Device Id": 1 << 15}, None],
+)
+def test_a_bad_record_of_memory_costs_itself_alone(write: Write, tmp_path: Path, bad: dict[str, Any] | None) -> None:
+    """Of records of memory among which one cannot be read, or has no time, the others are as they are without it."""
+
+    def record(time: float | None, args: dict[str, Any]) -> dict[str, Any]:
+        return {"ph": "i", "name": "[memory]", "ts": time, "pid": 1, "tid": "1", "args": {"Device Id": 0, **args}}
+
+    good = [record(5, {"Bytes": 8, "Addr": (1 << 64) - 1}), record(3, {"Bytes": -8, "Device Type": 0})]
+    spoilt = record(4, bad) if bad is not None else record(None, {"Bytes": 1})
+    spans = json.loads(write(step(0, 0, 10)).read_text())["traceEvents"]
+
+    def read(rows: list[dict[str, Any]]) -> Profile:
+        path = tmp_path / "memory.pt.trace.json"
+        path.write_text(json.dumps({"traceEvents": [*spans, *rows]}))
+        return tb.read_profile(path)
+
+    plain, found = read(good), read([good[0], spoilt, good[1]])
+    assert (plain.skipped, found.skipped) == ({}, {"records of memory that cannot be read": 1})
+    assert found.allocations.delta.tolist() == [-8, 8]
+    assert found.allocations.device.tolist() == [-1, 0]
+    assert found.allocations.address.tolist() == [0, (1 << 64) - 1]
+    for column in ("time", "device", "address", "delta", "allocated", "reserved", "track"):
+        assert getattr(found.allocations, column).tolist() == getattr(plain.allocations, column).tolist()
