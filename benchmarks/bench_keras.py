@@ -163,6 +163,8 @@ def run(training: Training, sides: dict[str, Make | None], seconds: float) -> Ti
     times: Times = {name: [] for name in sides}
     for make in sides.values():
         training.fit(make)
+    gc.collect()
+    gc.freeze()  # what the libraries hold need not be gone through before each fit
     names, until = list(sides), time.process_time() + seconds
     while time.process_time() < until:
         random.shuffle(names)
