@@ -27,6 +27,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 PROTOBUFS = {"5.29.6": "2.19.0", "6.33.6": "2.21.0", "7.36.2": "2.21.0"}  # each with a TensorBoard that runs on it
 KERAS_BACKENDS = {"jax": "jax", "tensorflow": "tensorflow-cpu", "torch": "torch"}
 PROTOS = "tallyboard/core/proto"
+PLUGINS = ("gviz-api", "torch-tb-profiler", "xprof")  # what TensorBoard shows profiles with, and what that needs
 BENCHES = ("writing", "reading", "viewing")  # the tables that `bench` prints when it is not asked for one
 
 
@@ -44,7 +45,7 @@ def tests(session: nox.Session) -> None:
         for name in ("web", *map(keras_session, KERAS_BACKENDS), *map(protobuf_session, PROTOBUFS), "no_tensorflow"):
             session.notify(name, posargs=[])
     install(session, "-e", ".[fast,media,viewer]", "--group", "test")
-    install(session, "--no-deps", "gviz-api", "torch-tb-profiler", "xprof")  # TensorBoard's plugins for profiles
+    install(session, "--no-deps", "--upgrade", "--target", str(plugins(session)), *PLUGINS)
     asked = [argument for argument in session.posargs if argument.startswith("tests/e2e")]
     if asked or not session.posargs:
         chromium(session)
@@ -219,7 +220,15 @@ def pytest_side_by_side(session: nox.Session, arguments: list[str], settings: li
 
 def told(session: nox.Session) -> dict[str, str]:
     """What pytest is told of its session, beside its arguments."""
-    return {"TALLYBOARD_SESSION": session.name.split("(")[0], "PYTHONFAULTHANDLER": "1"}
+    settings = {"TALLYBOARD_SESSION": session.name.split("(")[0], "PYTHONFAULTHANDLER": "1"}
+    if plugins(session).is_dir():
+        settings["TALLYBOARD_TENSORBOARD_PLUGINS"] = str(plugins(session))
+    return settings
+
+
+def plugins(session: nox.Session) -> Path:
+    """A folder for plugins of TensorBoard: only the tests that ask for them wait for them at its start."""
+    return Path(session.create_tmp()).resolve().parent / "tensorboard_plugins"
 
 
 def page_tools(session: nox.Session) -> None:

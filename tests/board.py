@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -24,13 +25,17 @@ class Board:
     Args:
         logdir: what it shows.
         fast: `"true"` for its data server, `"false"` for its own Python.
+        plugins: a folder of packages that it finds beside those that are installed.
     """
 
-    def __init__(self, logdir: Path, fast: str) -> None:
+    def __init__(self, logdir: Path, fast: str, plugins: str = "") -> None:
         self.fast = fast == "true"
         line = [sys.executable, "-m", "tensorboard.main", "--logdir", str(logdir), "--port", "0", "--host", "127.0.0.1"]
         line += [f"--load_fast={fast}", "--reload_interval", "1"]
-        self.process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), plugins]))
+        self.process = subprocess.Popen(
+            line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "PYTHONPATH": path}
+        )
         self.url = ""
         said: list[str] = []
         assert self.process.stdout is not None

@@ -11,8 +11,10 @@ import io
 import json
 import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from importlib.machinery import PathFinder
 from types import SimpleNamespace
 from typing import Any
 
@@ -30,6 +32,8 @@ BACKEND = keras.backend.backend()
 WORDS, WIDTH, CLASSES, EPOCHS, BATCHES = 30, 4, 3, 2, 5
 PROFILED = (2, 3)
 PROFILER = {"torch": "torch_tb_profiler"}.get(BACKEND, "xprof")  # the plugins of TensorBoard that show profiles
+PLUGINS = os.environ.get("TALLYBOARD_TENSORBOARD_PLUGINS", "")  # a folder of them, so that no other test starts them
+THERE = PathFinder.find_spec(PROFILER, [PLUGINS, *sys.path]) is not None
 
 
 @pytest.fixture(scope="module")
@@ -80,8 +84,7 @@ def complete(board: Board) -> bool:
 
 def showing() -> set[str]:
     """The dashboard of profiles, where it is installed."""
-    there = importlib.util.find_spec(PROFILER) is not None
-    return {{"torch": "pytorch_profiler"}.get(BACKEND, "profile")} if there else set()
+    return {{"torch": "pytorch_profiler"}.get(BACKEND, "profile")} if THERE else set()
 
 
 if importlib.util.find_spec("tensorboard"):
@@ -89,7 +92,7 @@ if importlib.util.find_spec("tensorboard"):
     @pytest.fixture(scope="module")
     def board(training: Any) -> Iterator[Board]:
         """TensorBoard on the training."""
-        board = Board(training.folder, "false")
+        board = Board(training.folder, "false", PLUGINS)
         try:
             board.wait_until(complete)
             yield board
@@ -190,7 +193,7 @@ if importlib.util.find_spec("tensorboard"):
             at = np.floor(training.predicted[:, 1] * 126) / 126
             assert positives == ((at >= threshold - 1e-6) & (right == 1)).sum()
 
-    if importlib.util.find_spec(PROFILER):
+    if THERE:
 
         def test_the_profile(board: Board) -> None:
             """The plugins that TensorBoard has for profiles find the run's, and the batches asked for are its steps."""
