@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from types import FunctionType, MethodType
@@ -183,8 +183,9 @@ def source_for(thing: object, inputs: object = None) -> Callable[..., Graph]:
         if source is not None:
             return source
     cure = "pass an instance of it, not the class" if isinstance(thing, type) else "pass the model itself"
+    came = kind_of(cast("object", thing))
     raise UnsupportedModel(
-        f"add_graph: no graph source for {kind_of(thing)}; looked for ones named {', '.join(packages) or 'nothing'}. "
+        f"add_graph: no graph source for {came}; looked for ones named {', '.join(packages) or 'nothing'}. "
         f"{cure[0].upper()}{cure[1:]}, or export the model to ONNX and use add_onnx_graph"
     )
 
@@ -199,8 +200,8 @@ def _leaves(thing: object, depth: int) -> Iterator[object]:
     """What lies in mappings and sequences, these with it."""
     yield thing
     if depth and isinstance(thing, Mapping | list | tuple):
-        values = cast("Mapping[object, object]", thing).values() if isinstance(thing, Mapping) else thing
-        for value in cast("Iterable[object]", values):
+        branch = cast("Mapping[object, object] | Sequence[object]", thing)
+        for value in branch.values() if isinstance(branch, Mapping) else branch:
             yield from _leaves(value, depth - 1)
 
 
