@@ -228,7 +228,7 @@ def told(session: nox.Session) -> dict[str, str]:
 
 def plugins(session: nox.Session) -> Path:
     """A folder for plugins of TensorBoard: only the tests that ask for them wait for them at its start."""
-    return Path(session.create_tmp()).resolve().parent / "tensorboard_plugins"
+    return Path(session.virtualenv.location).resolve() / "tensorboard_plugins"
 
 
 def page_tools(session: nox.Session) -> None:

@@ -348,7 +348,7 @@ def test_the_table_is_saved(seeds: Any, open_page: Callable[..., Page]) -> None:
     assert "\\begin{tabular}{lrllrr}" in latex
     assert "r7s0 & $3$ & adam & false & $0$ & $3.909$ \\\\" in latex
     theirs = list(csv.reader(io.StringIO(saved("TensorBoard's CSV"))))
-    assert theirs[0] == ["amp", "lr", "opt", "seed"]  # our writer announces no metrics
+    assert theirs[0] == ["amp", "lr", "opt", "seed", "val/loss"]  # none was announced: all scalars of the runs are
     assert len(theirs) == 25
 
 
