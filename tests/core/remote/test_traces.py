@@ -18,8 +18,8 @@ from tallyboard.core.errors import InvalidLogdir
 from tallyboard.core.profiles import remote_traces
 from tallyboard.core.profiles.reading import find_profiles
 
+from .pages import web_server
 from .stores import S3, system
-from .test_reading import web_server
 
 pytest.importorskip("msgspec")
 pytest.importorskip("ijson")
