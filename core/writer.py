@@ -109,6 +109,7 @@ class SummaryWriter(ArrayAdds, MediaAdds, ScalarAdds, HParamsAdds, EmbeddingAdds
         self._session_runs: dict[str, dict[str, Any]] = {}
         self._closed = False
         self._before_close: list[Callable[[], object]] = []
+        self._before_flush: list[Callable[[], object]] = []
         self._lock = threading.RLock()
         self._tags: set[Any] = set()  # tags known to be good, whose scalars take the short way
         self._sink = self._new_sink()
@@ -355,8 +356,18 @@ class SummaryWriter(ArrayAdds, MediaAdds, ScalarAdds, HParamsAdds, EmbeddingAdds
         """
         self._before_close.append(function)
 
+    def before_flush(self, function: Callable[[], object]) -> None:
+        """Has a function called at each flush until the writer is closed; for what keeps values for a while.
+
+        Args:
+            function: takes nothing. It may still log, and should return soon.
+        """
+        self._before_flush.append(function)
+
     def flush(self) -> None:
         """Returns when another process can read everything that was logged before, even after kill -9 of this one."""
+        for function in self._before_flush.copy():
+            function()  # here: the thread that flushes must not wait for a lock that this one holds
         elsewhere(self._flush)
 
     def _flush(self) -> None:
@@ -382,6 +393,7 @@ class SummaryWriter(ArrayAdds, MediaAdds, ScalarAdds, HParamsAdds, EmbeddingAdds
         self._close(passed_through(sys._getframe(1)) if failed is None else failed)  # pyright: ignore[reportPrivateUsage]
 
     def _close(self, failed: bool) -> None:
+        self._before_flush = []
         functions, self._before_close = self._before_close, []
         for function in functions:
             function()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import threading
 import time
 import weakref
 from collections import deque
@@ -22,6 +23,7 @@ from tallyboard.core.writer import SummaryWriter as EventWriter
 from .framework import jax, jnp
 from .jaxpr_graph import graph_of
 from .outputs import Place, batch_place, follow, metric_places, picker, rate_places, tag_of, weights_in
+from .pauses import see_to
 from .profiling import profile
 from .statistics import Stats, stats
 from .trees import is_module, named_leaves
@@ -35,7 +37,7 @@ _SAMPLED = 65_536  # weights from which on their move is computed from a sample
 _WAITING = 1000  # steps whose values may be on their way, before the oldest is waited for
 _ROWS = 2000
 _TOGETHER = 32  # steps whose values are written together
-_APART = 0.25  # seconds that they wait for it
+_APART = 0.25  # seconds that they wait for it, where no further step comes, too
 _TIMES = ("time/step_ms", "time/data_wait_ms", "time/data_wait_share", "time/samples_per_second")
 _NEVER = 1 << 63
 _arrays: set[type] = set()  # the classes of JAX's arrays that were met
@@ -172,7 +174,7 @@ class Step:
         self._settings = settings
         self._parameters = parameters
         self._number = self._due = settings.start_step
-        self._ended = self._planned = self._bound = False
+        self._ended = self._planned = self._bound = self._seen_to = False
         self._tags: tuple[str, ...] = ()
         self._pick: Callable[[Any], Sequence[Any]] = _none
         self._rates: list[Place] = []
@@ -180,6 +182,7 @@ class Step:
         self._batch: Any = None
         self._pending: deque[_Waiting] = deque()
         self._drained = 0.0
+        self._lock = threading.RLock()  # a signal handler may flush in the midst of a drain
         self._sample: Any = None
         self._donated: bool | None = None
         self._rate: Any = None
@@ -248,6 +251,8 @@ class Step:
         if len(self._pending) >= _TOGETHER or now - self._drained > _APART:
             self._drain()
             self._drained = now
+        if not self._seen_to:
+            self._see_to()
         if self._recording is not None:
             self._recording.step()
             if self._recording.done:
@@ -381,22 +386,52 @@ class Step:
     def keep(self, values: list[tuple[str, Any]]) -> None:
         """Takes numbers of the latest step, to be written when they have come."""
         self._pending.append((self._number, _now(), (), [tag for tag, _ in values], [v for _, v in values], False))
+        if not self._seen_to:
+            self._see_to()
+
+    def _see_to(self) -> None:
+        """Has what is kept written though no further step comes, and when the writer is flushed or closed."""
+        self._seen_to = True
+        if not self._bound:
+            self._bound = True
+            self._writer.before_flush(self._flushing)
+            self._writer.before_close(self._closing)
+        see_to(self)
+
+    def look(self) -> float | None:
+        """What the thread of `pauses` calls."""
+        self._seen_to = False  # first, so that a step that comes from now on asks for another look
+        if not self._pending:
+            return None
+        self._seen_to = True
+        now = _clock()
+        left = self._drained + _APART - now
+        if left >= 0:
+            return left
+        self._flushing()
+        self._drained = now
+        return _APART
 
     def _drain(self, wait: bool = False) -> None:
         """Writes the steps whose values have come, in their order; or all."""
         pending = self._pending
         row: list[Any] = []
-        while pending and (wait or len(pending) > _WAITING or _ready(pending[0])):
-            _add(row, *pending.popleft())
-        if row:
-            self._writer.write_row(row)
-        if not self._bound and not wait:
-            self._bound = True
-            self._writer.before_close(self._closing)
+        with self._lock:
+            while pending and (wait or len(pending) > _WAITING or _ready(pending[0])):
+                _add(row, *pending.popleft())
+            if row:
+                self._writer.write_row(row)
+
+    def _flushing(self) -> None:
+        """Writes what has come, from whichever thread."""
+        try:
+            self._drain()
+        except Exception as error:
+            self._give_up(error)
 
     def _closing(self) -> None:
         """Writes what is on its way into a writer that is being closed."""
-        self._bound = False
+        self._bound = self._seen_to = False
         try:
             self._drain(wait=True)
         except Exception as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import subprocess
 import sys
+import threading
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -75,6 +76,14 @@ def nnx_training() -> tuple[Any, Any, Any]:
         return loss
 
     return model, optimizer, step
+
+
+class Rows:
+    """What was written together: the steps of each time, and whether there was one."""
+
+    def __init__(self) -> None:
+        self.steps: list[list[int]] = []
+        self.came = threading.Event()
 
 
 def norm(tree: Any) -> float:
@@ -207,21 +216,61 @@ def test_options(log: Any) -> None:
         handle.log(x=1.0)
 
 
-def test_values_are_written_together(log: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def rows(log: Any, monkeypatch: pytest.MonkeyPatch) -> Rows:
+    """The steps that auto_log writes together into the log."""
+    noted, write = Rows(), log.writer.write_row
+
+    def note(row: Any) -> None:
+        write(row)
+        noted.steps.append(list(dict.fromkeys(row[2::4])))
+        noted.came.set()
+
+    monkeypatch.setattr(log.writer, "write_row", note)
+    return noted
+
+
+def test_values_are_written_together(log: Any, rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
     """Values of quick steps are written for 32 steps at once, of slow ones at each, and all when the writer closes."""
     monkeypatch.setattr(watch, "_APART", 1e9)
     handle = tb.auto_log(jax.jit(lambda x: {"loss": x.sum(), "n": (x + 1).sum()}), writer=log.writer, graph=False)
     for n in range(watch._TOGETHER + 5):
         handle(jnp.full(2, n, jnp.float32)).popitem()[1].block_until_ready()
-    assert log["train/loss"] == [(n + 1, 2.0 * n) for n in range(watch._TOGETHER)]
+    together = rows.steps.copy()
     log.writer.close()
+    assert [step for row in rows.steps for step in row] == list(range(1, watch._TOGETHER + 6))
+    assert len(together) == 1  # at the 32nd, whose own value may be on its way
+    assert together[0] in (list(range(1, watch._TOGETHER + 1)), list(range(1, watch._TOGETHER)))
+    assert log["train/loss"] == [(n + 1, 2.0 * n) for n in range(watch._TOGETHER + 5)]
     assert [value for _, value in log["train/n"]] == [2.0 * n + 2 for n in range(watch._TOGETHER + 5)]
     monkeypatch.setattr(watch, "_APART", 0.0)
     handle(jnp.ones(2))["n"].block_until_ready()
     handle(jnp.ones(2))
-    assert log["train/n"][-1][0] >= watch._TOGETHER + 6
+    assert rows.steps[-1][-1] >= watch._TOGETHER + 6
     handle.detach()
     assert log["train/n"][-1] == (watch._TOGETHER + 7, 4.0)
+
+
+def test_a_pause_keeps_nothing_back(log: Any, rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When no further step comes, what is kept is written after a quarter of a second, and at each flush."""
+    now = [100.0]
+    monkeypatch.setattr(watch, "_clock", lambda: now[0])
+    handle = tb.auto_log(jax.jit(lambda x: {"loss": x}), writer=log.writer, graph=False)
+    for n in range(5):
+        handle(jnp.float32(n))["loss"].block_until_ready()
+    assert rows.steps in ([], [[1]])  # the first is looked at when it is made
+    rows.came.clear()
+    now[0] += watch._APART + 0.01
+    assert rows.came.wait(60)
+    assert [step for row in rows.steps for step in row] == [1, 2, 3, 4, 5]
+    handle(jnp.float32(5))["loss"].block_until_ready()
+    handle.log(extra=0.5)
+    assert log["train/loss"] == [(n + 1, float(n)) for n in range(6)]
+    assert log["train/extra"] == [(6, 0.5)]
+    log.writer.close()
+    handle(jnp.float32(6))["loss"].block_until_ready()  # into a writer that was closed, and is open again
+    assert log["train/loss"][-1] == (7, 6.0)
+    handle.detach()
 
 
 def test_the_last_values_of_a_program(tmp_path: Path) -> None:
@@ -256,6 +305,7 @@ def test_no_wait_for_a_device(log: Any, monkeypatch: pytest.MonkeyPatch) -> None
     handle = tb.auto_log(lambda n: n, writer=log.writer, metrics=lambda out: {"slow": slow, "n": out}, graph=False)
     for n in range(3):
         handle(float(n))
+    assert not {"train/slow", "train/n"} & log.tags()  # neither for a flush
     assert Slow.reads == 0
     slow.ready = True
     handle(3.0)
