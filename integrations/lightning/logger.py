@@ -213,15 +213,16 @@ class Recorder:
         Args:
             params: names and values, as deep as need be: a mapping, argparse's namespace or OmegaConf's container.
                 What is no number is its text.
-            metrics: metrics to log with them; by default `hp_metric`, if `default_hp_metric` is set.
+            metrics: metrics to log with them; by default `hp_metric` of -1, if `default_hp_metric` is set and it has no
+                value of its own yet.
             step: the step of both.
 
         Raises:
             InvalidSummary: a metric is no number.
         """
         self.hparams = merged(self.hparams, params)
-        if metrics is None and self._default_hp_metric:
-            metrics = -1.0
+        if metrics is None and self._default_hp_metric and self._latest.get(f"{self._prefix}{HP_METRIC}", -1.0) == -1.0:
+            metrics = -1.0  # not after a real one: a test that follows the fit would take it off the dashboard
         if metrics is None:
             self._withheld = step or 0
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import io
 import json
@@ -123,6 +124,52 @@ if importlib.util.find_spec("clu") is not None and importlib.util.find_spec("ten
         losses = [value for _, value in seen[1]["train/loss"]]
         assert len(losses) == 10
         assert losses[-1] < losses[0] / 2
+
+    def test_a_training_of_nnx_is_clus(tmp_path: Path) -> None:
+        """The same training of nnx and optax, logged by CLU, by flax's own metrics logger, by our writer and by
+        `auto_log`: TensorBoard reads the same tags, steps and values of all, and the same weights come out."""
+        from clu import metric_writers as clu
+        from flax.metrics import tensorboard as flaxs
+        from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
+        from tensorboard.util.tensor_util import make_ndarray
+
+        weights = {}
+        peer = clu.SummaryWriter(str(tmp_path / "clu"))
+        weights["clu"] = train_nnx(peer.write_scalars, peer.write_histograms)
+        peer.close()
+        flax_writer = flaxs.SummaryWriter(str(tmp_path / "flax"))
+        weights["flax"] = train_nnx(
+            lambda step, metrics: [flax_writer.scalar(name, value, step) for name, value in metrics.items()],
+            lambda step, arrays: None,
+        )
+        flax_writer.close()
+        with metric_writers.create_default_writer(tmp_path / "ours") as ours:
+            weights["ours"] = train_nnx(ours.write_scalars, ours.write_histograms)
+        with tb.SummaryWriter(tmp_path / "auto") as writer:
+            handles: list[Any] = []
+
+            def attached(step: Any) -> Any:
+                handles.append(tb.auto_log(step, writer=writer, start_step=-1, graph=False))
+                return handles[0]
+
+            weights["auto"] = train_nnx(lambda step, metrics: None, lambda step, arrays: None, attached)
+            handles[0].detach()
+        seen: dict[str, dict[str, Any]] = {}
+        for folder in weights:
+            reader = EventAccumulator(str(tmp_path / folder), size_guidance={"tensors": 0})
+            reader.Reload()
+            seen[folder] = {
+                tag: [(event.step, make_ndarray(event.tensor_proto).tolist()) for event in reader.Tensors(tag)]
+                for tag in reader.Tags()["tensors"]
+            }
+        scalars = {tag: seen["clu"][tag] for tag in ("train/loss", "train/norm", "train/rate")}
+        assert [step for step, _ in scalars["train/loss"]] == list(range(6))
+        assert len({value for _, value in scalars["train/rate"]}) == 6
+        assert seen["ours"] == seen["clu"]
+        assert set(seen["clu"]) == {*scalars, "layer/kernel", "layer/bias"}
+        assert seen["flax"] == scalars
+        assert {tag: seen["auto"][tag] for tag in scalars} == scalars
+        assert len({weight for weight in weights.values()}) == 1
 
     def test_tables_of_parameters_are_clus() -> None:
         """The overviews of nested dicts are CLU's, character by character, for every choice of columns."""
@@ -400,6 +447,44 @@ def test_progress_tells_where_the_time_went() -> None:
         action.get_last_callback_result().result(60)
     with pytest.raises(metric_writers.AsyncError, match="division by zero"):
         action(2)
+
+
+@functools.cache
+def of_nnx() -> tuple[Callable[[], tuple[Any, Any]], Any]:
+    """A function that makes a model of nnx and optax' Adam with a falling rate for it, and a step, compiled once."""
+    nnx, optax = pytest.importorskip("flax.nnx"), pytest.importorskip("optax")
+
+    class Model(nnx.Module):  # type: ignore[misc,name-defined]
+        def __init__(self, rngs: Any) -> None:
+            self.layer = nnx.Linear(4, 1, rngs=rngs)
+
+    tx = optax.inject_hyperparams(optax.adam)(optax.linear_schedule(0.1, 0.01, 10))
+    x = jax.random.normal(jax.random.key(0), (16, 4))
+
+    @nnx.jit
+    def step(model: Any, optimizer: Any) -> Any:
+        loss, gradient = nnx.value_and_grad(lambda m: ((m.layer(x) - x.sum(1, keepdims=True)) ** 2).mean())(model)
+        optimizer.update(model, gradient)
+        rate = optimizer.opt_state.hyperparams["learning_rate"][...]
+        return {"train/loss": loss, "train/norm": optax.tree.norm(gradient), "train/rate": rate}
+
+    def make() -> tuple[Any, Any]:
+        model = Model(nnx.Rngs(0))
+        return model, nnx.Optimizer(model, tx, wrt=nnx.Param)
+
+    return make, step
+
+
+def train_nnx(scalars: Any, histograms: Any, attached: Callable[[Any], Any] = lambda step: step) -> bytes:
+    """Six steps of that training, its numbers given to functions; its weights."""
+    make, step = of_nnx()
+    model, optimizer = make()
+    step = attached(step)
+    for number in range(6):
+        scalars(number, step(model, optimizer))
+    arrays = {f"layer/{name}": getattr(model.layer, name)[...] for name in ("kernel", "bias")}
+    histograms(6, arrays)
+    return b"".join(np.asarray(array).tobytes() for array in arrays.values())
 
 
 TRAINING = """

@@ -210,6 +210,21 @@ def test_log_hyperparams(logger: Any) -> None:
     ]
 
 
+@pytest.mark.parametrize("prefix", ["", "p"])
+def test_hp_metric_outlasts_a_test(prefix: str, tmp_path: Path) -> None:
+    """A second call, as `Trainer.test` makes one after the fit, puts no -1 over a value of hp_metric, but over a -1."""
+    logger = TallyboardLogger(tmp_path, prefix=prefix)
+    for metrics in ({}, {}, {"hp_metric": 0.25}, {"test": 1.0}):
+        logger.log_hyperparams({"lr": 0.1})
+        logger.log_metrics(metrics, 3)
+    logger.log_hyperparams({"lr": 0.1})
+    logger.finalize("success")
+    name = f"{prefix}-hp_metric" if prefix else "hp_metric"
+    assert scalars(logger)[name] == [-1.0, -1.0, -1.0, 0.25]
+    assert [info.name.tag for info in told(logger, "experiment").metric_infos] == [name]
+    assert values(logger) == {"lr": 0.1}
+
+
 def test_no_default_hp_metric(tmp_path: Path) -> None:
     """With default_hp_metric=False no hp_metric is written."""
     logger = TallyboardLogger(tmp_path, default_hp_metric=False)
