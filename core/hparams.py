@@ -50,7 +50,8 @@ def hparams_of(given: Any) -> dict[str, Plain]:
             members their names, NaN and infinity (which break the dashboard as numbers) and all else their text.
 
     Raises:
-        InvalidSummary: it is none of these, a name is empty or there twice, or a text is no valid Unicode.
+        InvalidSummary: it is none of these, a name is empty or there twice, a value has no text or one that is no
+            valid Unicode.
     """
     out: dict[str, Plain] = {}
     _flatten(_fields(given, "hparam_dict"), "", out)
@@ -81,7 +82,13 @@ def _flatten(given: Mapping[Any, Any], prefix: str, out: dict[str, Plain]) -> No
             continue
         if name in out:
             raise InvalidSummary(f"{_CALL}: the hyperparameter {name!r} is there twice; rename one of them")
-        plain = _plain(value)
+        try:
+            plain = _plain(value)
+        except Exception as error:  # of the user's class
+            raise InvalidSummary(
+                f"{_CALL}: {name!r} has no text, its {kind_of(value)} raises {type(error).__name__}: {error}; "
+                "pass a number or a string"
+            ) from error
         if isinstance(plain, str):
             try:
                 plain.encode()

@@ -122,6 +122,8 @@ def attach(
         InvalidSummary: an option is none of what it may be.
         MissingDependency: JAX is not installed.
     """
+    from tallyboard.core.hparams import hparams_of
+
     from .profiling import recorded_steps
     from .watch import Settings, Watch
 
@@ -131,6 +133,8 @@ def attach(
     for name, option in (("metrics", metrics), ("params", params)):
         if option is not None and not callable(option):
             raise InvalidSummary(f"auto_log({name}=...): expected a function, got {type(option).__qualname__}")
+    if hparams is not None:
+        hparams_of(hparams)
     settings = Settings(apart, first, metrics, params, graph, hparams, recorded_steps(profile))
     return Watch(model, writer, settings)
 

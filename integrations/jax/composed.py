@@ -14,6 +14,7 @@ from tallyboard.core.errors import InvalidSummary, TallyboardError
 from tallyboard.core.summary import as_tag, kind_of
 
 from .interface import MetricWriter, concrete_step, refuse_tracer
+from .writers import checked_hparams
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -183,6 +184,8 @@ def _captured(value: Any, method: str, argument: str) -> Any:
     """What the thread may keep: arrays that the caller can change are copied, tracers and names are looked at."""
     if argument == "step":
         return concrete_step(value, method)
+    if argument == "hparams":
+        checked_hparams(value)
     if argument in ("metadata", "num_buckets", "configs", "sample_rate"):
         return value
     if not hasattr(value, "items"):

@@ -91,10 +91,7 @@ class Watch:
 
     def log(self, values: Mapping[str, object]) -> None:
         """Logs numbers at the latest step, read when they have come."""
-        checked = {
-            name: value if hasattr(value, "is_ready") else as_number(name, value, "log")
-            for name, value in values.items()
-        }
+        checked = {name: value if _comes(value) else as_number(name, value, "log") for name, value in values.items()}
         step = self._steps[-1] if self._steps else None
         if step is None:
             for name, value in checked.items():
@@ -459,6 +456,11 @@ def _leaves(tree: Any) -> list[Any]:
     """The leaves of arguments; modules of nnx are no tree of every version of JAX, and hold no tracers outside."""
     parts = tree if isinstance(tree, tuple) else (tree,)
     return [leaf for part in parts if not is_module(part) for leaf in jax.tree_util.tree_leaves(part)]
+
+
+def _comes(value: Any) -> bool:
+    """Whether it is a number that may still be on its way; all else is looked at now."""
+    return hasattr(value, "is_ready") and value.size == 1 and not jnp.iscomplexobj(value)
 
 
 def _held(value: Any) -> Any:

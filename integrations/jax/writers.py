@@ -187,6 +187,8 @@ class SummaryWriter(MetricWriter):
         if (writer := self._open()) is None:
             return
         number = concrete_step(step, "write_texts")
+        for name, value in texts.items():
+            refuse_tracer(value, f"write_texts({name!r})", "the value")
         made = [text_of(as_tag(name, "write_texts"), value, None) for name, value in texts.items()]
         self._put_all(writer, number, made)
 
@@ -256,9 +258,8 @@ class SummaryWriter(MetricWriter):
                 (`outer.inner`, `layers.0`); anything else by its text.
 
         Raises:
-            InvalidSummary: it is no mapping.
+            InvalidSummary: it is no mapping, or a value cannot be a text.
         """
-        from tallyboard.core.hparams import hparams_of
         from tallyboard.core.summary import DataClass
         from tallyboard.core.values import Message
 
@@ -266,10 +267,10 @@ class SummaryWriter(MetricWriter):
 
         if (writer := self._open()) is None:
             return
-        plain = dict(_flat(hparams))
+        plain, kept = checked_hparams(hparams)
         message = Message("summary", hparams_pb(plain).SerializeToString())
         writer.write(Event(0, time.time(), Summary("_hparams_", "summary", DataClass.BLOBS, message)))
-        writer._session.begin(hparams_of(plain), 0)  # pyright: ignore[reportPrivateUsage]
+        writer._session.begin(kept, 0)  # pyright: ignore[reportPrivateUsage]
 
     def flush(self) -> None:
         """Returns when another process can read all that was written."""
@@ -315,6 +316,21 @@ def _host(value: Any) -> Any:
     from tallyboard.core.arrays import as_array
 
     return as_array(value, "write_images", "the array", copy=False)
+
+
+def checked_hparams(hparams: Any) -> tuple[dict[str, Any], dict[str, bool | float | str]]:
+    """Hyperparameters by CLU's names: as they are, and as they are kept.
+
+    Raises:
+        InvalidSummary: it is no mapping, or a value cannot be a text.
+    """
+    from tallyboard.core.hparams import hparams_of
+
+    plain = dict(_flat(hparams))
+    try:
+        return plain, hparams_of(plain)
+    except InvalidSummary as error:
+        raise InvalidSummary(str(error).replace("add_hparams", "write_hparams", 1)) from error.__cause__
 
 
 def _flat(hparams: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -20,7 +20,7 @@ from tallyboard.core.writer import SummaryWriter
 from .checkpoints import Checkpoints
 from .first_call import FirstCall
 from .hparams import HPARAMS_FILE, as_table, begin_session, merged, plain, write_hparams_file
-from .versions import expanded, latest_version, take_version
+from .versions import Slot, expanded, latest_version, take_version
 
 __all__ = ["FabricRecorder", "Nothing", "Recorder"]
 
@@ -86,6 +86,7 @@ class Recorder:
             raise InvalidLogdir(f"save_dir={self._save_dir!r} is a file; give the name of a directory")
         self._name = name or ""
         self._version = version
+        self._slot = Slot()
         self._default_hp_metric = default_hp_metric
         self._prefix = f"{prefix}{self.LOGGER_JOIN_CHAR}" if prefix else ""
         self._sub_dir = None if sub_dir is None else os.fspath(sub_dir)
@@ -119,7 +120,9 @@ class Recorder:
         elif rank_zero_only.rank > 0:
             return latest_version(self._projects_dir())
         else:
-            self._version = take_version(self._projects_dir())
+            told = self._slot.told()
+            self._version = take_version(self._projects_dir()) if told is None else told
+            self._slot.tell(self._version)
         return self._version
 
     @property

@@ -3,11 +3,37 @@
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["expanded", "latest_version", "take_version"]
+__all__ = ["Slot", "expanded", "latest_version", "take_version"]
+
+
+class Slot:
+    """The version that a forked child took, for the process that forked it (`strategy="ddp_fork"`).
+
+    Children are told nothing by it: those of a sweep, forked with one logger, have versions of their own. A copy is
+    empty.
+    """
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, 8)  # shared with children that are forked
+        self._owner = os.getpid()
+
+    def tell(self, version: int) -> None:
+        """Called where a version was taken."""
+        if os.getpid() != self._owner and not any(self._memory[:]):
+            self._memory[:] = (version + 1).to_bytes(8, "little")
+
+    def told(self) -> int | None:
+        """What a child told, the first one."""
+        number = int.from_bytes(self._memory[:], "little")
+        return number - 1 if number and os.getpid() == self._owner else None
+
+    def __reduce__(self) -> tuple[type[Slot], tuple[()]]:
+        return Slot, ()
 
 
 def expanded(path: str) -> str:

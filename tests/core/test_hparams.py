@@ -100,6 +100,13 @@ class Kind(enum.Enum):
     RELU = 1
 
 
+class Silent:
+    def __str__(self) -> str:
+        raise RuntimeError("none")
+
+    __repr__ = __str__
+
+
 @pytest.mark.parametrize(
     ("given", "kept"),
     [
@@ -222,6 +229,8 @@ def test_dashboard(tmp_path: Path) -> None:
         (({"lr": 1}, {}, {"momentum": [1]}), "momentum"),
         (({"lr": 1}, {}, {"lr": ["a"]}), "float"),
         (({"lr": "\ud800"}, {}), "UTF-8"),
+        (({"a": {"silent": Silent()}}, {}), "'a/silent' has no text, its .*raises RuntimeError: none; pass a number"),
+        (({"list": [Silent()]}, {}), "'list' has no text"),
         (({"lr": 1}, {}, None, "../out"), "outside"),
     ],
 )

@@ -267,6 +267,11 @@ with writer:
     writer.write_texts(0, {"note": f"from {index}"})
     with log_to(writer):
         jax.jit(lambda: log("in_jit", index, 1))()
+import tallyboard as tb
+with tb.auto_log(jax.jit(lambda x: {"loss": x}), f"{logdir}_auto{index}", system=False, graph=False) as step:
+    for number in range(2):
+        step(number + 0.5)
+    step.log(extra=1.0)
 from tallyboard.integrations.jax.periodic_actions import ProfileAllHosts
 profile = ProfileAllHosts(logdir=f"{logdir}_{index}", profile_duration_ms=100, first_profile=2, every_secs=None)
 def halved(x): return x / 2
@@ -279,7 +284,7 @@ print(jax.process_index(), jax.process_count())
 
 
 def test_only_the_first_process_writes(tmp_path: Path) -> None:
-    """Of two processes of one JAX program, that with index 0 writes, and the other leaves no file; each has a profile
+    """Of two processes of one JAX program, that with index 0 writes, `auto_log` too, and the other leaves no file; each has a profile
     of `ProfileAllHosts`, with what it ran itself.
     """
     port = lasting_port()
@@ -297,6 +302,8 @@ def test_only_the_first_process_writes(tmp_path: Path) -> None:
         assert (program.returncode, printed) == (0, f"{index} 2\n"), errors
     assert scalars(tmp_path / "run") == {"in_jit": [(1, 0.0)], "index": [(0, 0.0)]}
     assert len(list((tmp_path / "run").iterdir())) == 1
+    assert scalars(tmp_path / "run_auto0")["train/loss"] == [(1, 0.5), (2, 1.5)]
+    assert not (tmp_path / "run_auto1").exists()
     for index in range(2):
         (profile,) = (tmp_path / f"run_{index}").rglob("*.xplane.pb")
         assert b"PjitFunction(halved)" in profile.read_bytes()

@@ -153,9 +153,7 @@ def test_numbers_histograms_and_texts(projects: tuple[Project, Project]) -> None
                 assert values[0][-1] in {(0, -1.0), values[1][-1]}
                 values[0] = [point for i, point in enumerate(values[0]) if i == 0 or point[1] != -1]
             assert values[0] == values[1], (run, tag)
-        histograms = [
-            [(e.step, e.histogram_value) for e in of.Histograms("first")] for of in (wanted, ours.runs[run])
-        ]
+        histograms = [[(e.step, e.histogram_value) for e in of.Histograms("first")] for of in (wanted, ours.runs[run])]
         assert histograms[0] == histograms[1]
         assert [step for step, _ in histograms[0]] == [0, 1]
         texts = [

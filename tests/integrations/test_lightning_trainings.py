@@ -331,6 +331,9 @@ def loader():
 
 if __name__ == "__main__":
     quiet = dict(accelerator="cpu", enable_progress_bar=False, enable_model_summary=False, log_every_n_steps=1)
+    forked = TallyboardLogger("forked")  # first: torch's threads and a fork do not go together
+    pl.Trainer(max_epochs=1, logger=forked, strategy="ddp_fork", devices=2, **quiet).fit(Model(), loader())
+    assert forked.version == 0
     logger = TallyboardLogger("runs", log_graph=True)
     pl.Trainer(max_epochs=1, logger=logger, callbacks=[TallyboardMonitor(profile=1)], profiler=TallyboardProfiler(),
                **quiet).fit(Model(), loader())
@@ -348,13 +351,17 @@ if __name__ == "__main__":
 
 def test_everything_without_tensorflow_and_spawned(tmp_path: Path) -> None:
     """Logger, monitor, profiler, Fabric and auto_log load neither TensorFlow nor TensorBoard; processes that a
-    training spawns write into the directories that the program names, one of them each."""
+    training spawns or forks write into the directories that the program names, one of them each."""
     (tmp_path / "program.py").write_text(EVERYTHING)
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     command = [sys.executable, "-W", "ignore", "program.py"]
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=800)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "[]"
+    forked = by_tensorboard(tmp_path / "forked/lightning_logs/version_0")
+    assert [step for step, _ in forked["loss"]] == [0, 1, 2, 3]
+    assert [path.name for path in (tmp_path / "forked/lightning_logs").iterdir()] == ["version_0"]
+    assert len(list((tmp_path / "forked/lightning_logs/version_0").glob("events.*"))) == 1
     spawned = by_tensorboard(tmp_path / "spawned/lightning_logs/version_0")
     auto = by_tensorboard(tmp_path / "auto")
     assert [step for step, _ in spawned["loss"]] == [0, 1, 2, 3]
