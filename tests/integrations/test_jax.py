@@ -284,8 +284,8 @@ print(jax.process_index(), jax.process_count())
 
 
 def test_only_the_first_process_writes(tmp_path: Path) -> None:
-    """Of two processes of one JAX program, that with index 0 writes, `auto_log` too, and the other leaves no file; each has a profile
-    of `ProfileAllHosts`, with what it ran itself.
+    """Of two processes of one JAX program, that with index 0 writes, `auto_log` too, and the other leaves no file;
+    each has a profile of `ProfileAllHosts`, with what it ran itself.
     """
     port = lasting_port()
     programs = [

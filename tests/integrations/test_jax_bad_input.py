@@ -134,7 +134,7 @@ TRACED: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", TRACED)
 def test_tracers(name: str, writer: Any, tmp_path: Path) -> None:
-    """A tracer that leaks to any call of the host is told: where it stands, and what to use there; nothing is written."""
+    """A tracer that leaks to any call of the host says where it stands, and what to use there; nothing is written."""
     says = rf"{name}\('x'\): the (value|array) is a JAX tracer, .* inside jit.* use log\("
     for one in (writer, SummaryWriter(tmp_path)):
         with pytest.raises(InvalidSummary, match=says):
@@ -152,12 +152,13 @@ def test_exception_in_a_training(tmp_path: Path) -> None:
             raise ArithmeticError("diverged")
         return {"loss": x}
 
-    with (
-        pytest.raises(ArithmeticError, match="diverged"),
-        tb.auto_log(step, tmp_path, hparams={"lr": 0.1}, system=False, graph=False) as handle,
-    ):
-        for number in range(5):
-            handle(float(number))
+    def train() -> None:
+        with tb.auto_log(step, tmp_path, hparams={"lr": 0.1}, system=False, graph=False) as handle:
+            for number in range(5):
+                handle(float(number))
+
+    with pytest.raises(ArithmeticError, match="diverged"):
+        train()
     run = tb.read(tmp_path)["."]
     assert run.scalar("train/loss").value.tolist() == [0.0, 1.0, 2.0]
     assert run.hparams is not None

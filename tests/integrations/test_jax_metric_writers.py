@@ -169,7 +169,7 @@ if importlib.util.find_spec("clu") is not None and importlib.util.find_spec("ten
         assert set(seen["clu"]) == {*scalars, "layer/kernel", "layer/bias"}
         assert seen["flax"] == scalars
         assert {tag: seen["auto"][tag] for tag in scalars} == scalars
-        assert len({weight for weight in weights.values()}) == 1
+        assert len(set(weights.values())) == 1
 
     def test_tables_of_parameters_are_clus() -> None:
         """The overviews of nested dicts are CLU's, character by character, for every choice of columns."""

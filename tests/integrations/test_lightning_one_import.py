@@ -101,7 +101,7 @@ def projects(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Project
     for name, line in (("theirs", THEIRS), ("ours", OURS)):
         folder = tmp_path_factory.mktemp(name)
         program: dict[str, Any] = {"__name__": "project"}
-        exec(compile(PROJECT.replace(THEIRS, line), "project.py", "exec"), program)  # noqa: S102 - the text above
+        exec(compile(PROJECT.replace(THEIRS, line), "project.py", "exec"), program)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Lightning's and torch's advice
             warnings.filterwarnings("error", category=tallyboard_warning())
