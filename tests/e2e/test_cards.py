@@ -162,6 +162,8 @@ def test_seeds_are_drawn_as_one_line(seeds: Any, open_page: Callable[..., Page],
     page.keyboard.press("Escape")
     page.get_by_role("checkbox", name="lr=2-seed=2").uncheck()
     expect(loss.root).to_have_attribute("aria-label", re.compile(r"lr=2 \(2\): 38\.5 at step 19"))
+    boxes[5].press("Space")  # nothing but the run has changed then, not what is pointed at
+    expect(loss.root).to_have_attribute("aria-label", re.compile(r"lr=2 \(3\): 39 at step 19"))
 
 
 def test_tags_share_a_chart_that_is_kept(seeds: Any, open_page: Callable[..., Page], chart: Any) -> None:
