@@ -68,6 +68,17 @@ def models() -> dict[str, Callable[[], Any]]:
     return {"MLP": mlp, "CNN": cnn}
 
 
+def batched(x: Any, y: Any) -> Any:
+    """What `fit` takes: arrays; on TensorFlow a dataset, which Keras would make anew, and trace, in each `fit`."""
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        return x, y
+    import tensorflow as tf
+
+    return tf.data.Dataset.from_tensor_slices((x, y)).batch(BATCH)
+
+
 class Training:
     """A compiled model with data, to be fitted again and again."""
 
@@ -77,8 +88,9 @@ class Training:
 
         keras.utils.set_random_seed(0)
         numbers = np.random.default_rng(0)
-        self.x = numbers.random((BATCHES * BATCH, 8, 8, 1), dtype="float32")
-        self.y = numbers.integers(0, 10, len(self.x))
+        x = numbers.random((BATCHES * BATCH, 8, 8, 1), dtype="float32")
+        y = numbers.integers(0, 10, len(x))
+        self.data, self.validation = batched(x, y), batched(x[: 10 * BATCH], y[: 10 * BATCH])
         self.model = make()
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         self.model.compile("adam", loss, metrics=["accuracy"])
@@ -96,10 +108,11 @@ class Training:
         callbacks = [] if make is None else [make(folder)]
         for callback in callbacks if spent is not None else ():
             watch(callback, spent if spent is not None else [])
-        validation = self.x[: 10 * BATCH], self.y[: 10 * BATCH]
-        self.model.fit(
-            self.x, self.y, batch_size=BATCH, epochs=EPOCHS, validation_data=validation, verbose=0, callbacks=callbacks
-        )
+        held: dict[str, Any] = {"validation_data": self.validation, "callbacks": callbacks, "verbose": 0}
+        if isinstance(self.data, tuple):
+            self.model.fit(*self.data, batch_size=BATCH, epochs=EPOCHS, **held)
+        else:
+            self.model.fit(self.data, epochs=EPOCHS, **held)
         taken = 1000 * (time.perf_counter() - clock), 1000 * (time.process_time() - processors)
         shutil.rmtree(folder)
         return taken

@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any, cast
 
 from .errors import InvalidSummary
-from .summary import DataClass, Event, Summary, as_number, as_tag, kind_of
+from .summary import DataClass, Event, Summary, as_number, as_tag, cure_of, kind_of
 
 __all__ = [
     "Plain",
@@ -82,6 +82,8 @@ def _flatten(given: Mapping[Any, Any], prefix: str, out: dict[str, Plain]) -> No
             continue
         if name in out:
             raise InvalidSummary(f"{_CALL}: the hyperparameter {name!r} is there twice; rename one of them")
+        if cure := cure_of(value, ""):
+            raise InvalidSummary(f"{_CALL}: expected {name!r} to have a value, got {kind_of(value)}; {cure}")
         try:
             plain = _plain(value)
         except Exception as error:  # of the user's class

@@ -87,7 +87,8 @@ def cure_of(value: Any, otherwise: str) -> str:
     """What to do about a tensor that cannot be read because it has no numbers (yet); else `otherwise`."""
     module, name = type(value).__module__, type(value).__qualname__
     if module.startswith("jax") and name.endswith("Tracer"):
-        return "inside jit it has no value yet: return it and log it outside, or log it in jax.debug.callback"
+        inside = "a number can be logged there with tallyboard.integrations.jax.log"
+        return f"inside jit it has no value yet: return it and log it outside; {inside}"
     if module.startswith("tensorflow") and hasattr(value, "shape") and not hasattr(value, "numpy"):
         return "inside tf.function it has no value yet: return it and log it outside"
     if getattr(getattr(value, "device", None), "type", None) == "meta":
@@ -139,7 +140,7 @@ def _whole(step: object, call: str, tag: str) -> int:
     try:
         number = float(step)  # type: ignore[arg-type]  # the except clause is the check
     except Exception:
-        raise InvalidSummary(f"{wanted}, got {kind_of(step)}; pass a Python int") from None
+        raise InvalidSummary(f"{wanted}, got {kind_of(step)}; {cure_of(step, 'pass a Python int')}") from None
     if number != number or number in (float("inf"), float("-inf")) or number != int(number):
         raise InvalidSummary(
             f"{wanted}, got {number!r}; round it with int(), or count whole steps and pass the fraction as a scalar"
@@ -255,7 +256,7 @@ def text(tag: str, value: object) -> Summary:
     else:
         raise InvalidSummary(
             f"add_text({name!r}): expected a string or a list of strings, got {kind_of(value)}; "
-            "convert it with str() first"
+            f"{cure_of(value, 'convert it with str() first')}"
         )
     return Summary(name, "text", DataClass.TENSOR, tuple(_utf8(name, item) for item in items))
 

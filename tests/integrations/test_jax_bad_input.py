@@ -144,6 +144,37 @@ def test_tracers(name: str, writer: Any, tmp_path: Path) -> None:
     assert [tags for run in read.runs for tags in read[run].tags.values() if tags] == []
 
 
+WHOLE: dict[str, Any] = {
+    "add_scalar": lambda writer, x: writer.add_scalar("x", x, 0),
+    "add_scalar's step": lambda writer, x: writer.add_scalar("x", 1.0, x),
+    "add_scalars": lambda writer, x: writer.add_scalars("x", {"y": x}, 0),
+    "add_histogram": lambda writer, x: writer.add_histogram("x", x, 0),
+    "add_image": lambda writer, x: writer.add_image("x", x, 0),
+    "add_images": lambda writer, x: writer.add_images("x", x, 0),
+    "add_audio": lambda writer, x: writer.add_audio("x", x, 0),
+    "add_video": lambda writer, x: writer.add_video("x", x, 0),
+    "add_text": lambda writer, x: writer.add_text("x", x, 0),
+    "add_pr_curve": lambda writer, x: writer.add_pr_curve("x", x, x, 0),
+    "add_embedding": lambda writer, x: writer.add_embedding(x),
+    "add_mesh": lambda writer, x: writer.add_mesh("x", x),
+    "add_tensor": lambda writer, x: writer.add_tensor("x", x, 0),
+    "add_hparams": lambda writer, x: writer.add_hparams({"x": x}, {"y": 1.0}),
+    "add_hparams' metric": lambda writer, x: writer.add_hparams({"x": 1}, {"y": x}),
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_tracers_in_the_writer_of_every_framework(name: str) -> None:
+    """A tracer that leaks to a call of tb.SummaryWriter says that it is inside jit, and what to use there."""
+    sink = tb.MemorySink()
+    writer = tb.SummaryWriter(sink=sink)
+    says = r"; inside jit it has no value yet: .* tallyboard\.integrations\.jax\.log"
+    with pytest.raises(InvalidSummary, match=says):
+        jax.jit(lambda x: (WHOLE[name](writer, x), x)[1])(jnp.ones(()))
+    writer.close()
+    assert sink.events == []
+
+
 def test_exception_in_a_training(tmp_path: Path) -> None:
     """A step that raises raises; what came before it is in the file, and the run has failed."""
 

@@ -6,7 +6,7 @@ import { Model } from "../src/dash/graphs/model";
 import { crossings } from "../src/dash/graphs/ordering";
 import { byNumber, painted } from "../src/dash/graphs/colours";
 import { compared } from "../src/dash/graphs/compare";
-import { fitted, zoomed } from "../src/dash/graphs/camera";
+import { fitted, fittedBelow, zoomed } from "../src/dash/graphs/camera";
 import { matches, searchOf } from "../src/dash/graphs/find";
 import { healthOf, valueAt } from "../src/dash/graphs/health";
 import { bytes, count, time } from "../src/dash/graphs/numbers";
@@ -540,6 +540,16 @@ describe("words and numbers", () => {
     const camera = zoomed({ x: 10, y: 20, zoom: 1 }, 2, [100, 50]);
     expect([camera.x + 100 / camera.zoom, camera.y + 50 / camera.zoom]).toEqual([110, 70]);
     expect(fitted({ x: 0, y: 0, width: 100, height: 100 }, 1_000, 1_000).zoom).toBe(1);
+  });
+
+  it("shows it below what lies in its corner, and nowhere else where that covers nothing", () => {
+    const corner = { width: 300, height: 60 };
+    const tall = { x: 0, y: 0, width: 300, height: 600 };
+    const below = fittedBelow(tall, 364, 364, corner);
+    expect(below.zoom).toBeCloseTo((364 - 60 - 64) / 600);
+    expect((tall.y - below.y) * below.zoom).toBeCloseTo(60 + 32);
+    expect(fittedBelow(tall, 1_000, 664, corner)).toEqual(fitted(tall, 1_000, 664));
+    expect(fittedBelow({ ...tall, height: 10 }, 364, 364, corner)).toEqual(fitted({ ...tall, height: 10 }, 364, 364));
   });
 
   it("are written into SVG as text, never as markup", () => {
