@@ -435,6 +435,18 @@ def test_the_outline_is_walked_by_keys(runs: Any, open_page: Callable[..., Page]
     expect(page.get_by_role("navigation", name="Where the chosen node is")).to_have_text(re.compile(r"blocks\s*/\s*0"))
 
 
+def test_notes_cover_no_node(runs: Any, open_page: Callable[..., Page]) -> None:
+    """On a narrow screen a graph is shown below its notes, not under them."""
+    page = open_page(runs, state("jax"), width=390, height=844)
+    notes = page.get_by_role("list", name="Notes")
+    expect(notes).to_contain_text("XLA counts")
+    becomes(lambda: len(drawn(page, "camera").split()), 3)
+    below = "(one) => one.getBoundingClientRect().bottom - one.closest('section').getBoundingClientRect().top"
+    _, y, zoom = map(float, drawn(page, "camera").split())
+    assert 8 < notes.evaluate(below) < -y * zoom
+    assert notes.bounding_box()["width"] > 300  # type: ignore[index]
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_graphs_are_for_everybody(runs: Any, open_page: Callable[..., Page], axe: str, width: int) -> None:
     """axe finds no serious fault in either theme, and each text has its contrast: node, matches, outline, settings."""
