@@ -82,15 +82,16 @@ def _flatten(given: Mapping[Any, Any], prefix: str, out: dict[str, Plain]) -> No
             continue
         if name in out:
             raise InvalidSummary(f"{_CALL}: the hyperparameter {name!r} is there twice; rename one of them")
-        if cure := cure_of(value, ""):
-            raise InvalidSummary(f"{_CALL}: expected {name!r} to have a value, got {kind_of(value)}; {cure}")
         try:
-            plain = _plain(value)
+            cure = cure_of(value, "") if hasattr(value, "shape") else ""  # models have devices, too
+            plain = "" if cure else _plain(value)
         except Exception as error:  # of the user's class
             raise InvalidSummary(
                 f"{_CALL}: {name!r} has no text, its {kind_of(value)} raises {type(error).__name__}: {error}; "
                 "pass a number or a string"
             ) from error
+        if cure:
+            raise InvalidSummary(f"{_CALL}: expected {name!r} to have a value, got {kind_of(value)}; {cure}")
         if isinstance(plain, str):
             try:
                 plain.encode()

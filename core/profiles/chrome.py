@@ -327,7 +327,7 @@ class _Rows:
     """Takes the events of a trace into columns."""
 
     def __init__(self, builder: Builder, skipped: Counter[str]) -> None:
-        self._builder = builder
+        self.builder = builder
         self._skipped = skipped
         self._open: dict[tuple[Any, Any], list[Event]] = {}
         self._names: dict[tuple[Any, Any], str] = {}
@@ -352,7 +352,7 @@ class _Rows:
                     if event.ph not in _NO_MARKS:
                         self._marked(event, spans, records)
                 self._allocations(records)
-            self._builder.add(spans, self._kinds)
+            self.builder.add(spans, self._kinds)
         left = sum(map(len, self._open.values()))
         if left:
             self._skipped["spans that begin and never end"] += left
@@ -401,7 +401,7 @@ class _Rows:
             for event in events:
                 self._allocation(event)
             return
-        tracks = [self._builder.track((event.pid, event.tid)) for event in events]
+        tracks = [self.builder.track((event.pid, event.tid)) for event in events]
         columns = (times, device, address, delta, allocated, reserved, tracks)
         self.memory += zip(*(np.asarray(column).tolist() for column in columns), strict=True)
 
@@ -410,7 +410,7 @@ class _Rows:
         if time is None or row is None:
             self._skipped["records of memory that cannot be read"] += 1
         else:
-            self.memory.append((time, *row, self._builder.track((event.pid, event.tid))))
+            self.memory.append((time, *row, self.builder.track((event.pid, event.tid))))
 
     def _memory_row(self, args: msgspec.Raw) -> tuple[int, int, int, int, int] | None:
         """Device, address, bytes, allocated and reserved of a record of memory; None if it is none."""
@@ -450,7 +450,7 @@ class _Rows:
                 self._names.get((process, thread), ""),
                 self._processes.get(process, ""),
             )
-            for process, thread in self._builder.tracks
+            for process, thread in self.builder.tracks
         ]
 
 
@@ -464,7 +464,7 @@ def _number(value: float | str | None) -> float | None:
 
 def _profile(file: Path, reader: _Rows, head: _Head, skipped: Counter[str]) -> Profile:
     facts = head.facts
-    builder = reader._builder  # pyright: ignore[reportPrivateUsage]
+    builder = reader.builder
     origin = min(builder.first, min((row[0] for row in reader.memory), default=math.inf))
     origin = origin if math.isfinite(origin) else 0.0
     tracks = reader.tracks()

@@ -11,12 +11,15 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 import tallyboard as tb
+from tallyboard.core.errors import InvalidSummary
+from tallyboard.core.hparams import hparams_of
 
 metadata = pytest.importorskip("tensorboard.plugins.hparams.metadata")
 api = pytest.importorskip("tensorboard.plugins.hparams.api_pb2")
@@ -360,3 +363,22 @@ def test_json_of_lists_reads_back(tmp_path: Path) -> None:
     assert json.loads(got["l"]) == [0.5, "RELU", [True, "[0, 1]"]]
     assert json.loads(got["s"]) == [1, 3]
     assert os.path.isdir(tmp_path)
+
+
+def test_values_that_are_odd_objects() -> None:
+    """A model without numbers yet is its text; what raises when it is looked at is an error that says so."""
+
+    class Model:
+        device = SimpleNamespace(type="meta")
+
+        def __str__(self) -> str:
+            return "a model"
+
+    class Odd:
+        @property
+        def shape(self) -> Any:
+            raise RuntimeError("none yet")
+
+    assert hparams_of({"model": Model()}) == {"model": "a model"}
+    with pytest.raises(InvalidSummary, match=r"'odd' has no text, its .*Odd raises RuntimeError: none yet; pass a num"):
+        hparams_of({"odd": Odd()})

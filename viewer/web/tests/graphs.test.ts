@@ -550,6 +550,7 @@ describe("words and numbers", () => {
     expect((tall.y - below.y) * below.zoom).toBeCloseTo(60 + 32);
     expect(fittedBelow(tall, 1_000, 664, corner)).toEqual(fitted(tall, 1_000, 664));
     expect(fittedBelow({ ...tall, height: 10 }, 364, 364, corner)).toEqual(fitted({ ...tall, height: 10 }, 364, 364));
+    expect(fittedBelow(tall, 364, 119, corner)).toEqual(fitted(tall, 364, 119));
   });
 
   it("are written into SVG as text, never as markup", () => {

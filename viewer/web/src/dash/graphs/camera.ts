@@ -22,11 +22,11 @@ export function fitted(box: Box, width: number, height: number, margin = 32, mos
   return { zoom, x: box.x + box.width / 2 - width / 2 / zoom, y: box.y + box.height / 2 - height / 2 / zoom };
 }
 
-/** A box shown whole, below what lies in the upper left corner if that would cover it. */
+/** A box shown whole, below what lies in the upper left corner if that would cover it and leaves the better half. */
 export function fittedBelow(box: Box, width: number, height: number, corner: { width: number; height: number }): Camera {
   const whole = fitted(box, width, height);
   const covered = (box.x - whole.x) * whole.zoom < corner.width && (box.y - whole.y) * whole.zoom < corner.height;
-  if (!covered) return whole;
+  if (!covered || corner.height > height / 2) return whole;
   const lower = fitted(box, width, height - corner.height);
   return { ...lower, y: lower.y - corner.height / lower.zoom };
 }
